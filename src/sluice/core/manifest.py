@@ -1,0 +1,59 @@
+"""The desired text of one object, and the annotations on it that steer us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sluice.core.ids import ResourceId
+from sluice.core.problem import Origin
+
+TOOLKIT = "kustomize.toolkit.fluxcd.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """What an object's own labels or annotations ask of us (Flux's names; values compare without case)."""
+
+    reconcile: bool = True
+    prune: bool = True
+    force: bool = False
+    ssa: str = "override"  # override | merge | ifnotpresent | ignore
+    wave: int = 0
+
+    @staticmethod
+    def of(labels: dict[str, str], annotations: dict[str, str]) -> Directives:
+        """Read them; an annotation goes before a label of the same name, and a wave that is no number is 0."""
+        if not labels and not annotations:
+            return DEFAULT_DIRECTIVES
+
+        def value(key: str) -> str:
+            found = annotations.get(f"{TOOLKIT}/{key}", labels.get(f"{TOOLKIT}/{key}", ""))
+            return found.lower() if isinstance(found, str) else ""
+
+        wave = annotations.get("sluice.dev/wave", "0")
+        directives = Directives(
+            reconcile=value("reconcile") != "disabled",
+            prune=value("prune") != "disabled",
+            force=value("force") == "enabled",
+            ssa=value("ssa") or "override",
+            wave=int(wave) if isinstance(wave, str) and wave.lstrip("-").isdigit() else 0,
+        )
+        return DEFAULT_DIRECTIVES if directives == DEFAULT_DIRECTIVES else directives
+
+
+DEFAULT_DIRECTIVES = Directives()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One desired object. `body` is its JSON exactly as it will be sent; `digest` is the sha256 of that, 16 bytes.
+
+    Bytes, not a tree of dicts: a thousand of them must stay small, and nothing between render and apply reads them.
+    """
+
+    id: ResourceId
+    api_version: str
+    body: bytes
+    origin: Origin
+    digest: bytes
+    directives: Directives = DEFAULT_DIRECTIVES
