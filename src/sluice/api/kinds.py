@@ -1,0 +1,56 @@
+"""Names shared by every kind: API groups, the finalizer, the request annotation, and small shapes."""
+
+from __future__ import annotations
+
+import msgspec
+
+SOURCE_GROUP = "source.toolkit.fluxcd.io"
+KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
+FINALIZER = "finalizers.fluxcd.io"
+REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+
+
+class ApiStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A shape as the API server sends it. Unknown fields are ignored here: the CRD's schema has refused them."""
+
+
+class LocalRef(ApiStruct):
+    """A reference to an object of a known kind in the same namespace."""
+
+    name: str
+
+
+class ObjectMeta(ApiStruct):
+    """The part of metadata that reconcilers read."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+    generation: int = 0
+    deletionTimestamp: str | None = None
+    finalizers: tuple[str, ...] = ()
+    annotations: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class Condition(ApiStruct):
+    """metav1.Condition."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    lastTransitionTime: str = ""
+    observedGeneration: int = 0
+
+
+class ArtifactStatus(ApiStruct):
+    """What a source's status says of its artifact."""
+
+    digest: str
+    lastUpdateTime: str
+    path: str
+    revision: str
+    url: str
+    size: int = 0

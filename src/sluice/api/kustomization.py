@@ -1,0 +1,178 @@
+"""Kustomization kustomize.toolkit.fluxcd.io/v1: one sync."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.api.kinds import ApiStruct, Condition, LocalRef, ObjectMeta
+
+GROUP = "kustomize.toolkit.fluxcd.io"
+VERSION = "v1"
+KIND = "Kustomization"
+
+
+class SourceRef(ApiStruct):
+    kind: str
+    name: str
+    namespace: str = ""
+    apiVersion: str = ""
+
+
+class Selector(ApiStruct):
+    """What a patch or an ignore rule targets; names are anchored regular expressions, as kustomize reads them."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    labelSelector: str = ""
+    annotationSelector: str = ""
+
+
+class Patch(ApiStruct):
+    patch: str
+    target: Selector | None = None
+
+
+class Image(ApiStruct):
+    name: str
+    newName: str = ""
+    newTag: str = ""
+    digest: str = ""
+
+
+class CommonMetadata(ApiStruct):
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class SubstituteReference(ApiStruct):
+    kind: str
+    name: str
+    optional: bool = False
+
+
+class PostBuild(ApiStruct):
+    substitute: dict[str, str] = {}
+    substituteFrom: tuple[SubstituteReference, ...] = ()
+    substituteStrategy: str = ""
+
+
+class DependencyRef(ApiStruct):
+    name: str
+    namespace: str = ""
+    readyExpr: str = ""
+
+
+class HealthCheck(ApiStruct):
+    kind: str
+    name: str
+    namespace: str = ""
+    apiVersion: str = ""
+
+
+class HealthCheckExpr(ApiStruct):
+    apiVersion: str
+    current: str
+    kind: str = ""
+    inProgress: str = ""
+    failed: str = ""
+
+
+class Decryption(ApiStruct):
+    provider: str
+    secretRef: LocalRef | None = None
+    serviceAccountName: str = ""
+
+
+class SecretKeyRef(ApiStruct):
+    name: str
+    key: str = ""
+
+
+class KubeConfigRef(ApiStruct):
+    secretRef: SecretKeyRef | None = None
+    configMapRef: LocalRef | None = None
+
+
+class IgnoreRule(ApiStruct):
+    paths: tuple[str, ...]
+    target: Selector | None = None
+
+
+class KustomizationSpec(ApiStruct):
+    interval: str
+    sourceRef: SourceRef
+    prune: bool
+    path: str = ""
+    retryInterval: str = ""
+    timeout: str = ""
+    wait: bool = False
+    force: bool = False
+    suspend: bool = False
+    targetNamespace: str = ""
+    namePrefix: str = ""
+    nameSuffix: str = ""
+    commonMetadata: CommonMetadata | None = None
+    components: tuple[str, ...] = ()
+    ignoreMissingComponents: bool = False
+    patches: tuple[Patch, ...] = ()
+    images: tuple[Image, ...] = ()
+    buildMetadata: tuple[str, ...] = ()
+    postBuild: PostBuild | None = None
+    decryption: Decryption | None = None
+    dependsOn: tuple[DependencyRef, ...] = ()
+    healthChecks: tuple[HealthCheck, ...] = ()
+    healthCheckExprs: tuple[HealthCheckExpr, ...] = ()
+    deletionPolicy: str = ""
+    serviceAccountName: str = ""
+    kubeConfig: KubeConfigRef | None = None
+    ignore: tuple[IgnoreRule, ...] = ()
+    # Legacy fields that kustomize itself still reads; Flux's generator honours them.
+    patchesStrategicMerge: tuple[Any, ...] = ()
+    patchesJson6902: tuple[Any, ...] = ()
+    # Ours (extensions, optional).
+    onFailure: str = ""
+    drift: str = ""
+    adopt: str = ""
+    pruneLimit: int | None = None
+    allowEmpty: bool = False
+
+
+class InventoryEntry(ApiStruct):
+    id: str
+    v: str
+
+
+class InventoryStatus(ApiStruct):
+    entries: tuple[InventoryEntry, ...] = ()
+
+
+class Snapshot(ApiStruct):
+    """One line of status.history."""
+
+    digest: str
+    firstReconciled: str
+    lastReconciled: str
+    lastReconciledDuration: str
+    lastReconciledStatus: str
+    totalReconciliations: int
+    metadata: dict[str, str] = {}
+
+
+class KustomizationStatus(ApiStruct):
+    observedGeneration: int = 0
+    conditions: tuple[Condition, ...] = ()
+    lastAppliedRevision: str = ""
+    lastAppliedOriginRevision: str = ""
+    lastAttemptedRevision: str = ""
+    lastHandledReconcileAt: str = ""
+    inventory: InventoryStatus | None = None
+    history: tuple[Snapshot, ...] = ()
+
+
+class Kustomization(ApiStruct):
+    metadata: ObjectMeta
+    spec: KustomizationSpec
+    status: KustomizationStatus = KustomizationStatus()

@@ -1,0 +1,76 @@
+"""An immutable tree fetched from a source: which files it has, and where their content can be read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from sluice.core.ids import ResourceId
+from sluice.core.revision import Revision
+
+FileMode = Literal["file", "executable", "symlink"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a tree. `blob` names its content (equal content, equal name); a symlink's content is its target."""
+
+    path: str
+    blob: str
+    size: int
+    mode: FileMode = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class FileTree:
+    """The files of an artifact, ordered by path. Paths are relative, with `/`, and never hold `.` or `..`."""
+
+    entries: tuple[FileEntry, ...]
+    by_path: dict[str, FileEntry] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_path", {entry.path: entry for entry in self.entries})
+
+    def under(self, folder: str) -> tuple[FileEntry, ...]:
+        """The files below `folder`; the empty folder is the root."""
+        if not folder:
+            return self.entries
+        prefix = folder + "/"
+        return tuple(entry for entry in self.entries if entry.path.startswith(prefix))
+
+    def has_folder(self, folder: str) -> bool:
+        """True when `folder` holds at least one file (git knows no empty folders)."""
+        prefix = folder + "/"
+        return not folder or any(entry.path.startswith(prefix) for entry in self.entries)
+
+
+def digest_of(entries: Sequence[FileEntry]) -> str:
+    """The sha256 of exactly these paths, modes and contents: equal inputs of a render give equal digests."""
+    sha = hashlib.sha256()
+    for entry in entries:
+        sha.update(f"{entry.mode} {entry.blob} {entry.path}\0".encode("utf-8", "surrogateescape"))
+    return sha.hexdigest()
+
+
+class BlobReader(Protocol):
+    """Where the content of an artifact's files is read, many at a time."""
+
+    async def read(self, entries: Sequence[FileEntry]) -> list[bytes]:
+        """The contents, in the order asked. Raises StateError when one can't be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A fetched tree. `digest` (`sha256:…`) and `size` are of the stored tarball, `path` is relative to the store."""
+
+    source: ResourceId
+    revision: Revision
+    digest: str
+    size: int
+    path: str
+    fetched_at: str
+    tree: FileTree
+    blobs: BlobReader
