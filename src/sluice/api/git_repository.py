@@ -9,7 +9,7 @@ VERSION = "v1"
 KIND = "GitRepository"
 
 
-class GitRef(ApiStruct):
+class GitRef(ApiStruct, frozen=True, kw_only=True):
     """What to follow. Precedence: commit > name > semver > tag > branch; nothing set means branch master."""
 
     branch: str = ""
@@ -19,12 +19,12 @@ class GitRef(ApiStruct):
     commit: str = ""
 
 
-class Verification(ApiStruct):
+class Verification(ApiStruct, frozen=True, kw_only=True):
     secretRef: LocalRef
     mode: str = "HEAD"
 
 
-class Include(ApiStruct):
+class Include(ApiStruct, frozen=True, kw_only=True):
     """Copies another GitRepository's artifact below `toPath` (default: the repository's name)."""
 
     repository: LocalRef
@@ -32,7 +32,7 @@ class Include(ApiStruct):
     toPath: str = ""
 
 
-class GitRepositorySpec(ApiStruct):
+class GitRepositorySpec(ApiStruct, frozen=True, kw_only=True):
     url: str
     interval: str
     timeout: str = "60s"
@@ -49,7 +49,7 @@ class GitRepositorySpec(ApiStruct):
     sparseCheckout: tuple[str, ...] = ()
 
 
-class GitRepositoryStatus(ApiStruct):
+class GitRepositoryStatus(ApiStruct, frozen=True, kw_only=True):
     observedGeneration: int = 0
     conditions: tuple[Condition, ...] = ()
     artifact: ArtifactStatus | None = None
@@ -62,7 +62,7 @@ class GitRepositoryStatus(ApiStruct):
     lastHandledReconcileAt: str = ""
 
 
-class GitRepository(ApiStruct):
+class GitRepository(ApiStruct, frozen=True, kw_only=True):
     metadata: ObjectMeta
     spec: GitRepositorySpec
     status: GitRepositoryStatus = GitRepositoryStatus()

@@ -14,13 +14,13 @@ class ApiStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A shape as the API server sends it. Unknown fields are ignored here: the CRD's schema has refused them."""
 
 
-class LocalRef(ApiStruct):
+class LocalRef(ApiStruct, frozen=True, kw_only=True):
     """A reference to an object of a known kind in the same namespace."""
 
     name: str
 
 
-class ObjectMeta(ApiStruct):
+class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
     """The part of metadata that reconcilers read."""
 
     name: str
@@ -34,7 +34,7 @@ class ObjectMeta(ApiStruct):
     labels: dict[str, str] = {}
 
 
-class Condition(ApiStruct):
+class Condition(ApiStruct, frozen=True, kw_only=True):
     """metav1.Condition."""
 
     type: str
@@ -45,7 +45,7 @@ class Condition(ApiStruct):
     observedGeneration: int = 0
 
 
-class ArtifactStatus(ApiStruct):
+class ArtifactStatus(ApiStruct, frozen=True, kw_only=True):
     """What a source's status says of its artifact."""
 
     digest: str

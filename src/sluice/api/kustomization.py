@@ -11,14 +11,14 @@ VERSION = "v1"
 KIND = "Kustomization"
 
 
-class SourceRef(ApiStruct):
+class SourceRef(ApiStruct, frozen=True, kw_only=True):
     kind: str
     name: str
     namespace: str = ""
     apiVersion: str = ""
 
 
-class Selector(ApiStruct):
+class Selector(ApiStruct, frozen=True, kw_only=True):
     """What a patch or an ignore rule targets; names are anchored regular expressions, as kustomize reads them."""
 
     group: str = ""
@@ -30,49 +30,49 @@ class Selector(ApiStruct):
     annotationSelector: str = ""
 
 
-class Patch(ApiStruct):
+class Patch(ApiStruct, frozen=True, kw_only=True):
     patch: str
     target: Selector | None = None
 
 
-class Image(ApiStruct):
+class Image(ApiStruct, frozen=True, kw_only=True):
     name: str
     newName: str = ""
     newTag: str = ""
     digest: str = ""
 
 
-class CommonMetadata(ApiStruct):
+class CommonMetadata(ApiStruct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 
 
-class SubstituteReference(ApiStruct):
+class SubstituteReference(ApiStruct, frozen=True, kw_only=True):
     kind: str
     name: str
     optional: bool = False
 
 
-class PostBuild(ApiStruct):
+class PostBuild(ApiStruct, frozen=True, kw_only=True):
     substitute: dict[str, str] = {}
     substituteFrom: tuple[SubstituteReference, ...] = ()
     substituteStrategy: str = ""
 
 
-class DependencyRef(ApiStruct):
+class DependencyRef(ApiStruct, frozen=True, kw_only=True):
     name: str
     namespace: str = ""
     readyExpr: str = ""
 
 
-class HealthCheck(ApiStruct):
+class HealthCheck(ApiStruct, frozen=True, kw_only=True):
     kind: str
     name: str
     namespace: str = ""
     apiVersion: str = ""
 
 
-class HealthCheckExpr(ApiStruct):
+class HealthCheckExpr(ApiStruct, frozen=True, kw_only=True):
     apiVersion: str
     current: str
     kind: str = ""
@@ -80,28 +80,28 @@ class HealthCheckExpr(ApiStruct):
     failed: str = ""
 
 
-class Decryption(ApiStruct):
+class Decryption(ApiStruct, frozen=True, kw_only=True):
     provider: str
     secretRef: LocalRef | None = None
     serviceAccountName: str = ""
 
 
-class SecretKeyRef(ApiStruct):
+class SecretKeyRef(ApiStruct, frozen=True, kw_only=True):
     name: str
     key: str = ""
 
 
-class KubeConfigRef(ApiStruct):
+class KubeConfigRef(ApiStruct, frozen=True, kw_only=True):
     secretRef: SecretKeyRef | None = None
     configMapRef: LocalRef | None = None
 
 
-class IgnoreRule(ApiStruct):
+class IgnoreRule(ApiStruct, frozen=True, kw_only=True):
     paths: tuple[str, ...]
     target: Selector | None = None
 
 
-class KustomizationSpec(ApiStruct):
+class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
     interval: str
     sourceRef: SourceRef
     prune: bool
@@ -140,16 +140,16 @@ class KustomizationSpec(ApiStruct):
     allowEmpty: bool = False
 
 
-class InventoryEntry(ApiStruct):
+class InventoryEntry(ApiStruct, frozen=True, kw_only=True):
     id: str
     v: str
 
 
-class InventoryStatus(ApiStruct):
+class InventoryStatus(ApiStruct, frozen=True, kw_only=True):
     entries: tuple[InventoryEntry, ...] = ()
 
 
-class Snapshot(ApiStruct):
+class Snapshot(ApiStruct, frozen=True, kw_only=True):
     """One line of status.history."""
 
     digest: str
@@ -161,7 +161,7 @@ class Snapshot(ApiStruct):
     metadata: dict[str, str] = {}
 
 
-class KustomizationStatus(ApiStruct):
+class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
     observedGeneration: int = 0
     conditions: tuple[Condition, ...] = ()
     lastAppliedRevision: str = ""
@@ -172,7 +172,7 @@ class KustomizationStatus(ApiStruct):
     history: tuple[Snapshot, ...] = ()
 
 
-class Kustomization(ApiStruct):
+class Kustomization(ApiStruct, frozen=True, kw_only=True):
     metadata: ObjectMeta
     spec: KustomizationSpec
     status: KustomizationStatus = KustomizationStatus()

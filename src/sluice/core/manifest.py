@@ -27,8 +27,7 @@ class Directives:
             return DEFAULT_DIRECTIVES
 
         def value(key: str) -> str:
-            found = annotations.get(f"{TOOLKIT}/{key}", labels.get(f"{TOOLKIT}/{key}", ""))
-            return found.lower() if isinstance(found, str) else ""
+            return annotations.get(f"{TOOLKIT}/{key}", labels.get(f"{TOOLKIT}/{key}", "")).lower()
 
         wave = annotations.get("sluice.dev/wave", "0")
         directives = Directives(
@@ -36,7 +35,7 @@ class Directives:
             prune=value("prune") != "disabled",
             force=value("force") == "enabled",
             ssa=value("ssa") or "override",
-            wave=int(wave) if isinstance(wave, str) and wave.lstrip("-").isdigit() else 0,
+            wave=int(wave) if wave.lstrip("-").isdecimal() else 0,
         )
         return DEFAULT_DIRECTIVES if directives == DEFAULT_DIRECTIVES else directives
 
