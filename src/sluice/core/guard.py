@@ -1,0 +1,125 @@
+"""Reasons to refuse a plan before anything is written. Each names the field that allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sluice.core import codes
+from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.manifest import Manifest
+from sluice.core.plan import Change, Owner, Plan
+from sluice.core.problem import Problem
+
+MAX_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class GuardOptions:
+    """`prune_limit` is the share of the inventory, in percent, that one revision may prune; None is no limit."""
+
+    allow_empty: bool = False
+    prune_limit: int | None = None
+    protected: frozenset[ResourceId] = frozenset()
+
+
+def guard(plan: Plan, options: GuardOptions, claimed: Callable[[ResourceId], Owner | None]) -> tuple[Problem, ...]:
+    """Every reason to refuse `plan`. `claimed` names another sync whose own desired state holds the object."""
+    problems = [*_empty(plan, options), *_pruning(plan, options)]
+    for change in plan.changes():
+        problems += _protected(change, options)
+        if change.action.applies and (other := claimed(change.id)) is not None and other != plan.owner:
+            problems.append(_owned(change, other))
+    return tuple(problems)
+
+
+def _empty(plan: Plan, options: GuardOptions) -> list[Problem]:
+    if len(plan.after) or not len(plan.before) or options.allow_empty or not plan.prunes:
+        return []
+    return [
+        Problem(
+            codes.EMPTY_RENDER,
+            f"the revision has no objects, but {len(plan.before)} are in the cluster",
+            cause="applying it would delete all of them",
+            fix="restore the files, or set spec.allowEmpty: true to confirm",
+            field="spec.allowEmpty",
+        )
+    ]
+
+
+def _pruning(plan: Plan, options: GuardOptions) -> list[Problem]:
+    pruned = [c for batch in plan.prunes for c in batch.changes]
+    if options.prune_limit is None or len(pruned) * 100 <= options.prune_limit * len(plan.before):
+        return []
+    names = ", ".join(str(c.id) for c in pruned[:MAX_NAMED])
+    more = f" and {len(pruned) - MAX_NAMED} more" if len(pruned) > MAX_NAMED else ""
+    return [
+        Problem(
+            codes.PRUNE_LIMIT,
+            f"the revision would prune {len(pruned)} of {len(plan.before)} objects, over the limit of "
+            f"{options.prune_limit} %",
+            cause=names + more,
+            fix="raise spec.pruneLimit for this revision",
+            field="spec.pruneLimit",
+        )
+    ]
+
+
+def _protected(change: Change, options: GuardOptions) -> list[Problem]:
+    if change.id not in options.protected or change.action.value not in {"prune", "update", "adopt", "create"}:
+        return []
+    return [
+        Problem(
+            codes.SELF_PROTECT,
+            f"{change.id} is part of the operator itself",
+            subject=change.id,
+            origin=change.manifest.origin if change.manifest else None,
+            cause="a sync that changed it could stop the operator in the middle of its own transaction",
+            fix="remove it from this sync; install and upgrade the operator with `sluice install`",
+        )
+    ]
+
+
+def _owned(change: Change, other: Owner) -> Problem:
+    return Problem(
+        codes.OWNED_BY_ANOTHER,
+        f"{change.id} belongs to Kustomization {other}",
+        subject=change.id,
+        origin=change.manifest.origin if change.manifest else None,
+        cause="both syncs have it in their desired state",
+        fix=f"remove it from one of them; once {other} no longer has it, it is handed over",
+    )
+
+
+def check_namespaces(manifests: Iterable[Manifest], scope: Callable[[GroupKind], bool | None]) -> tuple[Problem, ...]:
+    """Refuse namespaced objects without a namespace, and a namespace on cluster-scoped ones.
+
+    `scope` is True for namespaced kinds, False for cluster-scoped ones, None where nobody knows (the dry-run says).
+    """
+    problems = []
+    for manifest in manifests:
+        namespaced = scope(manifest.id.group_kind)
+        if namespaced is True and not manifest.id.namespace:
+            problems.append(
+                Problem(
+                    codes.NAMESPACE_MISSING,
+                    f"{manifest.id} names no namespace",
+                    subject=manifest.id,
+                    origin=manifest.origin,
+                    field="metadata.namespace",
+                    fix="set metadata.namespace, or spec.targetNamespace of the Kustomization",
+                )
+            )
+        elif namespaced is False and manifest.id.namespace:
+            problems.append(
+                Problem(
+                    codes.NAMESPACE_NOT_ALLOWED,
+                    f"{manifest.id.kind} {manifest.id.name} is cluster-scoped, but names namespace "
+                    f"{manifest.id.namespace}",
+                    subject=manifest.id,
+                    origin=manifest.origin,
+                    field="metadata.namespace",
+                    fix="remove metadata.namespace",
+                )
+            )
+    return tuple(problems)

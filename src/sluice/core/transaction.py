@@ -1,0 +1,308 @@
+"""The execution of one plan, as a pure state machine: `step(state, event) -> (state, commands)`.
+
+    VALIDATING ─▶ RECORDING ─▶ APPLYING ⇄ SERVING ─▶ WAITING ─▶ PRUNING ─▶ COMMITTING ─▶ DONE
+         │                         │                    │          │
+         └────────── refused ──────┴───── failed ───────┴──────────┴──────────▶ RECORDING_FAILURE ─▶ FAILED
+
+Before RECORDING nothing has been written, so a refusal there costs nothing. From RECORDING on, the durable record
+holds the union inventory: whatever the process does next, a restart knows every object that may exist.
+The state is data (no callbacks, no clock), so it can be stored, replayed and tested without a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from sluice.core.ids import ResourceId
+from sluice.core.inventory import Entry, Inventory
+from sluice.core.order import Stage
+from sluice.core.plan import Action, Batch, Change, Plan
+from sluice.core.problem import Problem
+
+
+class Phase(StrEnum):
+    """Where a transaction stands."""
+
+    VALIDATING = "Validating"
+    RECORDING = "Recording"
+    APPLYING = "Applying"
+    SERVING = "Serving"
+    WAITING = "Waiting"
+    PRUNING = "Pruning"
+    COMMITTING = "Committing"
+    RECORDING_FAILURE = "RecordingFailure"
+    DONE = "Done"
+    FAILED = "Failed"
+
+    @property
+    def ended(self) -> bool:
+        """True when there is nothing more to do."""
+        return self in {Phase.DONE, Phase.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one write came to: created, configured, unchanged, deleted or deleting."""
+
+    id: ResourceId
+    result: str
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Batches that run one after the other once `validate` has been dry-run and everything before is served."""
+
+    batches: tuple[Batch, ...]
+    validate: tuple[Change, ...]
+
+
+# --- commands: what the executor is to do -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Dry-run these, all of them, and answer with every problem."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRecord:
+    """Make `inventory` and the phase durable, by compare-and-swap."""
+
+    phase: Phase
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Send these, concurrently; answer when all have been answered."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitServed:
+    """Wait until these CRDs are established and these Namespaces active."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitHealth:
+    """Watch the health of what the sync asked for; `changed` are the objects that this transaction wrote."""
+
+    changed: frozenset[ResourceId]
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Delete these, concurrently, each with its UID as the precondition."""
+
+    changes: tuple[Change, ...]
+
+
+Command = Validate | SaveRecord | Apply | AwaitServed | AwaitHealth | Prune
+
+# --- events: what came back ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The dry-runs' answer; `deferred` could not be judged yet, for want of something this plan creates."""
+
+    problems: tuple[Problem, ...] = ()
+    deferred: frozenset[ResourceId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The record is durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A batch of applies or deletions has been answered, wholly."""
+
+    outcomes: tuple[Outcome, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What AwaitServed waited for is served, or `problems` say why not."""
+
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthKnown:
+    """The health gate has opened, or `problems` say why not."""
+
+    problems: tuple[Problem, ...] = ()
+
+
+Event = Validated | Recorded | Answered | Served | HealthKnown
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """The state. `steps` are the rest of the plan; `inventory` is the union, narrowed as objects are seen gone."""
+
+    plan: Plan
+    phase: Phase
+    gate: bool
+    inventory: Inventory
+    steps: tuple[Step, ...] = ()
+    current: tuple[Batch, ...] = ()
+    prunes: tuple[Batch, ...] = ()
+    outcomes: Mapping[ResourceId, Outcome] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    failed_in: Phase | None = None
+    wrote: bool = False
+
+    @property
+    def total(self) -> int:
+        """How many objects will be sent or deleted."""
+        return self.plan.writes
+
+
+def begin(plan: Plan, deferred: frozenset[ResourceId], *, gate: bool) -> tuple[Transaction, Command]:
+    """Start a transaction. `deferred` are ids whose dry-run has to wait; `gate` asks for health before pruning.
+
+    A plan that writes nothing goes straight to its gate, and then to DONE when the record already says the same.
+    """
+    steps, upfront = _steps(plan, deferred)
+    state = Transaction(plan, Phase.VALIDATING, gate, plan.before, steps=steps, prunes=plan.prunes)
+    if upfront:
+        return state, Validate(upfront)
+    return _validated(state)
+
+
+def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]:
+    """Take one event. No command means that the transaction has ended.
+
+    Raises ValueError on an event that the phase can't have: a bug of the executor.
+    """
+    match state.phase, event:
+        case Phase.VALIDATING, Validated(problems, late):
+            if problems:
+                return _failed(state, problems)
+            return _validated(_defer(state, late)) if not state.wrote else _apply_next(_defer(state, late))
+        case Phase.RECORDING, Recorded():
+            return _apply_next(replace(state, inventory=state.plan.during))
+        case Phase.APPLYING, Answered(outcomes, problems):
+            state = _noted(state, outcomes)
+            return _failed(state, problems) if problems else _after_batch(state)
+        case Phase.SERVING, Served(problems):
+            return _failed(state, problems) if problems else _apply_next(state)
+        case Phase.WAITING, HealthKnown(problems):
+            return _failed(state, problems) if problems else _prune_next(state)
+        case Phase.PRUNING, Answered(outcomes, problems):
+            state = replace(_noted(state, outcomes), problems=state.problems + problems)
+            return _prune_next(replace(state, prunes=state.prunes[1:]))
+        case Phase.COMMITTING, Recorded():
+            return replace(state, phase=Phase.FAILED if state.problems else Phase.DONE), None
+        case Phase.RECORDING_FAILURE, Recorded():
+            return replace(state, phase=Phase.FAILED), None
+        case _:
+            raise ValueError(f"{type(event).__name__} can't come in phase {state.phase}")
+
+
+def _steps(plan: Plan, deferred: frozenset[ResourceId]) -> tuple[tuple[Step, ...], tuple[Change, ...]]:
+    """Cut the batches into steps at each place where something must be served before the next can be sent."""
+    steps: list[Step] = []
+    batches: list[Batch] = []
+    for batch in plan.applies:
+        if batches and _serves(batches[-1]) and (batch.wave, batch.stage) != (batches[-1].wave, batches[-1].stage):
+            steps.append(_step(batches, deferred))
+            batches = []
+        batches.append(batch)
+    if batches:
+        steps.append(_step(batches, deferred))
+    upfront = tuple(c for batch in plan.applies for c in batch.changes if c.id not in deferred)
+    return tuple(steps), upfront
+
+
+def _step(batches: list[Batch], deferred: frozenset[ResourceId]) -> Step:
+    late = tuple(c for batch in batches for c in batch.changes if c.id in deferred)
+    return Step(tuple(batches), late)
+
+
+def _serves(batch: Batch) -> bool:
+    return batch.stage in {Stage.CRDS, Stage.NAMESPACES}
+
+
+def _defer(state: Transaction, late: frozenset[ResourceId]) -> Transaction:
+    """Objects that turned out, in their dry-run, to need something of this plan are dry-run again in their step."""
+    if not late:
+        return state
+    steps = tuple(
+        Step(s.batches, tuple(c for b in s.batches for c in b.changes if c.id in late or c in s.validate))
+        for s in state.steps
+    )
+    return replace(state, steps=steps)
+
+
+def _validated(state: Transaction) -> tuple[Transaction, Command]:
+    plan = state.plan
+    if plan.writes == 0 and plan.during == plan.before == plan.after:
+        return _wait_or_prune(replace(state, inventory=plan.during))
+    return replace(state, phase=Phase.RECORDING), SaveRecord(Phase.APPLYING, plan.during)
+
+
+def _apply_next(state: Transaction) -> tuple[Transaction, Command]:
+    if state.current:
+        return replace(state, phase=Phase.APPLYING, wrote=True), Apply(state.current[0].changes)
+    if not state.steps:
+        return _wait_or_prune(state)
+    upcoming = state.steps[0]
+    if upcoming.validate:
+        rest = (Step(upcoming.batches, ()), *state.steps[1:])
+        return replace(state, phase=Phase.VALIDATING, wrote=True, steps=rest), Validate(upcoming.validate)
+    state = replace(state, steps=state.steps[1:], current=upcoming.batches)
+    return replace(state, phase=Phase.APPLYING, wrote=True), Apply(upcoming.batches[0].changes)
+
+
+def _after_batch(state: Transaction) -> tuple[Transaction, Command]:
+    done, rest = state.current[0], state.current[1:]
+    state = replace(state, current=rest)
+    if _serves(done):
+        return replace(state, phase=Phase.SERVING), AwaitServed(done.changes)
+    return _apply_next(state)
+
+
+def _wait_or_prune(state: Transaction) -> tuple[Transaction, Command]:
+    if not state.gate:
+        return _prune_next(state)
+    changed = frozenset(o.id for o in state.outcomes.values() if o.result != "unchanged")
+    return replace(state, phase=Phase.WAITING), AwaitHealth(changed)
+
+
+def _prune_next(state: Transaction) -> tuple[Transaction, Command]:
+    if state.prunes:
+        return replace(state, phase=Phase.PRUNING), Prune(state.prunes[0].changes)
+    released = [c.id for c in state.plan.kept if c.action is Action.RELEASE]
+    inventory = state.inventory.without(released)
+    return replace(state, phase=Phase.COMMITTING, inventory=inventory), SaveRecord(Phase.DONE, inventory)
+
+
+def _noted(state: Transaction, outcomes: tuple[Outcome, ...]) -> Transaction:
+    """Enter outcomes: an applied object's entry gets its UID and digest, a deleted one leaves the inventory."""
+    entries = Inventory(o.entry for o in outcomes if o.entry is not None)
+    gone = [o.id for o in outcomes if o.result == "deleted"]
+    return replace(
+        state,
+        inventory=state.inventory.union(entries).without(gone),
+        outcomes={**state.outcomes, **{o.id: o for o in outcomes}},
+    )
+
+
+def _failed(state: Transaction, problems: tuple[Problem, ...]) -> tuple[Transaction, Command | None]:
+    state = replace(state, problems=state.problems + problems, failed_in=state.phase)
+    if not state.wrote:
+        return replace(state, phase=Phase.FAILED), None
+    return replace(state, phase=Phase.RECORDING_FAILURE), SaveRecord(Phase.FAILED, state.inventory)
