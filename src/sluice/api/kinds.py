@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from sluice.core.condition import Condition as Condition
+
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 FINALIZER = "finalizers.fluxcd.io"
@@ -34,17 +36,6 @@ class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
 
 
-class Condition(ApiStruct, frozen=True, kw_only=True):
-    """metav1.Condition."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
-    lastTransitionTime: str = ""
-    observedGeneration: int = 0
-
-
 class ArtifactStatus(ApiStruct, frozen=True, kw_only=True):
     """What a source's status says of its artifact."""
 
@@ -54,3 +45,4 @@ class ArtifactStatus(ApiStruct, frozen=True, kw_only=True):
     revision: str
     url: str
     size: int = 0
+    metadata: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sluice.api.kinds import ApiStruct, Condition, LocalRef, ObjectMeta
+from sluice.core.history import Snapshot as Snapshot
 
 GROUP = "kustomize.toolkit.fluxcd.io"
 VERSION = "v1"
@@ -147,18 +148,6 @@ class InventoryEntry(ApiStruct, frozen=True, kw_only=True):
 
 class InventoryStatus(ApiStruct, frozen=True, kw_only=True):
     entries: tuple[InventoryEntry, ...] = ()
-
-
-class Snapshot(ApiStruct, frozen=True, kw_only=True):
-    """One line of status.history."""
-
-    digest: str
-    firstReconciled: str
-    lastReconciled: str
-    lastReconciledDuration: str
-    lastReconciledStatus: str
-    totalReconciliations: int
-    metadata: dict[str, str] = {}
 
 
 class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
