@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from sluice.core.condition import Condition as Condition
+from sluice.core import condition
 
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+
+Condition = condition.Condition
 
 
 class ApiStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

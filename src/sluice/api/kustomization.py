@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sluice.api.kinds import ApiStruct, Condition, LocalRef, ObjectMeta
-from sluice.core.history import Snapshot as Snapshot
+from sluice.core import history as past
 
 GROUP = "kustomize.toolkit.fluxcd.io"
 VERSION = "v1"
 KIND = "Kustomization"
+
+Snapshot = past.Snapshot
 
 
 class SourceRef(ApiStruct, frozen=True, kw_only=True):

@@ -1,0 +1,26 @@
+"""What this version acts on, as data: a value or field outside it is refused by name, never silently ignored.
+
+When a feature arrives its line changes here and nowhere else.
+"""
+
+from __future__ import annotations
+
+# Per field with a choice: the values that are acted on. Unset is always allowed and means this version's behaviour.
+KUSTOMIZATION_VALUES: dict[str, frozenset[str]] = {
+    "sourceRef.kind": frozenset({"GitRepository"}),
+    "onFailure": frozenset({"Stop"}),
+    "drift": frozenset(),
+    "adopt": frozenset({"Always"}),
+}
+KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
+    "decryption",
+    "serviceAccountName",
+    "kubeConfig",
+    "healthCheckExprs",
+    "ignore",
+    "pruneLimit",
+)
+DEPENDENCY_FIELDS_REFUSED: tuple[str, ...] = ("readyExpr",)
+
+GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
+GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("verify", "serviceAccountName")

@@ -1,0 +1,100 @@
+"""A Kustomization's spec → what is wrong with it, beyond what the schema refuses.
+
+The result depends on the spec and the flags alone: references to other objects are looked up by the reconciler.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sluice.api.honoured import DEPENDENCY_FIELDS_REFUSED, KUSTOMIZATION_FIELDS_REFUSED, KUSTOMIZATION_VALUES
+from sluice.api.kustomization import GROUP, KIND, Kustomization, KustomizationSpec
+from sluice.api.validate import SpecRules, SpecSubject
+from sluice.core.codes import BAD_NAME, DEPENDENCY_CYCLE, SPEC_INVALID, VARIABLE_INVALID
+from sluice.core.duration import parse_duration
+from sluice.core.ids import ResourceId
+from sluice.core.problem import Problem, clip
+from sluice.core.tree_path import clean_path
+
+_VARIABLE = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Problem, ...]:
+    """Everything wrong with the spec at once; empty when a run may begin. All of it is the user's to fix."""
+    spec = sync.spec
+    subject = SpecSubject(ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name))
+    values = {
+        "sourceRef.kind": spec.sourceRef.kind,
+        "onFailure": spec.onFailure,
+        "drift": spec.drift,
+        "adopt": spec.adopt,
+    }
+    return (
+        *subject.check_values(values, KUSTOMIZATION_VALUES),
+        *subject.check_unused(spec, KUSTOMIZATION_FIELDS_REFUSED),
+        *subject.check_duration("interval", spec.interval),
+        *subject.check_duration("retryInterval", spec.retryInterval),
+        *subject.check_duration("timeout", spec.timeout),
+        *subject.check_namespace("sourceRef.namespace", spec.sourceRef.namespace, rules),
+        *_check_target_namespace(subject, spec.targetNamespace),
+        *_check_paths(subject, spec),
+        *_check_dependencies(subject, spec),
+        *_check_variables(subject, spec),
+    )
+
+
+def warn_kustomization(sync: Kustomization) -> tuple[str, ...]:
+    """Sentences about what is allowed but hardly meant. Call it only with a spec without Problems."""
+    spec = sync.spec
+    if spec.timeout and parse_duration(spec.timeout) > parse_duration(spec.interval):
+        return (f"spec.timeout {spec.timeout} is longer than spec.interval {spec.interval}",)
+    return ()
+
+
+def _check_target_namespace(subject: SpecSubject, namespace: str) -> list[Problem]:
+    if not namespace or _DNS_LABEL.fullmatch(namespace):
+        return []
+    title = f"spec.targetNamespace {clip(namespace, 63)!r} is not a namespace's name"
+    fix = "use at most 63 lower-case letters, digits and dashes"
+    return [subject.problem(BAD_NAME, "targetNamespace", title, fix)]
+
+
+def _check_paths(subject: SpecSubject, spec: KustomizationSpec) -> list[Problem]:
+    problems = subject.check_path("path", spec.path)
+    base = "" if problems else clean_path(spec.path)
+    for index, component in enumerate(spec.components):
+        field = f"components[{index}]"
+        if component.startswith("/") or "://" in component:
+            title = f"spec.{field} {clip(component, 100)!r} is not a relative path"
+            fix = "write a path relative to spec.path; remote components are not fetched"
+            problems.append(subject.problem(SPEC_INVALID, field, title, fix))
+        else:
+            problems.extend(subject.check_path(field, component, base))
+    return problems
+
+
+def _check_dependencies(subject: SpecSubject, spec: KustomizationSpec) -> list[Problem]:
+    problems: list[Problem] = []
+    for index, dependency in enumerate(spec.dependsOn):
+        field = f"dependsOn[{index}]"
+        problems.extend(subject.check_unused(dependency, DEPENDENCY_FIELDS_REFUSED, f"{field}."))
+        namespace = dependency.namespace or subject.id.namespace
+        if (namespace, dependency.name) == (subject.id.namespace, subject.id.name):
+            title = f"spec.{field} names the Kustomization itself"
+            problems.append(subject.problem(DEPENDENCY_CYCLE, field, title, f"remove spec.{field}"))
+    return problems
+
+
+def _check_variables(subject: SpecSubject, spec: KustomizationSpec) -> list[Problem]:
+    names = spec.postBuild.substitute if spec.postBuild is not None else {}
+    return [
+        subject.problem(
+            VARIABLE_INVALID,
+            "postBuild.substitute",
+            f"spec.postBuild.substitute has the name {clip(name, 100)!r}",
+            "use letters, digits and underscores, and begin with no digit",
+        )
+        for name in names
+        if not _VARIABLE.fullmatch(name)
+    ]
