@@ -11,7 +11,8 @@ def assess_deployment(obj: Object) -> Health:
     """Judge a Deployment whose latest generation its controller has seen."""
     progress = condition(obj, "Progressing")
     if progress.reason == "ProgressDeadlineExceeded":
-        return failed("Progress deadline exceeded")
+        detail = f": {progress.message}" if progress.message else ""
+        return failed(f"Progress deadline exceeded{detail}")
     waiting = _waiting_for_replicas(obj)
     if waiting:
         return in_progress(waiting)
