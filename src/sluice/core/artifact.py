@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -29,21 +30,24 @@ class FileTree:
 
     entries: tuple[FileEntry, ...]
     by_path: dict[str, FileEntry] = field(init=False, repr=False, compare=False)
+    _paths: list[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by_path", {entry.path: entry for entry in self.entries})
+        entries = tuple(sorted(self.entries, key=lambda e: e.path))
+        object.__setattr__(self, "entries", entries)
+        object.__setattr__(self, "by_path", {entry.path: entry for entry in entries})
+        object.__setattr__(self, "_paths", [entry.path for entry in entries])
 
     def under(self, folder: str) -> tuple[FileEntry, ...]:
-        """The files below `folder`; the empty folder is the root."""
+        """The files below `folder`; the empty folder is the root. Costs a binary search, not a walk of the tree."""
         if not folder:
             return self.entries
-        prefix = folder + "/"
-        return tuple(entry for entry in self.entries if entry.path.startswith(prefix))
+        start = bisect_left(self._paths, folder + "/")
+        return self.entries[start : bisect_left(self._paths, folder + "0", lo=start)]  # "0" follows "/"
 
     def has_folder(self, folder: str) -> bool:
         """True when `folder` holds at least one file (git knows no empty folders)."""
-        prefix = folder + "/"
-        return not folder or any(entry.path.startswith(prefix) for entry in self.entries)
+        return not folder or bool(self.under(folder))
 
 
 def digest_of(entries: Sequence[FileEntry]) -> str:

@@ -135,7 +135,7 @@ class PlanOptions:
 
 def needs_live(desired: Iterable[Manifest], inventory: Inventory, options: PlanOptions) -> frozenset[ResourceId]:
     """The objects whose live state the plan has to see: what may change, and what left the desired state."""
-    ids = {m.id for m in desired if not _is_unchanged(m, inventory.get(m.id), options)}
+    ids = {m.id for m in desired if _applied_by_us(m) and not _is_unchanged(m, inventory.get(m.id), options)}
     wanted = {m.id for m in desired}
     return frozenset(ids | {e.id for e in inventory if e.id not in wanted})
 
@@ -168,6 +168,10 @@ def build_plan(
     )
 
 
+def _applied_by_us(manifest: Manifest) -> bool:
+    return manifest.directives.reconcile and manifest.directives.ssa != "ignore"
+
+
 def _is_unchanged(manifest: Manifest, entry: Entry | None, options: PlanOptions) -> bool:
     return (
         entry is not None
@@ -197,7 +201,7 @@ def _change_of(
         )
 
     wants = manifest.directives
-    if not wants.reconcile or wants.ssa == "ignore":
+    if not _applied_by_us(manifest):
         return change(Action.SKIP, reason=f"{TOOLKIT}/{'ssa: Ignore' if wants.reconcile else 'reconcile: disabled'}")
     if _is_unchanged(manifest, entry, options):
         return change(Action.KEEP, reason="unchanged")

@@ -52,6 +52,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferral:
+    """Dry-runs that can't be judged yet, for want of something this plan creates or changes.
+
+    `served` wait for a CRD or a Namespace to be served; `applied` for an object of an earlier rank (a Role, a
+    ServiceAccount, a PriorityClass) to be there.
+    """
+
+    served: frozenset[ResourceId] = frozenset()
+    applied: frozenset[ResourceId] = frozenset()
+
+    def __contains__(self, resource: ResourceId) -> bool:
+        return resource in self.served or resource in self.applied
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Batches that run one after the other once `validate` has been dry-run and everything before is served."""
 
@@ -112,10 +127,9 @@ Command = Validate | SaveRecord | Apply | AwaitServed | AwaitHealth | Prune
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """The dry-runs' answer; `deferred` could not be judged yet, for want of something this plan creates."""
+    """The dry-runs' answer: every problem of every object."""
 
     problems: tuple[Problem, ...] = ()
-    deferred: frozenset[ResourceId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +184,13 @@ class Transaction:
         return self.plan.writes
 
 
-def begin(plan: Plan, deferred: frozenset[ResourceId], *, gate: bool) -> tuple[Transaction, Command]:
-    """Start a transaction. `deferred` are ids whose dry-run has to wait; `gate` asks for health before pruning.
+def begin(plan: Plan, deferral: Deferral, *, gate: bool) -> tuple[Transaction, Command]:
+    """Start a transaction. `deferral` names the dry-runs that have to wait; `gate` asks for health before pruning.
 
     A plan that writes nothing goes straight to its gate, and then to DONE when the record already says the same.
     """
-    steps, upfront = _steps(plan, deferred)
+    steps = _steps(plan, deferral)
+    upfront = tuple(c for batch in plan.applies for c in batch.changes if c.id not in deferral)
     state = Transaction(plan, Phase.VALIDATING, gate, plan.before, steps=steps, prunes=plan.prunes)
     if upfront:
         return state, Validate(upfront)
@@ -188,10 +203,10 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
     Raises ValueError on an event that the phase can't have: a bug of the executor.
     """
     match state.phase, event:
-        case Phase.VALIDATING, Validated(problems, late):
+        case Phase.VALIDATING, Validated(problems):
             if problems:
                 return _failed(state, problems)
-            return _validated(_defer(state, late)) if not state.wrote else _apply_next(_defer(state, late))
+            return _apply_next(state) if state.wrote else _validated(state)
         case Phase.RECORDING, Recorded():
             return _apply_next(replace(state, inventory=state.plan.during))
         case Phase.APPLYING, Answered(outcomes, problems):
@@ -212,39 +227,39 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
             raise ValueError(f"{type(event).__name__} can't come in phase {state.phase}")
 
 
-def _steps(plan: Plan, deferred: frozenset[ResourceId]) -> tuple[tuple[Step, ...], tuple[Change, ...]]:
-    """Cut the batches into steps at each place where something must be served before the next can be sent."""
+def _steps(plan: Plan, deferral: Deferral) -> tuple[Step, ...]:
+    """Cut the batches into steps wherever something must be served, or applied, before the next can be judged."""
     steps: list[Step] = []
-    batches: list[Batch] = []
-    for batch in plan.applies:
-        if batches and _serves(batches[-1]) and (batch.wave, batch.stage) != (batches[-1].wave, batches[-1].stage):
-            steps.append(_step(batches, deferred))
-            batches = []
-        batches.append(batch)
-    if batches:
-        steps.append(_step(batches, deferred))
-    upfront = tuple(c for batch in plan.applies for c in batch.changes if c.id not in deferred)
-    return tuple(steps), upfront
+    for segment in _segments(plan.applies):
+        # What waited only for the segment before it is judged at once, ahead of every write of this one.
+        early = tuple(c for b in segment for c in b.changes if c.id in deferral.served)
+        for number, group in enumerate(_groups(segment, deferral.applied)):
+            late = tuple(c for c in group[0].changes if c.id in deferral.applied)
+            steps.append(Step(tuple(group), (early if number == 0 else ()) + late))
+    return tuple(steps)
 
 
-def _step(batches: list[Batch], deferred: frozenset[ResourceId]) -> Step:
-    late = tuple(c for batch in batches for c in batch.changes if c.id in deferred)
-    return Step(tuple(batches), late)
+def _segments(batches: tuple[Batch, ...]) -> list[list[Batch]]:
+    segments: list[list[Batch]] = []
+    for batch in batches:
+        last = segments[-1][-1] if segments else None
+        if last is None or (_serves(last) and (batch.wave, batch.stage) != (last.wave, last.stage)):
+            segments.append([])
+        segments[-1].append(batch)
+    return segments
+
+
+def _groups(segment: list[Batch], applied: frozenset[ResourceId]) -> list[list[Batch]]:
+    groups: list[list[Batch]] = []
+    for batch in segment:
+        if not groups or any(c.id in applied for c in batch.changes):
+            groups.append([])
+        groups[-1].append(batch)
+    return groups
 
 
 def _serves(batch: Batch) -> bool:
     return batch.stage in {Stage.CRDS, Stage.NAMESPACES}
-
-
-def _defer(state: Transaction, late: frozenset[ResourceId]) -> Transaction:
-    """Objects that turned out, in their dry-run, to need something of this plan are dry-run again in their step."""
-    if not late:
-        return state
-    steps = tuple(
-        Step(s.batches, tuple(c for b in s.batches for c in b.changes if c.id in late or c in s.validate))
-        for s in state.steps
-    )
-    return replace(state, steps=steps)
 
 
 def _validated(state: Transaction) -> tuple[Transaction, Command]:

@@ -1,0 +1,121 @@
+"""Waits, by watch, until objects are healthy; holds no worker meanwhile and keeps of each object only its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sluice.core import codes
+from sluice.core.health import Health, HealthStatus, assess, not_found
+from sluice.core.ids import ResourceId
+from sluice.core.plan import OWNER_NAME
+from sluice.core.problem import Origin, Problem
+from sluice.kube.client import KubeClient
+from sluice.kube.resource import Resource
+from sluice.kube.watch import EventType
+
+# Up to this many objects of one kind in one namespace are watched by name; more by the owner label.
+BY_NAME_UP_TO = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object to wait for. `owned` says that it carries our owner label; `origin` is where git defines it."""
+
+    id: ResourceId
+    resource: Resource
+    owned: bool
+    origin: Origin | None = None
+
+
+class HealthGate:
+    """The verdicts of one wait."""
+
+    def __init__(self, client: KubeClient, targets: Collection[Target]) -> None:
+        self._client = client
+        self._targets = {t.id: t for t in targets}
+        self._verdicts: dict[ResourceId, Health] = {t.id: not_found() for t in targets}
+        self._synced: set[ResourceId] = set()
+        self._changed = asyncio.Event()
+
+    async def wait(self, seconds: float) -> tuple[Problem, ...]:
+        """Return when every target is Current (no problems), one Failed, or `seconds` have passed."""
+        if not self._targets:
+            return ()
+        try:
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+                watches = [group.create_task(self._follow(*watch)) for watch in self._watches()]
+                while not self._settled():
+                    self._changed.clear()
+                    await self._changed.wait()
+                for watch in watches:
+                    watch.cancel()
+        except TimeoutError:
+            return self._late(seconds)
+        return self._failures()
+
+    def _watches(self) -> list[tuple[Resource, str, str, str]]:
+        grouped: dict[tuple[Resource, str], list[Target]] = {}
+        for target in self._targets.values():
+            grouped.setdefault((target.resource, target.id.namespace), []).append(target)
+        watches = []
+        for (resource, namespace), targets in grouped.items():
+            by_label = len(targets) > BY_NAME_UP_TO and all(t.owned for t in targets)
+            if by_label:
+                watches.append((resource, namespace, OWNER_NAME, ""))
+            else:
+                watches += [(resource, namespace, "", f"metadata.name={t.id.name}") for t in targets]
+        return watches
+
+    async def _follow(self, resource: Resource, namespace: str, labels: str, fields: str) -> None:
+        async for event in self._client.watch(
+            resource, namespace, labels=labels, fields=fields, item_type=dict[str, Any]
+        ):
+            if event.item is None:
+                continue
+            metadata = event.item.get("metadata", {})
+            key = ResourceId(resource.group, resource.kind, metadata.get("namespace", ""), metadata.get("name", ""))
+            if key not in self._targets:
+                continue
+            if event.type is EventType.DELETED:
+                self._verdicts[key] = not_found()
+            else:
+                event.item.setdefault("apiVersion", resource.api_version)
+                event.item.setdefault("kind", resource.kind)
+                self._verdicts[key] = assess(event.item, datetime.now(UTC))
+            self._changed.set()
+
+    def _settled(self) -> bool:
+        statuses = [v.status for v in self._verdicts.values()]
+        return HealthStatus.FAILED in statuses or all(s is HealthStatus.CURRENT for s in statuses)
+
+    def _failures(self) -> tuple[Problem, ...]:
+        return tuple(
+            Problem(
+                codes.HEALTH_FAILED,
+                f"{key} failed",
+                subject=key,
+                origin=self._targets[key].origin,
+                cause=verdict.message,
+                fix="correct it in git, or make the cluster able to run it",
+            )
+            for key, verdict in sorted(self._verdicts.items())
+            if verdict.status is HealthStatus.FAILED
+        )
+
+    def _late(self, seconds: float) -> tuple[Problem, ...]:
+        return tuple(
+            Problem(
+                codes.HEALTH_TIMEOUT,
+                f"{key} is not healthy after {seconds:.0f}s",
+                subject=key,
+                origin=self._targets[key].origin,
+                cause=f"{verdict.status}: {verdict.message}",
+                fix="look at the object, or give it more time with spec.timeout",
+            )
+            for key, verdict in sorted(self._verdicts.items())
+            if not verdict.is_current
+        )

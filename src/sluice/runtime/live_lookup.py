@@ -1,0 +1,80 @@
+"""Which of these objects exist, and whose they are: from the watches where they know, by request where they don't.
+
+"Not there" is only ever said after looking. A list that is forbidden or fails raises; it is never an empty answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from sluice.core.ids import ResourceId
+from sluice.core.order import NAMESPACE
+from sluice.core.plan import Live
+from sluice.kube.client import KubeClient
+from sluice.kube.discovery import Resource
+from sluice.runtime.owned import OwnedObjects, live_of
+
+# Above this many objects of one kind in one namespace, one list is cheaper than a GET each.
+LIST_FROM = 8
+
+
+class LiveLookup:
+    """Answers for one plan."""
+
+    def __init__(self, client: KubeClient, owned: OwnedObjects) -> None:
+        self._client = client
+        self._owned = owned
+
+    async def find(
+        self, wanted: Collection[ResourceId], resources: Mapping[ResourceId, Resource | None]
+    ) -> dict[ResourceId, Live | None]:
+        """The live metadata of every id of `wanted`; None where it was looked for and is not there.
+
+        A kind that the server does not serve has no objects. Raises ClusterError when a look-up fails.
+        """
+        answers: dict[ResourceId, Live | None] = {}
+        asked: dict[tuple[Resource, str], list[ResourceId]] = {}
+        for key in wanted:
+            resource = resources[key]
+            if resource is None:
+                answers[key] = None
+            elif self._owned.knows(key.group_kind) and (live := self._owned.get(key)) is not None:
+                answers[key] = live
+            else:
+                asked.setdefault((resource, key.namespace), []).append(key)
+        absent = await self._absent_namespaces({namespace for _, namespace in asked if namespace})
+        async with asyncio.TaskGroup() as group:
+            for (resource, namespace), keys in asked.items():
+                if namespace in absent:
+                    answers.update(dict.fromkeys(keys))
+                elif len(keys) >= LIST_FROM:
+                    group.create_task(self._by_list(resource, namespace, keys, answers))
+                else:
+                    for key in keys:
+                        group.create_task(self._by_get(resource, key, answers))
+        return answers
+
+    async def _absent_namespaces(self, namespaces: set[str]) -> set[str]:
+        """Those that do not exist: nothing is in them, so nothing has to be looked for there."""
+        if len(namespaces) == 0:
+            return set()
+        namespace_kind = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
+        unknown = [n for n in namespaces if self._owned.get(ResourceId(NAMESPACE.group, NAMESPACE.kind, "", n)) is None]
+        if len(unknown) > LIST_FROM:
+            listed = await self._client.list_metadata(namespace_kind)
+            return set(unknown) - {m.name for m in listed.items}
+        found = await asyncio.gather(*(self._client.get_metadata(namespace_kind, "", n) for n in unknown))
+        return {n for n, meta in zip(unknown, found, strict=True) if meta is None}
+
+    async def _by_get(self, resource: Resource, key: ResourceId, answers: dict[ResourceId, Live | None]) -> None:
+        meta = await self._client.get_metadata(resource, key.namespace, key.name)
+        answers[key] = live_of(meta) if meta is not None else None
+
+    async def _by_list(
+        self, resource: Resource, namespace: str, keys: list[ResourceId], answers: dict[ResourceId, Live | None]
+    ) -> None:
+        listed = await self._client.list_metadata(resource, namespace)
+        found = {m.name: m for m in listed.items}
+        for key in keys:
+            answers[key] = live_of(found[key.name]) if key.name in found else None

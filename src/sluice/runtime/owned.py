@@ -1,0 +1,144 @@
+"""What is live of the objects that we own, kept by one metadata watch per kind, and who touched them.
+
+The watches select our owner label. Per object a small `Live` is kept, never the object. They answer two questions
+without a request: is the object as we left it, and did somebody else just change it. A status update changes neither
+generation nor metadata, so it is not drift; anything else is a suspicion that the owner's next turn settles by
+applying the object again, which changes nothing where nothing differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.live import LiveMeta
+from sluice.core.manifest import Directives
+from sluice.core.plan import OWNER_NAME, Live, Owner
+from sluice.kube.client import KubeClient
+from sluice.kube.discovery import Resource
+from sluice.kube.watch import EventType
+
+Suspect = Callable[[Owner, ResourceId], None]
+
+
+def live_of(meta: LiveMeta) -> Live:
+    """What the plan needs of an object's metadata."""
+    return Live(
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        version=version_of(meta),
+        owner=Owner.of(meta.labels),
+        directives=Directives.of(meta.labels, meta.annotations),
+        deleting=bool(meta.deletion_timestamp),
+    )
+
+
+def version_of(meta: LiveMeta) -> str:
+    """Changes whenever the desired part of an object does: its generation, or its resourceVersion where none is."""
+    return f"g{meta.generation}" if meta.generation else meta.resource_version
+
+
+class OwnedObjects:
+    """Live metadata of every object that carries our owner label, of the kinds in use."""
+
+    def __init__(self, client: KubeClient, group: asyncio.TaskGroup, suspect: Suspect) -> None:
+        self._client = client
+        self._group = group
+        self._suspect = suspect
+        self._live: dict[ResourceId, Live] = {}
+        self._labels: dict[ResourceId, int] = {}
+        self._synced: dict[GroupKind, asyncio.Event] = {}
+        self._applied: dict[ResourceId, str] = {}
+        self._owners: dict[Owner, Owner] = {}
+
+    def ensure(self, resource: Resource) -> asyncio.Event:
+        """Watch that kind from now on; the event is set once its initial state is in."""
+        kind = GroupKind(resource.group, resource.kind)
+        synced = self._synced.get(kind)
+        if synced is None:
+            synced = self._synced[kind] = asyncio.Event()
+            self._group.create_task(self._follow(resource, synced), name=f"owned {kind}")
+        return synced
+
+    def knows(self, kind: GroupKind) -> bool:
+        """True when the watch of that kind has its initial state."""
+        synced = self._synced.get(kind)
+        return synced is not None and synced.is_set()
+
+    def get(self, resource: ResourceId) -> Live | None:
+        """The live object if it carries an owner label; None says nothing about objects that carry none."""
+        return self._live.get(resource)
+
+    def applied(self, resource: ResourceId, meta: LiveMeta) -> None:
+        """Note our own write, so that its watch event is not taken for somebody else's."""
+        self._applied[resource] = meta.resource_version
+        self._keep(resource, meta)
+
+    def _keep(self, resource: ResourceId, meta: LiveMeta) -> None:
+        live = live_of(meta)
+        if live.owner is None:
+            self._live.pop(resource, None)
+            self._labels.pop(resource, None)
+            return
+        owner = self._owners.setdefault(live.owner, live.owner)
+        self._live[resource] = Live(
+            live.uid, live.resource_version, live.version, owner, live.directives, live.deleting
+        )
+        self._labels[resource] = _steering(meta)
+
+    async def _follow(self, resource: Resource, synced: asyncio.Event) -> None:
+        seen: set[ResourceId] = set()
+        async for event in self._client.watch(resource, labels=OWNER_NAME, item_type=LiveMeta, metadata=True):
+            match event.type:
+                case EventType.RESTARTED:
+                    seen.clear()
+                case EventType.SYNCED:
+                    self._forget_unseen(GroupKind(resource.group, resource.kind), seen)
+                    seen.clear()
+                    synced.set()
+                case _ if event.item is not None:
+                    meta = event.item
+                    key = ResourceId(resource.group, resource.kind, meta.namespace, meta.name)
+                    if event.type is EventType.DELETED:
+                        self._deleted(key)
+                    else:
+                        seen.add(key)
+                        self._changed(key, meta, fresh=synced.is_set())
+
+    def _changed(self, key: ResourceId, meta: LiveMeta, *, fresh: bool) -> None:
+        old, labels = self._live.get(key), self._labels.get(key)
+        if old is not None and _is_older(meta.resource_version, old.resource_version):
+            return  # the watch is behind the answer to our own write
+        self._keep(key, meta)
+        new = self._live.get(key)
+        if new is None or new.owner is None or self._applied.get(key) == meta.resource_version:
+            return
+        if old is None:
+            if fresh:
+                self._suspect(new.owner, key)
+        elif (new.uid, new.version, new.deleting) != (old.uid, old.version, old.deleting) or labels != _steering(meta):
+            self._suspect(new.owner, key)
+            if old.owner is not None and old.owner != new.owner:
+                self._suspect(old.owner, key)
+
+    def _deleted(self, key: ResourceId) -> None:
+        old = self._live.pop(key, None)
+        self._labels.pop(key, None)
+        self._applied.pop(key, None)
+        if old is not None and old.owner is not None:
+            self._suspect(old.owner, key)
+
+    def _forget_unseen(self, kind: GroupKind, seen: set[ResourceId]) -> None:
+        for key in [k for k in self._live if k.group_kind == kind and k not in seen]:
+            self._deleted(key)
+
+
+def _steering(meta: LiveMeta) -> int:
+    """A digest of the metadata that an apply sets and no generation counts."""
+    return hash((tuple(sorted(meta.labels.items())), tuple(sorted(meta.annotations.items()))))
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Resource versions of one kind are comparable integers (KEP-5504); anything else is taken as newer."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)

@@ -1,0 +1,152 @@
+"""Records of syncs in Secrets of the operator's namespace, compare-and-swapped, chunked when large.
+
+One head Secret per sync holds the first chunk and the names of the rest; the rest are written before the head
+that names them and deleted after the next head, so a reader always finds a whole record.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import msgspec
+
+from sluice.api.kinds import ObjectMeta
+from sluice.core import codes
+from sluice.core.errors import ClusterError, StateError
+from sluice.core.problem import Problem
+from sluice.core.record import Record, decode_record, encode_record
+from sluice.kube.client import KubeClient
+from sluice.kube.discovery import Resource
+
+MANAGER = "sluice"
+LABEL = "sluice.dev/record"
+# A Secret's value is base64 in JSON and in etcd's request: this stays well below etcd's 1.5 MiB.
+CHUNK_BYTES = 700_000
+
+SECRETS = Resource(group="", version="v1", kind="Secret", plural="secrets", namespaced=True)
+
+
+class _Secret(msgspec.Struct, frozen=True):
+    metadata: ObjectMeta
+    data: dict[str, str] = {}
+
+
+class RecordStore:
+    """The records of every sync. Loaded once; afterwards memory is the copy and the cluster the truth."""
+
+    def __init__(self, client: KubeClient, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._records: dict[str, Record] = {}
+        self._versions: dict[str, str] = {}
+        self._chunks: dict[str, tuple[str, ...]] = {}
+        self._broken: dict[str, StateError] = {}
+
+    async def load(self) -> None:
+        """Read every record of the namespace. One that can't be read is remembered as such, the others load."""
+        listed = await self._client.list(SECRETS, self._namespace, labels=f"{LABEL}=head", item_type=_Secret)
+        for secret in listed.items:
+            owner = base64.b64decode(secret.data.get("owner", "")).decode("utf-8", "replace")
+            self._versions[owner] = secret.metadata.resourceVersion
+            try:
+                self._records[owner] = decode_record(await self._join(owner, secret))
+            except StateError as error:
+                self._broken[owner] = error
+
+    def get(self, owner: str) -> Record | None:
+        """The record of `owner`, or None when it has none. Raises StateError when it has one that can't be read."""
+        if (error := self._broken.get(owner)) is not None:
+            raise error
+        return self._records.get(owner)
+
+    def owners(self) -> tuple[str, ...]:
+        """Every owner that has a record."""
+        return tuple(self._records)
+
+    async def save(self, record: Record) -> None:
+        """Make `record` durable; nothing is sent when it equals the stored one.
+
+        Raises ClusterError with reason Conflict when another process wrote it since: this one is not the leader.
+        """
+        known = self._records.get(record.owner)
+        if known == record:
+            return
+        head, *rest = _split(encode_record(record))
+        names = await self._write_chunks(record, rest)
+        body = self._head(record.owner, head, names)
+        name = _name(record.owner)
+        if record.owner in self._versions:
+            body["metadata"]["resourceVersion"] = self._versions[record.owner]
+            answer = await self._client.replace(SECRETS, self._namespace, name, msgspec.json.encode(body))
+        else:
+            answer = await self._client.create(SECRETS, self._namespace, msgspec.json.encode(body), manager=MANAGER)
+        old = self._chunks.get(record.owner, ())
+        self._versions[record.owner] = msgspec.json.decode(answer, type=_Secret).metadata.resourceVersion
+        self._records[record.owner] = record
+        self._chunks[record.owner] = names
+        self._broken.pop(record.owner, None)
+        for chunk in set(old) - set(names):
+            await self._client.delete(SECRETS, self._namespace, chunk)
+
+    async def forget(self, owner: str) -> None:
+        """Delete the record of an owner that has let go of every object."""
+        for chunk in (_name(owner), *self._chunks.pop(owner, ())):
+            await self._client.delete(SECRETS, self._namespace, chunk)
+        self._records.pop(owner, None)
+        self._versions.pop(owner, None)
+        self._broken.pop(owner, None)
+
+    def _head(self, owner: str, chunk: bytes, names: tuple[str, ...]) -> dict[str, Any]:
+        data = {"owner": owner.encode(), "record": chunk, "chunks": ",".join(names).encode()}
+        return self._secret(_name(owner), "head", data)
+
+    def _secret(self, name: str, role: str, data: dict[str, bytes]) -> dict[str, Any]:
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "sluice.dev/record",
+            "metadata": {"name": name, "namespace": self._namespace, "labels": {LABEL: role}},
+            "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+        }
+
+    async def _write_chunks(self, record: Record, rest: list[bytes]) -> tuple[str, ...]:
+        names = []
+        for chunk in rest:
+            name = f"{_name(record.owner)}-{hashlib.sha256(chunk).hexdigest()[:16]}"
+            body = msgspec.json.encode(self._secret(name, "chunk", {"record": chunk}))
+            try:
+                await self._client.create(SECRETS, self._namespace, body, manager=MANAGER)
+            except ClusterError as error:
+                # The name is the content's digest: one that exists already holds the same bytes.
+                if error.reason != "AlreadyExists":
+                    raise
+            names.append(name)
+        return tuple(names)
+
+    async def _join(self, owner: str, secret: _Secret) -> bytes:
+        names = tuple(filter(None, base64.b64decode(secret.data.get("chunks", "")).decode().split(",")))
+        parts = [base64.b64decode(secret.data.get("record", ""))]
+        for name in names:
+            raw = await self._client.get(SECRETS, self._namespace, name)
+            if raw is None:
+                raise StateError(
+                    Problem(
+                        codes.RECORD_UNREADABLE,
+                        f"the operator's record of {owner} lacks a chunk",
+                        cause=f"Secret {self._namespace}/{name} does not exist",
+                        fix=f"restore it from a backup, or delete Secret {self._namespace}/{secret.metadata.name}",
+                    )
+                )
+            parts.append(base64.b64decode(msgspec.json.decode(raw, type=_Secret).data.get("record", "")))
+        self._chunks[owner] = names
+        return b"".join(parts)
+
+
+def _split(data: bytes) -> list[bytes]:
+    return [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)] or [b""]
+
+
+def _name(owner: str) -> str:
+    return f"sluice-record-{hashlib.sha256(owner.encode()).hexdigest()[:24]}"
