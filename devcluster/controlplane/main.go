@@ -22,18 +22,24 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	kwok "sigs.k8s.io/kwok/pkg/kwok/cmd"
-	"sigs.k8s.io/kwok/pkg/config"
-	"sigs.k8s.io/kwok/pkg/log"
 	nodefast "sigs.k8s.io/kwok/kustomize/stage/node/fast"
 	nodeheartbeat "sigs.k8s.io/kwok/kustomize/stage/node/heartbeat"
 	podfast "sigs.k8s.io/kwok/kustomize/stage/pod/fast"
+	"sigs.k8s.io/kwok/pkg/config"
+	kwok "sigs.k8s.io/kwok/pkg/kwok/cmd"
+	"sigs.k8s.io/kwok/pkg/log"
 )
+
+// lifelineVariable, when set, says that standard input is a pipe whose other end the owner holds.
+const lifelineVariable = "DEVCLUSTER_LIFELINE"
 
 func main() {
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok|stages ARGS…")
 		os.Exit(2)
+	}
+	if os.Getenv(lifelineVariable) != "" {
+		go exitWithOwner(os.Stdin)
 	}
 	component := os.Args[1]
 	os.Args = append([]string{filepath.Join(filepath.Dir(os.Args[0]), component)}, os.Args[2:]...)
@@ -54,6 +60,13 @@ func main() {
 		fmt.Fprintf(os.Stderr, "controlplane: unknown component %q\n", component)
 		os.Exit(2)
 	}
+}
+
+// exitWithOwner ends this process as soon as the owner's end of the lifeline closes, which the kernel
+// does however the owner dies. A parent-death signal would follow the owner's thread, not its process.
+func exitWithOwner(lifeline io.Reader) {
+	_, _ = io.Copy(io.Discard, lifeline)
+	os.Exit(1)
 }
 
 // runKwok starts kwok's own command. Kubernetes' packages put a non-boolean --version flag into
