@@ -134,11 +134,14 @@ class GitHttpServer:
             limit=MAX_HEADER,
         )
         try:
-            return await _relay(request, process)
-        finally:
+            response = await _relay(request, process)
+        except BaseException:
             if process.returncode is None:
                 process.kill()
+            raise
+        finally:
             await process.wait()
+        return response
 
     def _cgi_env(self, request: web.Request) -> dict[str, str]:
         env = hermetic_env(self.root) | {

@@ -1,0 +1,187 @@
+"""What a Secret's data says about how to log in to a git host.
+
+The keys are Flux's: `username`/`password`, `bearerToken`, `ca.crt`, `tls.crt`/`tls.key`, `identity`/`known_hosts` with
+an optional `password`, and for proxies `address`, `username`, `password`. Nothing here shows a value: not in `repr`,
+not in a message.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
+
+from sluice.core.codes import AUTH_REFUSED, HOST_UNVERIFIED, NOT_HONOURED, SPEC_INVALID
+from sluice.core.errors import UserError
+from sluice.core.git_url import GitUrl
+from sluice.core.problem import Code, Problem
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PEM_BEGIN = b"-----BEGIN "
+
+
+@dataclass(frozen=True, slots=True)
+class GitAuth:
+    """Credentials and trust for one git host. Empty fields are not in use.
+
+    `authorization` is the value of the HTTP header; `identity` an unencrypted private key; `proxy` a URL that may hold
+    a password. `fingerprint` names the public key of `identity`, and may be shown.
+    """
+
+    authorization: str = field(default="", repr=False)
+    ca: bytes = field(default=b"", repr=False)
+    certificate: bytes = field(default=b"", repr=False)
+    key: bytes = field(default=b"", repr=False)
+    identity: bytes = field(default=b"", repr=False)
+    known_hosts: bytes = field(default=b"", repr=False)
+    proxy: str = field(default="", repr=False)
+    fingerprint: str = ""
+
+    @property
+    def has_credentials(self) -> bool:
+        """True when something secret is sent to, or proved to, the host."""
+        return bool(self.authorization or self.key or self.identity)
+
+    def digest(self) -> str:
+        """One-way name of exactly these credentials: mirrors of different ones are never shared."""
+        sha = hashlib.sha256()
+        for value in (self.authorization, self.ca, self.certificate, self.key, self.identity, self.known_hosts):
+            sha.update(hashlib.sha256(value.encode() if isinstance(value, str) else value).digest())
+        sha.update(self.proxy.encode())
+        return sha.hexdigest()
+
+
+NO_AUTH = GitAuth()
+
+
+def auth_of_secret(url: GitUrl, data: Mapping[str, bytes], *, proxy: Mapping[str, bytes] | None = None) -> GitAuth:
+    """Read the data of the Secret that `spec.secretRef` names (empty when it names none), and of `proxySecretRef`.
+
+    Raises UserError naming the key that is missing or can't be used.
+    """
+    if any(key.startswith("githubApp") for key in data):
+        raise _refused(NOT_HONOURED, "GitHub App credentials are not supported yet", "use a token or a deploy key")
+    if url.is_http:
+        return _http_auth(data, _proxy_url(proxy) if proxy is not None else "")
+    if proxy is not None:
+        title = "a proxy for git over ssh is not supported yet"
+        raise UserError(Problem(NOT_HONOURED, title, field="spec.proxySecretRef", fix="use https"))
+    return _ssh_auth(data)
+
+
+def _http_auth(data: Mapping[str, bytes], proxy: str) -> GitAuth:
+    certificate, key = data.get("tls.crt", data.get("certFile", b"")), data.get("tls.key", data.get("keyFile", b""))
+    if bool(certificate) != bool(key):
+        raise _refused(AUTH_REFUSED, "the Secret has only one of 'tls.crt' and 'tls.key'", "add the other")
+    return GitAuth(
+        authorization=_authorization(data),
+        ca=_certificates(data.get("ca.crt", data.get("caFile", b"")), "ca.crt"),
+        certificate=_certificates(certificate, "tls.crt"),
+        key=key,
+        proxy=proxy,
+    )
+
+
+def _authorization(data: Mapping[str, bytes]) -> str:
+    if "bearerToken" in data:
+        return "Bearer " + _text(data, "bearerToken")
+    user, password = _text(data, "username"), _text(data, "password")
+    if not user and not password:
+        return ""
+    if not password:
+        raise _refused(AUTH_REFUSED, "the Secret has 'username' but no 'password'", "add the key 'password'")
+    if ":" in user:
+        raise _refused(AUTH_REFUSED, "the Secret's 'username' holds a colon", "remove it")
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _text(data: Mapping[str, bytes], key: str) -> str:
+    # A line break at the end comes from `echo secret | base64`; it is never part of a password that HTTP can carry.
+    try:
+        value = data.get(key, b"").decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise _refused(AUTH_REFUSED, f"the Secret's {key!r} is not UTF-8 text", "encode it again") from None
+    if _CONTROL.search(value):
+        raise _refused(AUTH_REFUSED, f"the Secret's {key!r} holds a control character", "encode it again")
+    return value
+
+
+def _certificates(text: bytes, key: str) -> bytes:
+    if text and b"-----BEGIN CERTIFICATE-----" not in text:
+        raise _refused(HOST_UNVERIFIED, f"the Secret's {key!r} is not a certificate in PEM form", "give it as PEM")
+    return text
+
+
+def _proxy_url(data: Mapping[str, bytes]) -> str:
+    address, user, password = _text(data, "address"), _text(data, "username"), _text(data, "password")
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in {"http", "https", "socks5"} and parts.hostname and (parts.port or 1)
+    except ValueError:
+        valid = False
+        parts = urlsplit("")
+    if not valid or "@" in address or re.search(r'[\s"\\]', address):
+        title = "the proxy Secret's 'address' is not a URL such as http://proxy:3128"
+        raise UserError(Problem(SPEC_INVALID, title, field="spec.proxySecretRef"))
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
+    return f"{parts.scheme}://{login}{parts.netloc}"
+
+
+def _ssh_auth(data: Mapping[str, bytes]) -> GitAuth:
+    missing = [key for key in ("identity", "known_hosts") if not data.get(key, b"").strip()]
+    if missing:
+        names = " and ".join(repr(key) for key in missing)
+        fix = "create it with: flux create secret git NAME --url=ssh://…"
+        raise _refused(AUTH_REFUSED, f"git over ssh needs a Secret with {names}", fix)
+    key = _load_identity(data["identity"], _text(data, "password"))
+    plain = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    return GitAuth(
+        identity=plain,
+        known_hosts=data["known_hosts"].replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n",
+        fingerprint=_fingerprint(key),
+    )
+
+
+def _load_identity(text: bytes, password: str) -> SSHPrivateKeyTypes:
+    if _PEM_BEGIN not in text:
+        raise _refused(AUTH_REFUSED, "the Secret's 'identity' is not a private key in PEM form", "give the private key")
+    secret = password.encode() or None
+    body = text.replace(b"\r\n", b"\n").strip() + b"\n"
+    load = serialization.load_ssh_private_key if b"OPENSSH PRIVATE KEY" in body else serialization.load_pem_private_key
+    try:
+        key = load(body, secret if _is_encrypted(body) else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        cause = "'password' does not open it, or it is damaged" if secret else "it is encrypted, or damaged"
+        title = "the Secret's 'identity' can't be read"
+        fix = "put the passphrase in the key 'password'" if not secret else "check 'password'"
+        raise UserError(Problem(AUTH_REFUSED, title, field="spec.secretRef", cause=cause, fix=fix)) from None
+    return key  # type: ignore[return-value]  # a kind that ssh can't use fails in private_bytes
+
+
+def _is_encrypted(body: bytes) -> bool:
+    if b"OPENSSH PRIVATE KEY" not in body:
+        return b"ENCRYPTED" in body
+    try:
+        raw = base64.b64decode(b"".join(body.split(b"\n")[1:-2]))
+    except ValueError:
+        return False
+    return not raw.startswith(b"openssh-key-v1\0\0\0\0\x04none")
+
+
+def _fingerprint(key: SSHPrivateKeyTypes) -> str:
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    digest = hashlib.sha256(base64.b64decode(public.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def _refused(code: Code, title: str, fix: str) -> UserError:
+    return UserError(Problem(code, title, field="spec.secretRef", fix=fix))

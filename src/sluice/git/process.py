@@ -1,0 +1,158 @@
+"""Run the git binary: an argument list and an explicit environment become bytes, within limits of time and size.
+
+Each git runs in its own process group, which is killed whole when the time is up or the caller is cancelled: git
+starts helpers (ssh, remote-https, index-pack) that would otherwise live on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.core.codes import REMOTE_UNREACHABLE
+from sluice.core.errors import StateError
+from sluice.core.problem import Problem
+
+MAX_STDERR = 16 * 1024
+CHUNK = 256 * 1024
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class GitOutput:
+    """How one git run ended. `stderr` is its tail; `too_big` says that stdout went over its cap."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+    timed_out: bool = False
+    too_big: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True when git did what it was asked."""
+        return self.code == 0 and not self.timed_out and not self.too_big
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """`timeout` in seconds; `output` bytes of stdout; `file` bytes that any one file written may reach."""
+
+    timeout: float = 60.0
+    output: int = 64 << 20
+    file: int = 4 << 30
+
+
+def git_binary() -> str:
+    """The absolute path of git. Raises StateError when the machine has none."""
+    found = shutil.which("git")
+    if found is None:
+        raise StateError(Problem(REMOTE_UNREACHABLE, "git is not installed here", fix="install git 2.37 or newer"))
+    return found
+
+
+def base_env(home: Path, config: Path) -> dict[str, str]:
+    """The whole environment of a git process: no configuration but `config`, no prompt, no replacement objects."""
+    return {
+        "PATH": SYSTEM_PATH,
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": str(config),
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_LFS_SKIP_SMUDGE": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_ATTR_NOSYSTEM": "1",
+    }
+
+
+async def run_git(args: Sequence[str], *, env: Mapping[str, str], cwd: Path, limits: RunLimits) -> GitOutput:
+    """Run git and return how it ended, whatever its exit code. It never outlives this call."""
+    process = await spawn_git(args, env=env, cwd=cwd, file_limit=limits.file)
+    try:
+        async with asyncio.timeout(limits.timeout):
+            stdout, stderr = await _collect(process, limits.output)
+            code = await process.wait()
+    except TimeoutError:
+        return GitOutput(-1, b"", "", timed_out=True)
+    finally:
+        await kill_group(process)
+    return GitOutput(code, stdout, stderr, too_big=len(stdout) > limits.output)
+
+
+async def spawn_git(
+    args: Sequence[str], *, env: Mapping[str, str], cwd: Path, file_limit: int = 0, stdin: bool = False
+) -> asyncio.subprocess.Process:
+    """Start git in its own process group; the caller owns the process and must end it with `kill_group`."""
+    process = await asyncio.create_subprocess_exec(
+        git_binary(),
+        *args,
+        env=dict(env),
+        cwd=cwd,
+        stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE if not stdin else asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+        limit=CHUNK,
+    )
+    if file_limit:
+        _limit_files(process.pid, file_limit)
+    return process
+
+
+def _limit_files(pid: int, limit: int) -> None:
+    # Set from outside, before git has started the helper that writes the pack: no code runs between fork and exec.
+    try:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, limit))
+    except ProcessLookupError:
+        return  # it has ended already, so it writes nothing more
+
+
+async def _collect(process: asyncio.subprocess.Process, cap: int) -> tuple[bytes, str]:
+    assert process.stdout is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101
+    async with asyncio.TaskGroup() as group:
+        out = group.create_task(_head(process.stdout, cap, process))
+        err = group.create_task(_tail(process.stderr))
+    return out.result(), err.result()
+
+
+async def _head(stream: asyncio.StreamReader, cap: int, process: asyncio.subprocess.Process) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := await stream.read(CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > cap:
+            _signal_group(process.pid)
+            break
+    return b"".join(parts)
+
+
+async def _tail(stream: asyncio.StreamReader) -> str:
+    text = b""
+    while part := await stream.read(CHUNK):
+        text = (text + part)[-MAX_STDERR:]
+    return text.decode("utf-8", "replace")
+
+
+async def kill_group(process: asyncio.subprocess.Process) -> None:
+    """End the process and all that it started, and reap it."""
+    _signal_group(process.pid)
+    await process.wait()
+
+
+def _signal_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # the whole group has ended
