@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
+from sluice.api.schema import DIGEST, doc
 from sluice.core import condition
 
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
@@ -21,7 +24,7 @@ class ApiStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class LocalRef(ApiStruct, frozen=True, kw_only=True):
     """A reference to an object of a known kind in the same namespace."""
 
-    name: str
+    name: Annotated[str, doc("Name of the object.")]
 
 
 class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
@@ -41,10 +44,10 @@ class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
 class ArtifactStatus(ApiStruct, frozen=True, kw_only=True):
     """What a source's status says of its artifact."""
 
-    digest: str
-    lastUpdateTime: str
-    path: str
-    revision: str
-    url: str
-    size: int = 0
-    metadata: dict[str, str] = {}
+    digest: Annotated[str, doc("Digest of the stored file, as algorithm:checksum.", pattern=DIGEST)]
+    lastUpdateTime: Annotated[str, doc("When the artifact was stored.", format="date-time")]
+    path: Annotated[str, doc("Path of the file in the artifact storage.")]
+    revision: Annotated[str, doc("What was fetched, like main@sha1:….")]
+    url: Annotated[str, doc("Where the file can be downloaded inside the cluster.")]
+    size: Annotated[int, doc("Size of the file in bytes.")] = 0
+    metadata: Annotated[dict[str, str], doc("What the origin says of it, such as OCI annotations.")] = {}

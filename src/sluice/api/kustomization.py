@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from sluice.api.kinds import ApiStruct, Condition, LocalRef, ObjectMeta
+from sluice.api.schema import AGE, DURATION, READY, STATUS, Definition, cel, doc, not_served
 from sluice.core import history as past
 
 GROUP = "kustomize.toolkit.fluxcd.io"
@@ -13,157 +16,254 @@ KIND = "Kustomization"
 
 Snapshot = past.Snapshot
 
+DEFINITION = Definition(
+    group=GROUP,
+    version=VERSION,
+    kind=KIND,
+    plural="kustomizations",
+    short_names=("ks",),
+    category="fluxcd-appliers",
+    columns=(AGE, READY, STATUS),
+)
+
+_ONE_KUBECONFIG = "exactly one of spec.kubeConfig.configMapRef or spec.kubeConfig.secretRef must be specified"
+_KUBECONFIG_RULES = [
+    cel("has(self.configMapRef) || has(self.secretRef)", _ONE_KUBECONFIG),
+    cel("!has(self.configMapRef) || !has(self.secretRef)", _ONE_KUBECONFIG),
+]
+
 
 class SourceRef(ApiStruct, frozen=True, kw_only=True):
-    kind: str
-    name: str
-    namespace: str = ""
-    apiVersion: str = ""
+    """The source that a sync applies."""
+
+    kind: Annotated[
+        str, doc("Kind of the source.", enum=["OCIRepository", "GitRepository", "Bucket", "ExternalArtifact"])
+    ]
+    name: Annotated[str, doc("Name of the source.")]
+    namespace: Annotated[str, doc("Namespace of the source; the sync's own when unset.")] = ""
+    apiVersion: Annotated[str, doc("API version of the source.")] = ""
 
 
 class Selector(ApiStruct, frozen=True, kw_only=True):
     """What a patch or an ignore rule targets; names are anchored regular expressions, as kustomize reads them."""
 
-    group: str = ""
-    version: str = ""
-    kind: str = ""
-    name: str = ""
-    namespace: str = ""
-    labelSelector: str = ""
-    annotationSelector: str = ""
+    group: Annotated[str, doc("API group.")] = ""
+    version: Annotated[str, doc("API version.")] = ""
+    kind: Annotated[str, doc("Kind.")] = ""
+    name: Annotated[str, doc("Name.")] = ""
+    namespace: Annotated[str, doc("Namespace.")] = ""
+    labelSelector: Annotated[str, doc("Label selector.")] = ""
+    annotationSelector: Annotated[str, doc("Selector of annotations, in the form of a label selector.")] = ""
 
 
 class Patch(ApiStruct, frozen=True, kw_only=True):
-    patch: str
-    target: Selector | None = None
+    """A strategic merge or JSON 6902 patch."""
+
+    patch: Annotated[str, doc("The patch, as YAML text.")]
+    target: Annotated[Selector | None, doc("What is patched; a merge patch can name it itself.")] = None
 
 
 class Image(ApiStruct, frozen=True, kw_only=True):
-    name: str
-    newName: str = ""
-    newTag: str = ""
-    digest: str = ""
+    """Another name, tag or digest for a container image."""
+
+    name: Annotated[str, doc("The image's name in the manifests, without a tag.")]
+    newName: Annotated[str, doc("The name to write.")] = ""
+    newTag: Annotated[str, doc("The tag to write.")] = ""
+    digest: Annotated[str, doc("The digest to write; goes before newTag.")] = ""
 
 
 class CommonMetadata(ApiStruct, frozen=True, kw_only=True):
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    """Labels and annotations that every object gets."""
+
+    labels: Annotated[dict[str, str], doc("Labels; one that an object has is overwritten.")] = {}
+    annotations: Annotated[dict[str, str], doc("Annotations; one that an object has is overwritten.")] = {}
 
 
 class SubstituteReference(ApiStruct, frozen=True, kw_only=True):
-    kind: str
-    name: str
-    optional: bool = False
+    """A ConfigMap or Secret whose entries are variables."""
+
+    kind: Annotated[str, doc("ConfigMap or Secret.", enum=["Secret", "ConfigMap"])]
+    name: Annotated[str, doc("Name, in the sync's namespace.", minLength=1, maxLength=253)]
+    optional: Annotated[bool, doc("Go on without it when it does not exist.", default=False)] = False
 
 
 class PostBuild(ApiStruct, frozen=True, kw_only=True):
-    substitute: dict[str, str] = {}
-    substituteFrom: tuple[SubstituteReference, ...] = ()
-    substituteStrategy: str = ""
+    """Variables that are put into the rendered manifests."""
+
+    substitute: Annotated[dict[str, str], doc("Variables and their values.")] = {}
+    substituteFrom: Annotated[
+        tuple[SubstituteReference, ...], doc("ConfigMaps and Secrets that hold variables; later ones win.")
+    ] = ()
+    substituteStrategy: Annotated[
+        str,
+        doc("Substitute only when there are variables (the default), or always.", enum=["WithVariables", "Always"]),
+    ] = ""
 
 
 class DependencyRef(ApiStruct, frozen=True, kw_only=True):
-    name: str
-    namespace: str = ""
-    readyExpr: str = ""
+    """A sync that must be ready first."""
+
+    name: Annotated[str, doc("Name of the Kustomization.")]
+    namespace: Annotated[str, doc("Its namespace; the sync's own when unset.")] = ""
+    readyExpr: Annotated[str, doc("CEL expression over self and dep that says when it is ready.")] = ""
 
 
 class HealthCheck(ApiStruct, frozen=True, kw_only=True):
-    kind: str
-    name: str
-    namespace: str = ""
-    apiVersion: str = ""
+    """An object whose health decides."""
+
+    kind: Annotated[str, doc("Kind.")]
+    name: Annotated[str, doc("Name.")]
+    namespace: Annotated[str, doc("Namespace.")] = ""
+    apiVersion: Annotated[str, doc("API version; apps/v1 when unset.")] = ""
 
 
 class HealthCheckExpr(ApiStruct, frozen=True, kw_only=True):
-    apiVersion: str
-    current: str
-    kind: str = ""
-    inProgress: str = ""
-    failed: str = ""
+    """How to judge the health of a kind, in CEL over the object's own fields."""
+
+    apiVersion: Annotated[str, doc("API version; only its group is compared.")]
+    current: Annotated[str, doc("True when the object is as wanted.")]
+    kind: Annotated[str, doc("Kind; all of the group when unset.")] = ""
+    inProgress: Annotated[str, doc("True while its controller works on it.")] = ""
+    failed: Annotated[str, doc("True when it failed.")] = ""
 
 
 class Decryption(ApiStruct, frozen=True, kw_only=True):
-    provider: str
-    secretRef: LocalRef | None = None
-    serviceAccountName: str = ""
+    """How encrypted files are read."""
+
+    provider: Annotated[str, doc("What they are encrypted with.", enum=["sops"])]
+    secretRef: Annotated[LocalRef | None, doc("Secret with private keys.")] = None
+    serviceAccountName: Annotated[str, doc("ServiceAccount whose cloud identity may use the keys.")] = ""
 
 
 class SecretKeyRef(ApiStruct, frozen=True, kw_only=True):
-    name: str
-    key: str = ""
+    """One key of a Secret."""
+
+    name: Annotated[str, doc("Name of the Secret.")]
+    key: Annotated[str, doc("Key in it; value or value.yaml when unset.")] = ""
 
 
 class KubeConfigRef(ApiStruct, frozen=True, kw_only=True):
-    secretRef: SecretKeyRef | None = None
-    configMapRef: LocalRef | None = None
+    """Access to another cluster."""
+
+    secretRef: Annotated[SecretKeyRef | None, doc("Secret with a kubeconfig.")] = None
+    configMapRef: Annotated[LocalRef | None, doc("ConfigMap that says how to reach the cluster without a secret.")] = (
+        None
+    )
 
 
 class IgnoreRule(ApiStruct, frozen=True, kw_only=True):
-    paths: tuple[str, ...]
-    target: Selector | None = None
+    """Fields that are neither applied nor drift."""
+
+    paths: Annotated[tuple[str, ...], doc("JSON pointers.")]
+    target: Annotated[Selector | None, doc("Which objects; all when unset.")] = None
 
 
 class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
-    interval: str
-    sourceRef: SourceRef
-    prune: bool
-    path: str = ""
-    retryInterval: str = ""
-    timeout: str = ""
-    wait: bool = False
-    force: bool = False
-    suspend: bool = False
-    targetNamespace: str = ""
-    namePrefix: str = ""
-    nameSuffix: str = ""
-    commonMetadata: CommonMetadata | None = None
-    components: tuple[str, ...] = ()
-    ignoreMissingComponents: bool = False
-    patches: tuple[Patch, ...] = ()
-    images: tuple[Image, ...] = ()
-    buildMetadata: tuple[str, ...] = ()
-    postBuild: PostBuild | None = None
-    decryption: Decryption | None = None
-    dependsOn: tuple[DependencyRef, ...] = ()
-    healthChecks: tuple[HealthCheck, ...] = ()
-    healthCheckExprs: tuple[HealthCheckExpr, ...] = ()
-    deletionPolicy: str = ""
-    serviceAccountName: str = ""
-    kubeConfig: KubeConfigRef | None = None
-    ignore: tuple[IgnoreRule, ...] = ()
-    # Legacy fields that kustomize itself still reads; Flux's generator honours them.
-    patchesStrategicMerge: tuple[Any, ...] = ()
-    patchesJson6902: tuple[Any, ...] = ()
-    # Ours (extensions, optional).
-    onFailure: str = ""
-    drift: str = ""
-    adopt: str = ""
-    pruneLimit: int | None = None
-    allowEmpty: bool = False
+    """What is applied, how it is rendered, and when a run counts as done."""
+
+    interval: Annotated[str, doc("How often the whole is checked.", pattern=DURATION)]
+    sourceRef: Annotated[SourceRef, doc("Where the manifests come from.")]
+    prune: Annotated[bool, doc("Delete objects that left the source.")]
+    path: Annotated[str, doc("Folder of the source; its root when unset.")] = ""
+    retryInterval: Annotated[str, doc("When to retry a failed run; interval when unset.", pattern=DURATION)] = ""
+    timeout: Annotated[
+        str, doc("Time one run may take, health checks included; interval less 30s when unset.", pattern=DURATION)
+    ] = ""
+    wait: Annotated[bool, doc("Wait until every applied object is healthy; healthChecks is then not needed.")] = False
+    force: Annotated[bool, doc("Recreate an object whose immutable field changed.", default=False)] = False
+    suspend: Annotated[bool, doc("Stop applying.")] = False
+    targetNamespace: Annotated[str, doc("Namespace for all objects.", minLength=1, maxLength=63)] = ""
+    namePrefix: Annotated[str, doc("Put before every name.", minLength=1, maxLength=200)] = ""
+    nameSuffix: Annotated[str, doc("Put after every name.", minLength=1, maxLength=200)] = ""
+    commonMetadata: Annotated[CommonMetadata | None, doc("Labels and annotations for all objects.")] = None
+    components: Annotated[tuple[str, ...], doc("Kustomize components, relative to path.")] = ()
+    ignoreMissingComponents: Annotated[bool, doc("Leave out components that do not exist.")] = False
+    patches: Annotated[tuple[Patch, ...], doc("Patches to apply.")] = ()
+    images: Annotated[tuple[Image, ...], doc("Images to replace.")] = ()
+    buildMetadata: Annotated[
+        tuple[Annotated[str, doc("One kind of note.", enum=["originAnnotations", "transformerAnnotations"])], ...],
+        doc("What kustomize notes on each object about how it was made."),
+    ] = ()
+    postBuild: Annotated[PostBuild | None, doc("Variables to put into the rendered manifests.")] = None
+    decryption: Annotated[Decryption | None, doc("How encrypted files are read.")] = None
+    dependsOn: Annotated[tuple[DependencyRef, ...], doc("Kustomizations that must be ready first.")] = ()
+    healthChecks: Annotated[tuple[HealthCheck, ...], doc("Objects that must be healthy.")] = ()
+    healthCheckExprs: Annotated[tuple[HealthCheckExpr, ...], doc("How to judge the health of custom kinds.")] = ()
+    deletionPolicy: Annotated[
+        str,
+        doc(
+            "What deleting this Kustomization does to its objects; as prune says when unset.",
+            enum=["MirrorPrune", "Delete", "WaitForTermination", "Orphan"],
+        ),
+    ] = ""
+    serviceAccountName: Annotated[str, doc("ServiceAccount to apply as.")] = ""
+    kubeConfig: Annotated[
+        KubeConfigRef | None, doc("The cluster to apply to.", **{"x-kubernetes-validations": _KUBECONFIG_RULES})
+    ] = None
+    ignore: Annotated[tuple[IgnoreRule, ...], doc("Fields that are neither applied nor drift.")] = ()
+    patchesStrategicMerge: Annotated[tuple[Any, ...], not_served("Kustomize's older form of patches.")] = ()
+    patchesJson6902: Annotated[tuple[Any, ...], not_served("Kustomize's older form of patches.")] = ()
+    onFailure: Annotated[
+        str,
+        doc("Extension of Sluice: what happens to a revision that fails half-way.", enum=["Undo", "Stop", "Continue"]),
+    ] = ""
+    drift: Annotated[
+        str,
+        doc("Extension of Sluice: what happens to changes of others.", enum=["Correct", "Warn", "Ignore"]),
+    ] = ""
+    adopt: Annotated[
+        str,
+        doc("Extension of Sluice: which existing objects may be taken over.", enum=["Always", "IfUnowned", "Never"]),
+    ] = ""
+    pruneLimit: Annotated[
+        int | None, doc("Extension of Sluice: the most objects one revision may delete.", minimum=0)
+    ] = None
+    allowEmpty: Annotated[
+        bool, doc("Extension of Sluice: let a revision without objects delete all that was applied.")
+    ] = False
 
 
 class InventoryEntry(ApiStruct, frozen=True, kw_only=True):
-    id: str
-    v: str
+    """One applied object."""
+
+    id: Annotated[str, doc("namespace_name_group_kind.")]
+    v: Annotated[str, doc("API version.")]
 
 
 class InventoryStatus(ApiStruct, frozen=True, kw_only=True):
-    entries: tuple[InventoryEntry, ...] = ()
+    """The objects that were applied and not yet let go."""
+
+    entries: Annotated[tuple[InventoryEntry, ...], doc("The objects.")]
+
+
+class TransactionStatus(ApiStruct, frozen=True, kw_only=True):
+    """How far the present transaction is."""
+
+    id: Annotated[str, doc("Its identifier, as in events.")] = ""
+    phase: Annotated[str, doc("What it does now.")] = ""
+    from_: Annotated[str, doc("The revision that was there before.")] = msgspec.field(default="", name="from")
+    to: Annotated[str, doc("The revision that is being applied.")] = ""
+    done: Annotated[int, doc("How many changes are done.")] = 0
+    total: Annotated[int, doc("How many changes there are.")] = 0
 
 
 class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
-    observedGeneration: int = 0
-    conditions: tuple[Condition, ...] = ()
-    lastAppliedRevision: str = ""
-    lastAppliedOriginRevision: str = ""
-    lastAttemptedRevision: str = ""
-    lastHandledReconcileAt: str = ""
-    inventory: InventoryStatus | None = None
-    history: tuple[Snapshot, ...] = ()
+    """What was applied, and how the last run went."""
+
+    observedGeneration: Annotated[int, doc("The generation that was last acted on.")] = 0
+    conditions: Annotated[tuple[Condition, ...], doc("How the sync is.")] = ()
+    lastAppliedRevision: Annotated[str, doc("The last revision that took effect wholly.")] = ""
+    lastAppliedOriginRevision: Annotated[str, doc("The revision of that artifact's own origin.")] = ""
+    lastAttemptedRevision: Annotated[str, doc("The last revision that was tried.")] = ""
+    lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
+    inventory: Annotated[InventoryStatus | None, doc("The objects that were applied.")] = None
+    history: Annotated[tuple[Snapshot, ...], doc("The last outcomes, newest first.")] = ()
+    transaction: Annotated[TransactionStatus | None, doc("Extension of Sluice: the present transaction.")] = None
 
 
 class Kustomization(ApiStruct, frozen=True, kw_only=True):
+    """A folder of a source that is kept applied to the cluster."""
+
     metadata: ObjectMeta
-    spec: KustomizationSpec
-    status: KustomizationStatus = KustomizationStatus()
+    spec: Annotated[KustomizationSpec, doc("What is wanted.")]
+    status: Annotated[KustomizationStatus, doc("What is.", default={"observedGeneration": -1})] = KustomizationStatus()
