@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 from urllib.parse import urlencode
 
 import msgspec
 
 from sluice import __version__
-from sluice.core import codes
 from sluice.core.errors import ClusterError
-from sluice.core.ids import ResourceId
 from sluice.core.live import LiveMeta, LiveObject
-from sluice.core.problem import Problem, clip
 from sluice.kube.config import ClusterAccess
 from sluice.kube.errors import Asked, unreadable
+from sluice.kube.listing import MAX_PAGE, METADATA, METADATA_LIST, MetadataList, ObjectList, decode_meta, decode_page
 from sluice.kube.resource import Resource, Selection
-from sluice.kube.transport import Answer, Call, Transport, is_gone
+from sluice.kube.transport import Answer, Call, Channel, Transport, is_gone
+from sluice.kube.watch import DEFAULT_POLICY, Start, Watch, WatchEvent, WatchPolicy
 
 T = TypeVar("T")
 
-METADATA = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
-METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 JSON = {"Content-Type": "application/json"}
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
-MAX_PAGE = 64 * 1024 * 1024
 MAX_LIST_RESTARTS = 3
-
-_LIVE = msgspec.json.Decoder(LiveObject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +45,6 @@ class Applied:
     answer_lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectList(Generic[T]):
-    """All items of a list at one `resource_version`. `problems` names the items that do not fit the type asked for."""
-
-    items: list[T]
-    resource_version: str
-    problems: tuple[Problem, ...] = ()
-
-
-MetadataList = ObjectList[LiveMeta]
-
-
 class ServerVersion(msgspec.Struct, frozen=True, rename="camel"):
     """What the server says of itself; `git_version` is like `v1.37.2`."""
 
@@ -70,29 +52,6 @@ class ServerVersion(msgspec.Struct, frozen=True, rename="camel"):
     minor: str = ""
     git_version: str = ""
     platform: str = ""
-
-
-class ListMeta(msgspec.Struct, frozen=True, rename="camel"):
-    """A list's own metadata: the version it shows, and the token of its next page."""
-
-    resource_version: str = ""
-    continue_: str = msgspec.field(name="continue", default="")
-
-
-class _Page(msgspec.Struct, Generic[T]):
-    metadata: ListMeta
-    items: list[T]
-
-
-_PAGE_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
-
-
-def page_decoder(item_type: Any) -> msgspec.json.Decoder[Any]:
-    """The decoder of a list page of `item_type`; the same one each time it is asked for."""
-    decoder = _PAGE_DECODERS.get(item_type)
-    if decoder is None:
-        decoder = _PAGE_DECODERS[item_type] = msgspec.json.Decoder(_Page[item_type])
-    return decoder
 
 
 class KubeClient:
@@ -113,7 +72,7 @@ class KubeClient:
         self._transport = Transport(
             access, user_agent=user_agent, max_in_flight=max_in_flight, request_timeout=request_timeout
         )
-        self._identity = access.impersonate
+        self._channel = Channel(self._transport, access.impersonate)
         self._apply_queries: dict[tuple[str, bool, bool, bool], str] = {}
 
     @property
@@ -141,7 +100,8 @@ class KubeClient:
                 raise ValueError(f"not a name that can be impersonated: {name!r}")
         twin = object.__new__(KubeClient)
         twin._transport = self._transport
-        twin._identity = (("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups))
+        identity = (("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups))
+        twin._channel = Channel(self._transport, identity)
         twin._apply_queries = self._apply_queries
         return twin
 
@@ -151,7 +111,7 @@ class KubeClient:
 
     async def send(self, call: Call, asked: Asked) -> Answer:
         """Send a call that no other method makes."""
-        return await self._transport.send(call, asked, self._identity)
+        return await self._channel.send(call, asked)
 
     async def apply(
         self,
@@ -174,7 +134,9 @@ class KubeClient:
         query = self._apply_query(manager, force, dry_run, strict)
         asked = self._asked("apply", resource, namespace, name)
         answer = await self.send(Call("PATCH", path, query, body, APPLY), asked)
-        return Applied(answer.status == 201, _meta(answer.body, asked), answer.body, answer.warnings, answer.sent > 1)
+        return Applied(
+            answer.status == 201, decode_meta(answer.body, asked), answer.body, answer.warnings, answer.sent > 1
+        )
 
     def _apply_query(self, manager: str, force: bool, dry_run: bool, strict: bool) -> str:
         key = (manager, force, dry_run, strict)
@@ -193,7 +155,7 @@ class KubeClient:
     async def get_metadata(self, resource: Resource, namespace: str, name: str) -> LiveMeta | None:
         """The object's metadata only; None when it does not exist."""
         body = await self._get(resource, namespace, name, METADATA)
-        return None if body is None else _meta(body, self._asked("get", resource, namespace, name))
+        return None if body is None else decode_meta(body, self._asked("get", resource, namespace, name))
 
     async def _get(self, resource: Resource, namespace: str, name: str, headers: dict[str, str] | None) -> bytes | None:
         path = resource.object_path(namespace, name)
@@ -251,6 +213,52 @@ class KubeClient:
             if not token:
                 return
             more["continue"] = token
+
+    @overload
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        resource_version: str = "",
+        initial: bool = True,
+        policy: WatchPolicy = DEFAULT_POLICY,
+    ) -> AsyncGenerator[WatchEvent[LiveMeta], None]: ...
+    @overload
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        item_type: type[T],
+        resource_version: str = "",
+        initial: bool = True,
+        policy: WatchPolicy = DEFAULT_POLICY,
+    ) -> AsyncGenerator[WatchEvent[T], None]: ...
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        item_type: type[Any] = LiveMeta,
+        resource_version: str = "",
+        initial: bool = True,
+        policy: WatchPolicy = DEFAULT_POLICY,
+    ) -> AsyncGenerator[WatchEvent[Any], None]:
+        """Everything that happens to the objects that match, for ever; metadata only unless `item_type` is given.
+
+        First what exists (unless not `initial`, or resumed from `resource_version`), then `SYNCED`, then changes; see
+        `Watch`. Close the iterator (`contextlib.aclosing`) to close its connection.
+        """
+        selection = Selection(resource, namespace, labels, fields)
+        start = Start(resource_version, initial=initial)
+        return Watch(self._channel, selection, item_type, start, policy).events()
 
     async def create(self, resource: Resource, namespace: str, body: bytes, *, manager: str) -> bytes:
         """Create the object of `body`; never sent twice. Raises ClusterError (AlreadyExists) when it exists."""
@@ -335,54 +343,3 @@ class KubeClient:
 
 def _managed_by(manager: str) -> str:
     return urlencode({"fieldManager": manager}) if manager else ""
-
-
-def _meta(body: bytes, asked: Asked) -> LiveMeta:
-    try:
-        return _LIVE.decode(body).metadata
-    except msgspec.MsgspecError as error:
-        raise unreadable(asked, str(error)) from error
-
-
-def decode_page(body: bytes, item_type: type[T], asked: Asked) -> tuple[ObjectList[T], str]:
-    """A page and the token of the next. One malformed object must not hide the others: it becomes a problem."""
-    try:
-        page = page_decoder(item_type).decode(body)
-    except msgspec.MsgspecError:
-        return _decode_one_by_one(body, item_type, asked)
-    return ObjectList(page.items, page.metadata.resource_version), page.metadata.continue_
-
-
-def _decode_one_by_one(body: bytes, item_type: type[T], asked: Asked) -> tuple[ObjectList[T], str]:
-    try:
-        page = page_decoder(msgspec.Raw).decode(body)
-    except msgspec.MsgspecError as error:
-        raise unreadable(asked, str(error)) from error
-    items: list[T] = []
-    problems: list[Problem] = []
-    for text in page.items:
-        item = decode_item(text, item_type, asked)
-        if isinstance(item, Problem):
-            problems.append(item)
-        else:
-            items.append(item)
-    return ObjectList(items, page.metadata.resource_version, tuple(problems)), page.metadata.continue_
-
-
-def decode_item(text: msgspec.Raw | bytes, item_type: type[T], asked: Asked) -> T | Problem:
-    """The object, or the problem that its JSON is not of the type (a CRD whose schema is not ours)."""
-    try:
-        return msgspec.json.decode(text, type=item_type)
-    except msgspec.MsgspecError as error:
-        return Problem(
-            codes.SPEC_INVALID, "the object is not of its kind", _subject_of(text, asked), cause=clip(str(error), 500)
-        )
-
-
-def _subject_of(text: msgspec.Raw | bytes, asked: Asked) -> ResourceId | None:
-    kind = asked.subject
-    try:
-        meta = msgspec.json.decode(text, type=LiveObject).metadata
-    except msgspec.MsgspecError:
-        return kind
-    return kind and ResourceId(kind.group, kind.kind, meta.namespace, meta.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -195,6 +195,27 @@ class Transport:
         # Both are percent-encoded already; yarl must not decode a hostile name back into a path.
         text = f"{self.access.server}{path}"
         return URL(f"{text}?{query}" if query else text, encoded=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A transport used as one identity (`Impersonate-…` headers; none is the access's own)."""
+
+    transport: Transport
+    identity: Identity = ()
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return self.transport.access.server
+
+    async def send(self, call: Call, asked: Asked) -> Answer:
+        """See `Transport.send`."""
+        return await self.transport.send(call, asked, self.identity)
+
+    def stream(self, call: Call, asked: Asked) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
+        """See `Transport.stream`."""
+        return self.transport.stream(call, asked, self.identity)
 
 
 def _wait_for(call: Call, status: int, headers: Mapping[str, str]) -> float | None:
