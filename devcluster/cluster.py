@@ -95,8 +95,9 @@ class Cluster:
         try:
             with reserve_port() as reservation:
                 port = int(reservation.getsockname()[1])
+                credentials = write_configuration(directory, port, options)
                 cluster = cls(directory, port, options)
-                boot = Boot(binary, directory, write_configuration(directory, port, options), options, None)
+                boot = Boot(binary, directory, credentials, options, None)
                 boot.run(port, cluster.api)
             (directory / COMPLETE).write_text(json.dumps({"port": port, "options": asdict(options)}))
         except BaseException:
@@ -123,12 +124,12 @@ class Cluster:
     def _existing(cls, directory: Path) -> Cluster | None:
         if not is_complete(directory):
             return None
-        record: dict[str, Any] = json.loads((directory / COMPLETE).read_text())
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in record["options"].items()
-        }
-        options = ClusterOptions(**values)
-        return cls(directory, record["port"], options)
+        try:
+            record: dict[str, Any] = json.loads((directory / COMPLETE).read_text())
+            return cls(directory, record["port"], ClusterOptions.from_record(record["options"]))
+        except (ValueError, TypeError, KeyError):
+            # Written by another version of this package: of no use to this one, and `up` will clear it away.
+            return None
 
     def stop(self) -> None:
         """End a private cluster and delete its directory; a second call does nothing, nor does one on a named one."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devcluster.certificates import KeyPair
 
@@ -57,6 +58,12 @@ class ClusterOptions:
             raise ValueError(f"a cluster can't be without {', '.join(missing)}")
         if self.nodes < 0:
             raise ValueError("nodes must not be negative")
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> ClusterOptions:
+        """Return what was written as JSON. Raises `TypeError` or `ValueError` for what these options don't know."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
