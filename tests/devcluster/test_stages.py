@@ -115,7 +115,7 @@ def test_an_unready_image_runs_without_ever_being_ready(workloads: Workloads) ->
         lambda: workloads.pods("web"), lambda pods: [p["status"]["phase"] for p in pods] == ["Running", "Running"]
     )
     assert all("running" in pod["status"]["containerStatuses"][0]["state"] for pod in pods)
-    assert workloads.status("deployment", "web")["unavailableReplicas"] == 2
+    wait_for(lambda: workloads.status("deployment", "web"), lambda status: status.get("unavailableReplicas") == 2)
 
 
 def test_a_crashing_image_goes_into_crash_loop_back_off_and_its_restarts_are_counted(workloads: Workloads) -> None:
@@ -130,7 +130,7 @@ def test_a_crashing_image_goes_into_crash_loop_back_off_and_its_restarts_are_cou
         (container,) = pod["status"]["containerStatuses"]
         assert container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
         assert container["lastState"]["terminated"]["exitCode"] == 1
-    assert workloads.status("deployment", "web")["unavailableReplicas"] == 2
+    wait_for(lambda: workloads.status("deployment", "web"), lambda status: status.get("unavailableReplicas") == 2)
 
 
 def test_a_slow_image_is_ready_after_the_seconds_in_its_tag_and_not_before(workloads: Workloads) -> None:
