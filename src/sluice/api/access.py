@@ -1,0 +1,101 @@
+"""The rights of the operator: those it needs for itself, exactly, and apart from them the right to apply.
+
+Since objects are applied with the operator's own identity, whoever may create a Kustomization may do what the
+operator may. The binding to cluster-admin is therefore an object of its own that an installation can leave out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from sluice.api.crds import COMPONENT, KINDS
+from sluice.api.kinds import KUSTOMIZE_GROUP, SOURCE_GROUP
+
+Object: TypeAlias = dict[str, Any]
+
+RBAC = "rbac.authorization.k8s.io"
+APPLIER = f"{COMPONENT}-applier"
+VIEWER = f"{COMPONENT}-view"
+
+# Leases live in the operator's namespace, and so do the records (Secrets) of what was applied.
+_NAMESPACE_RULES: list[Object] = [
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "update", "delete"]},
+]
+
+
+def _cluster_rules() -> list[Object]:
+    return [
+        {
+            "apiGroups": [SOURCE_GROUP],
+            "resources": ["gitrepositories"],
+            "verbs": ["get", "list", "watch", "patch"],
+        },
+        {"apiGroups": [SOURCE_GROUP], "resources": ["gitrepositories/status"], "verbs": ["patch"]},
+        {
+            "apiGroups": [KUSTOMIZE_GROUP],
+            "resources": ["kustomizations"],
+            "verbs": ["get", "list", "watch", "patch"],
+        },
+        {"apiGroups": [KUSTOMIZE_GROUP], "resources": ["kustomizations/status"], "verbs": ["patch"]},
+        # Credentials and variables, read by the name that a spec gives: never listed, never watched.
+        {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        # Which fields the served CRDs have.
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "resources": ["customresourcedefinitions"],
+            "resourceNames": sorted(definition.crd_name for definition, _ in KINDS),
+            "verbs": ["get"],
+        },
+    ]
+
+
+def access(namespace: str, labels: dict[str, str], *, cluster_admin: bool) -> list[Object]:
+    """The service account with its roles and bindings, and a read-only role for people who have `view`."""
+    subject = {"kind": "ServiceAccount", "name": COMPONENT, "namespace": namespace}
+    own = {"name": COMPONENT, "namespace": namespace, "labels": labels}
+    everywhere = {"name": COMPONENT, "labels": labels}
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": own},
+        _role("ClusterRole", everywhere, _cluster_rules()),
+        _role("ClusterRole", _viewer(labels), _view_rules()),
+        _role("Role", own, _NAMESPACE_RULES),
+        _binding("ClusterRoleBinding", everywhere, ("ClusterRole", COMPONENT), subject),
+        _binding("RoleBinding", own, ("Role", COMPONENT), subject),
+    ]
+    if cluster_admin:
+        applier = {"name": APPLIER, "labels": labels}
+        objects.append(_binding("ClusterRoleBinding", applier, ("ClusterRole", "cluster-admin"), subject))
+    return objects
+
+
+def _viewer(labels: dict[str, str]) -> Object:
+    aggregate = {f"{RBAC}/aggregate-to-{role}": "true" for role in ("admin", "edit", "view")}
+    return {"name": VIEWER, "labels": labels | aggregate}
+
+
+def _view_rules() -> list[Object]:
+    return [
+        {
+            "apiGroups": [definition.group],
+            "resources": [definition.plural],
+            "verbs": ["get", "list", "watch"],
+        }
+        for definition, _ in KINDS
+    ]
+
+
+def _role(kind: str, metadata: Object, rules: list[Object]) -> Object:
+    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules}
+
+
+def _binding(kind: str, metadata: Object, role: tuple[str, str], subject: Object) -> Object:
+    role_kind, role_name = role
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": kind,
+        "metadata": metadata,
+        "roleRef": {"apiGroup": RBAC, "kind": role_kind, "name": role_name},
+        "subjects": [subject],
+    }
