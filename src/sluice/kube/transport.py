@@ -166,7 +166,7 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(asked, error) from error
         finally:
-            response.close()  # a watch's connection holds an unfinished answer: it can't be used again
+            _abandon(response)
 
     async def _open(
         self, session: aiohttp.ClientSession, call: Call, asked: Asked, identity: Identity
@@ -257,6 +257,14 @@ async def _read(response: aiohttp.ClientResponse, limit: int, asked: Asked) -> b
         response.close()
         raise unreadable(asked, f"it is larger than {limit >> 20} MiB")
     return bytes(kept)
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection of an unfinished answer at once: it can't be used again, and a TLS farewell would linger."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 def is_gone(error: SluiceError) -> bool:
