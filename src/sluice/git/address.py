@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterable
 
 from sluice.core.codes import REMOTE_UNREACHABLE, URL_BLOCKED
 from sluice.core.errors import RemoteError, UserError
@@ -31,13 +32,21 @@ async def look_up(url: GitUrl, *, allow_loopback: bool, seconds: float) -> tuple
         raise _unknown(url, reason) from None
     ordered = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
     addresses = tuple(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in ordered))
+    check_addresses(url, addresses, allow_loopback=allow_loopback)
+    return addresses
+
+
+def check_addresses(url: GitUrl, addresses: Iterable[str], *, allow_loopback: bool) -> None:
+    """Raise UserError (UrlBlocked) when one of the URL's addresses must not be reached; a name says nothing."""
     for address in addresses:
-        reason = blocked_reason(address, allow_loopback=allow_loopback)
+        try:
+            reason = blocked_reason(address, allow_loopback=allow_loopback)
+        except ValueError:
+            continue  # a host name, which a proxy looks up
         if reason:
             title = f"git URL {str(url)!r} leads to an address that must not be reached"
             cause = f"{url.host} is {address}, {reason}"
             raise UserError(Problem(URL_BLOCKED, title, field="spec.url", cause=cause))
-    return addresses
 
 
 def _unknown(url: GitUrl, cause: str) -> RemoteError:

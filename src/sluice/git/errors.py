@@ -137,6 +137,8 @@ _GOT_KEY = re.compile(r"fingerprint for the (\S+) key sent by the remote host is
 _UNADVERTISED = re.compile(
     r"not our ref|unadvertised object|no such remote ref|couldn't find remote ref", re.IGNORECASE
 )
+_REDIRECT = re.compile(r"The requested URL returned error: 30[12378]\b", re.IGNORECASE)
+_LOCATION = re.compile(r"<= Recv header: location:\s*(\S+)", re.IGNORECASE)
 _NO_SHALLOW = re.compile(r"does not support shallow|does not support --depth", re.IGNORECASE)
 _DAMAGED = re.compile(
     r"is corrupt|loose object .* is (?:corrupt|empty)|bad object refs/|not a git repository: '"
@@ -163,6 +165,17 @@ def remote_error(output: GitOutput, url: GitUrl, auth: GitAuth, *, timeout: floa
 def is_unadvertised(stderr: str) -> bool:
     """True when the server would not send an object by hash: it has moved, or the server only sends named refs."""
     return _UNADVERTISED.search(stderr) is not None
+
+
+def is_redirect(stderr: str) -> bool:
+    """True when the server sent us elsewhere."""
+    return _REDIRECT.search(stderr) is not None
+
+
+def location_in(stderr: str) -> str | None:
+    """The last redirect in the headers that git shows when it traces."""
+    found: list[str] = _LOCATION.findall(stderr)
+    return found[-1] if found else None
 
 
 def lacks_shallow(stderr: str) -> bool:

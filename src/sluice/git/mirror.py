@@ -1,46 +1,26 @@
 """One bare repository in the cache per URL and credentials: what a ref stands at, what is new, what it holds.
 
 A poll is one ls-remote. A fetch asks for one commit, without its history, and brings only the objects that the mirror
-lacks; each commit in use is held by a ref of ours until newer ones push it out.
+lacks. Submodules are fetched into the same repository: objects are named by content, so one reader serves all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.api.git_repository import GitRef
 from sluice.core.artifact import BlobReader, FileTree
-from sluice.core.codes import REMOTE_UNREACHABLE, SOURCE_MISSING
-from sluice.core.errors import RemoteError, StateError
-from sluice.core.problem import Problem, clip
+from sluice.core.ignore import sparse_tree
 from sluice.git.blobs import MirrorBlobs
-from sluice.git.errors import is_damaged, is_unadvertised, lacks_shallow
+from sluice.git.fetch import Fetch
 from sluice.git.limits import GitLimits
-from sluice.git.process import GitOutput, RunLimits, base_env, run_git
-from sluice.git.refs import ResolvedRef, Wanted, missing_ref, pick, wanted_of
+from sluice.git.refs import ResolvedRef, Wanted, missing_ref, pick, semver_candidates, wanted_of
 from sluice.git.remote import Remote
-from sluice.git.session import write_config
-from sluice.git.tree import Listing, check_tree, parse_listing, sorted_tree, too_many_files
-
-KEEP_COMMITS = 4
-FETCHES_BETWEEN_GC = 64
-FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
-LISTING_BYTES_PER_FILE = 400
-
-
-@dataclass(frozen=True, slots=True)
-class CommitInfo:
-    """Who wrote a commit, when (RFC 3339), and its first line."""
-
-    author: str
-    email: str
-    time: str
-    subject: str
+from sluice.git.repository import BareRepository, CommitInfo, hold_name
+from sluice.git.submodules import Submodules
+from sluice.git.tree import check_tree, sorted_tree
 
 
 class Mirror:
@@ -48,19 +28,13 @@ class Mirror:
 
     def __init__(self, remote: Remote, folder: Path) -> None:
         self.remote = remote
-        self.folder = folder
-        self._repo = folder / "repo.git"
+        self.limits: GitLimits = remote.limits
         self._lock = asyncio.Lock()
-        self._fetches = 0
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._env = base_env(folder, write_config(folder / "config"))
-        limits = remote.limits
-        self._blobs = MirrorBlobs(self._repo, self._env, max_bytes=limits.read_bytes, timeout=limits.timeout)
-
-    @property
-    def limits(self) -> GitLimits:
-        """The limits of the remote, which are the mirror's too."""
-        return self.remote.limits
+        self._repo = BareRepository(folder, self.limits)
+        self._fetch = Fetch(self._repo)
+        self._blobs = MirrorBlobs(
+            self._repo.path, self._repo.env, max_bytes=self.limits.read_bytes, timeout=self.limits.timeout
+        )
 
     @property
     def blobs(self) -> BlobReader:
@@ -72,145 +46,67 @@ class Mirror:
         await self._blobs.close()
 
     async def resolve(self, ref: GitRef | None, *, seconds: float | None = None) -> ResolvedRef:
-        """Ask the remote, once, what `spec.ref` stands at. A commit without a branch is not asked for.
+        """Ask the remote, once, what `spec.ref` stands at. A commit without a branch needs no asking.
 
         Raises UserError (RefMissing with the nearest names, RepoEmpty, RefSyntax, Semver, BadCommit) when the spec or
         the repository must change; AuthenticationFailed or RemoteError when the host refused or did not answer.
         """
         wanted = wanted_of(ref)
         limit = seconds or self.limits.timeout
-        if wanted.kind == "branch" or (wanted.kind == "commit" and wanted.ref):
-            return await self._resolve_named(wanted, ("--heads",), limit)
-        return await self._resolve_named(wanted, ("--tags",) if wanted.kind == "tag" else (), limit)
-
-    async def _resolve_named(self, wanted: Wanted, options: Sequence[str], seconds: float) -> ResolvedRef:
-        refs = await self.remote.list_refs(options, seconds=seconds)
+        if wanted.kind == "semver":
+            return await self._resolve_semver(wanted, limit)
+        if not wanted.ref:
+            return ResolvedRef.of_commit(wanted.text)
+        options = {"name": (), "tag": ("--tags",)}.get(wanted.kind, ("--heads",))
+        refs = await self.remote.list_refs(options, seconds=limit)
         found = pick(wanted, refs)
-        if found is not None:
-            return found
-        if not refs and options:
-            refs = await self.remote.list_refs(seconds=seconds)
-        raise missing_ref(wanted, refs)
+        if found is None:
+            raise missing_ref(wanted, refs or await self.remote.list_refs(seconds=limit))
+        return found
+
+    async def _resolve_semver(self, wanted: Wanted, seconds: float) -> ResolvedRef:
+        """The highest version; of tags with the same version, the one whose commit is youngest."""
+        refs = await self.remote.list_refs(("--tags",), seconds=seconds)
+        candidates = semver_candidates(wanted, refs)
+        if len({candidate.commit for candidate in candidates}) == 1:
+            return candidates[-1]
+        dates = []
+        for candidate in candidates:
+            await self.fetch(candidate, seconds=seconds)
+            dates.append(await self._repo.committed_at(candidate.commit))
+        return candidates[max(range(len(dates)), key=dates.__getitem__)]
 
     async def fetch(self, resolved: ResolvedRef, *, seconds: float | None = None) -> None:
         """Bring the commit's tree into the mirror; costs nothing when it is there.
 
-        Raises AuthenticationFailed, RemoteError (also when the ref moved meanwhile: resolve again) or UserError.
+        Raises AuthenticationFailed, RemoteError (also when the ref moved meanwhile: resolve again), or UserError
+        (BadCommit when a commit is not on its branch, RepoTooBig, TreeEntry).
         """
-        limit = seconds or self.limits.timeout
+        hold = hold_name((resolved.revision.name, resolved.ref), resolved.commit)
         async with self._lock:
-            hold = self._hold_name(resolved)
-            if (self._repo / hold).exists():
-                return
-            await self._ensure_repo(resolved.revision.algorithm)
-            output = await self._fetch_commit(resolved, hold, limit)
-            if not output.ok and is_damaged(output.stderr):
-                await self._discard()
-                await self._ensure_repo(resolved.revision.algorithm)
-                output = await self._fetch_commit(resolved, hold, limit)
-            if not output.ok:
-                self._remove_locks()
-                raise self.remote.error(output, limit)
-            await self._let_go(hold)
+            if not self._repo.holds(hold):
+                await self._fetch.into(hold, resolved, self.remote, seconds or self.limits.timeout)
 
-    async def _fetch_commit(self, resolved: ResolvedRef, hold: str, seconds: float) -> GitOutput:
-        """By hash first, so that what was resolved is what comes; by name where the server sends only named refs."""
-        output = await self._fetch_refspec(f"+{resolved.commit}:{hold}", seconds)
-        if output.ok or not is_unadvertised(output.stderr) or not resolved.ref:
-            return output
-        output = await self._fetch_refspec(f"+{resolved.ref}:{hold}", seconds)
-        if not output.ok:
-            return output
-        found = await self._local("rev-parse", "--verify", "--quiet", f"{hold}^{{commit}}")
-        if found.stdout.decode().strip() != resolved.commit:
-            await self._local("update-ref", "-d", hold)
-            title = f"{resolved.ref} moved while it was fetched"
-            raise RemoteError(Problem(REMOTE_UNREACHABLE, title, field="spec.ref", fix="nothing: it is tried again"))
-        return output
+    async def tree(self, commit: str, *, submodules: bool = False, sparse: Sequence[str] = ()) -> FileTree:
+        """The files of a fetched commit, every path checked; with `submodules`, theirs too, fetched when needed.
 
-    async def _fetch_refspec(self, refspec: str, seconds: float) -> GitOutput:
-        url = str(self.remote.url)
-        git_dir = f"--git-dir={self._repo}"
-        args = [git_dir, *FETCH, "--depth=1", "--end-of-options", url, refspec]
-        output = await self.remote.run(args, cwd=self._repo, seconds=seconds)
-        if not output.ok and lacks_shallow(output.stderr):
-            return await self.remote.run(
-                [git_dir, *FETCH, "--end-of-options", url, refspec], cwd=self._repo, seconds=seconds
-            )
-        return output
-
-    async def tree(self, commit: str) -> FileTree:
-        """The files of a fetched commit, every path checked.
-
-        Raises UserError (TreeEntry, PathNotAllowed, RepoTooBig), or StateError when the mirror has no such commit.
+        Raises UserError (TreeEntry, PathNotAllowed, RepoTooBig, SubmoduleInvalid), StateError when the mirror has no
+        such commit, and what `fetch` raises.
         """
-        listing = await self._listing(commit)
-        tree = sorted_tree(listing.entries)
-        return check_tree(tree, commit, max_files=self.limits.tree_files, max_bytes=self.limits.tree_bytes)
-
-    async def _listing(self, commit: str) -> Listing:
-        cap = max(self.limits.tree_files * LISTING_BYTES_PER_FILE, 1 << 20)
-        output = await self._local("ls-tree", "-r", "-z", "-l", "--full-tree", commit, cap=cap)
-        if output.too_big:
-            raise too_many_files(commit, self.limits.tree_files)
-        return parse_listing(self._checked(output, commit), commit)
+        listing = await self._repo.listing(commit)
+        entries = listing.entries
+        if submodules and listing.gitlinks:
+            async with self._lock:
+                entries = await Submodules(self._repo, self._fetch).entries(self.remote, commit, listing)
+        tree = check_tree(
+            sorted_tree(entries), commit, max_files=self.limits.tree_files, max_bytes=self.limits.tree_bytes
+        )
+        return sparse_tree(tree, sparse)
 
     async def commit_info(self, commit: str) -> CommitInfo:
         """Author, time and subject of a fetched commit, as its writer chose them: text to show, not to trust."""
-        output = await self._local("show", "-s", "--no-mailmap", "--format=%an%x00%ae%x00%aI%x00%s", commit)
-        fields = self._checked(output, commit).decode("utf-8", "replace").rstrip("\n").split("\0")
-        author, email, time, subject = (clip(field, 200) for field in (*fields, "", "", "", "")[:4])
-        return CommitInfo(author, email, time, subject)
+        return await self._repo.commit_info(commit)
 
     async def changed(self, old: str, new: str) -> tuple[str, ...] | None:
         """The paths that differ between two fetched commits, or None when `old` is no longer in the mirror."""
-        output = await self._local("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
-        if not output.ok:
-            return None
-        return tuple(path for path in output.stdout.decode("utf-8", "surrogateescape").split("\0") if path)
-
-    async def _local(self, *args: str, cap: int = 1 << 24) -> GitOutput:
-        limits = RunLimits(timeout=self.limits.timeout, output=cap)
-        return await run_git([f"--git-dir={self._repo}", *args], env=self._env, cwd=self.folder, limits=limits)
-
-    def _checked(self, output: GitOutput, commit: str) -> bytes:
-        if output.ok:
-            return output.stdout
-        cause = "git took too long" if output.timed_out else clip(output.stderr.strip(), 300)
-        title = f"commit {commit[:12]} can't be read from the git mirror"
-        raise StateError(Problem(SOURCE_MISSING, title, cause=cause, fix="fetch it again"))
-
-    async def _ensure_repo(self, algorithm: str) -> None:
-        if (self._repo / "HEAD").exists():
-            self._remove_locks()
-            return
-        args = ["init", "--quiet", "--bare", f"--object-format={algorithm}", str(self._repo)]
-        output = await run_git(args, env=self._env, cwd=self.folder, limits=RunLimits(timeout=self.limits.timeout))
-        if not output.ok:
-            shutil.rmtree(self._repo, ignore_errors=True)
-            title = "the git mirror can't be made"
-            raise StateError(
-                Problem(SOURCE_MISSING, title, cause=clip(output.stderr.strip(), 300), fix="check the disk")
-            )
-
-    def _remove_locks(self) -> None:
-        """Remove what a killed git left: only this process writes here, and only under our own lock."""
-        for lock in (*self._repo.glob("*.lock"), *(self._repo / "refs").rglob("*.lock")):
-            lock.unlink(missing_ok=True)
-
-    async def _discard(self) -> None:
-        await self._blobs.close()
-        shutil.rmtree(self._repo, ignore_errors=True)
-
-    def _hold_name(self, resolved: ResolvedRef) -> str:
-        followed = hashlib.sha256(f"{resolved.revision.name} {resolved.ref}".encode()).hexdigest()[:16]
-        return f"refs/sluice/{followed}/{resolved.commit}"
-
-    async def _let_go(self, hold: str) -> None:
-        """Drop the oldest commits of the ref that was fetched, and clear out objects from time to time."""
-        held = sorted((self._repo / hold).parent.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        for path in held[KEEP_COMMITS:]:
-            path.unlink(missing_ok=True)
-        self._fetches += 1
-        if self._fetches % FETCHES_BETWEEN_GC == 0:
-            await self._local("gc", "--quiet", "--prune=1.hour.ago")
+        return await self._repo.changed(old, new)

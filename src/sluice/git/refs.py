@@ -16,6 +16,7 @@ from sluice.core.errors import UserError
 from sluice.core.git_url import check_ref_name, is_commit
 from sluice.core.problem import Problem, printable
 from sluice.core.revision import Revision
+from sluice.core.semver import RangeError, parse_range, parse_version
 
 DEFAULT_BRANCH = "master"
 
@@ -52,6 +53,11 @@ class ResolvedRef:
     def commit(self) -> str:
         """The commit's full hash."""
         return self.revision.hex
+
+    @staticmethod
+    def of_commit(commit: str) -> ResolvedRef:
+        """A commit by itself, on whatever branch it is."""
+        return ResolvedRef(Revision.of_commit("", commit), "")
 
 
 def wanted_of(ref: GitRef | None) -> Wanted:
@@ -144,8 +150,24 @@ def _names(wanted: Wanted, refs: Mapping[str, str]) -> list[str]:
     return sorted(name.removeprefix(prefix) for name in refs if name.startswith(prefix) and not name.endswith("^{}"))
 
 
-def no_tag_matches(wanted: Wanted, tags: int) -> UserError:
-    """The error for a version range that no tag satisfies."""
-    title = f"no tag satisfies the range {wanted.text!r}"
-    cause = f"the repository has {tags} tags" if tags else "the repository has no tags"
-    return UserError(Problem(SEMVER, title, field="spec.ref.semver", cause=cause))
+def semver_candidates(wanted: Wanted, refs: Mapping[str, str]) -> list[ResolvedRef]:
+    """The tags of the highest version in the range, by name: several when tags differ in a `v` or in build metadata.
+
+    Raises UserError (Semver) when the range can't be read, or no tag satisfies it.
+    """
+    try:
+        allowed = parse_range(wanted.text)
+    except RangeError as error:
+        title = f"{printable(wanted.text[:100])!r} is not a version range"
+        raise UserError(Problem(SEMVER, title, field=wanted.field, cause=str(error))) from None
+    tags = [name.removeprefix("refs/tags/") for name in refs if not name.endswith("^{}")]
+    versions = [version for version in map(parse_version, tags) if version is not None]
+    highest = allowed.highest(versions)
+    if highest is None:
+        title = f"no tag satisfies the range {printable(wanted.text[:100])!r}"
+        cause = f"{len(tags)} tags, {len(versions)} of them versions"
+        if versions:
+            cause += f", the highest {max(versions, key=lambda version: version.key).text}"
+        raise UserError(Problem(SEMVER, title, field=wanted.field, cause=cause))
+    names = sorted(version.text for version in versions if version == highest)
+    return [at_ref(name, f"refs/tags/{name}", refs) for name in names]
