@@ -67,15 +67,17 @@ class Boot:
         self._wait("the API server to answer", lambda: _status(api, "/livez") != 0)
         self._spawn(port, *(c for c in wanted if c not in {ETCD, API_SERVER, CONTROLLER_MANAGER}))
         self._wait("the API server to be ready", lambda: _status(api, "/readyz") == 200)
-        if CONTROLLER_MANAGER in wanted:
-            self._spawn(port, CONTROLLER_MANAGER)
         for number in range(self._options.nodes):
             _create(api, "/api/v1/nodes", _node(f"node-{number}"))
+        if KWOK in wanted:
+            self._wait("the simulated nodes to be ready", lambda: self._nodes_are(_is_ready, api))
         if CONTROLLER_MANAGER in wanted:
+            # Only now: nodes that are ready in its first pass lose their taints at once, others a period later.
+            self._spawn(port, CONTROLLER_MANAGER)
             account = "/api/v1/namespaces/default/serviceaccounts/default"
             self._wait("the default service account", lambda: _status(api, account) == 200)
-        if KWOK in wanted:
-            self._wait("the simulated nodes to be ready", lambda: self._nodes_are_ready(api))
+        if CONTROLLER_MANAGER in wanted and KWOK in wanted:
+            self._wait("the simulated nodes to take pods", lambda: self._nodes_are(_takes_pods, api))
 
     def restart(self, component: str, port: int, api: ApiClient) -> None:
         """Kill a component and start it again; return when the API server is ready (again). Raises as `run` does."""
@@ -132,13 +134,9 @@ class Boot:
         lines = log_path(self._directory, component).read_text(errors="replace").strip().splitlines()
         return "\n         ".join(lines[-5:]) or f"{component} logged nothing"
 
-    def _nodes_are_ready(self, api: ApiClient) -> bool:
+    def _nodes_are(self, what: Callable[[dict[str, Any]], bool], api: ApiClient) -> bool:
         listed = api.get("/api/v1/nodes")
-        nodes = listed["items"] if listed else []
-        # Without the controller manager nobody takes the not-ready taint off.
-        untainted = CONTROLLER_MANAGER in self._options.components
-        ready = [node for node in nodes if _is_ready(node) and not (untainted and node["spec"].get("taints"))]
-        return len(ready) >= self._options.nodes
+        return listed is not None and sum(map(what, listed["items"])) >= self._options.nodes
 
 
 def _status(api: ApiClient, path: str) -> int:
@@ -158,6 +156,10 @@ def _create(api: ApiClient, path: str, body: dict[str, Any]) -> None:
 def _is_ready(node: dict[str, Any]) -> bool:
     conditions = node.get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _takes_pods(node: dict[str, Any]) -> bool:
+    return not node["spec"].get("taints")
 
 
 def _node(name: str) -> dict[str, Any]:

@@ -155,6 +155,9 @@ def _controllers(component: str, credentials: Credentials) -> list[str]:
         f"--authorization-kubeconfig={kubeconfig}",
         "--leader-elect=false",
         "--secure-port=0",
+        # The default of 20 requests a second would make hundreds of nodes, namespaces or pods wait for their turn.
+        "--kube-api-qps=1000",
+        "--kube-api-burst=2000",
     ]
     if component == CONTROLLER_MANAGER:
         arguments += [
@@ -163,5 +166,7 @@ def _controllers(component: str, credentials: Credentials) -> list[str]:
             # Simulated nodes come with their addresses; all other controllers stay, node-lifecycle above all: it takes
             # the not-ready taint off, without which nothing is scheduled.
             "--controllers=*,-nodeipam",
+            # A node that a test adds is scheduled to within a second; the default is five.
+            "--node-monitor-period=1s",
         ]
     return arguments
