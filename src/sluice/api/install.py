@@ -138,7 +138,7 @@ def _container(options: InstallOptions) -> Object:
         "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}},
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "healthz"}},
         "resources": {
-            "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"},
+            "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"memory": "1Gi"},
         },
         "securityContext": {
