@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
@@ -47,6 +48,7 @@ from sluice.runtime.gone import await_gone
 from sluice.runtime.health_gate import HealthGate, Target
 from sluice.runtime.owned import OwnedObjects, live_of, version_of
 from sluice.runtime.record_store import RecordStore
+from sluice.runtime.together import together
 
 MANAGER = "kustomize-controller"
 SERVED_TIMEOUT = 60.0
@@ -69,7 +71,7 @@ class Execution:
     targets: tuple[Target, ...]
     progress: Progress
     waiting: Callable[[], AbstractAsyncContextManager[None]]
-    superseded: Callable[[], Awaitable[None]]
+    superseded: Callable[[], Coroutine[Any, Any, None]]
 
 
 class Executor:
@@ -103,7 +105,7 @@ class Executor:
                 await execution.progress(f"Detecting drift and validating {len(changes)} objects")
                 return Validated(await self._validate(changes, execution, recreate))
             case SaveRecord(phase, inventory):
-                await self._records.save(Record(execution.owner, execution.epoch, phase, execution.revision, inventory))
+                await self._save(execution, phase, inventory)
                 return Recorded()
             case Apply(changes):
                 await execution.progress(f"Applying {len(changes)} objects")
@@ -144,9 +146,8 @@ class Executor:
     async def _validate(
         self, changes: tuple[Change, ...], execution: Execution, recreate: set[ResourceId]
     ) -> tuple[Problem, ...]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._dry_run(change, execution, recreate)) for change in changes]
-        return tuple(problem for task in tasks for problem in task.result())
+        answers = await together(self._dry_run(change, execution, recreate) for change in changes)
+        return tuple(problem for problems in answers for problem in problems)
 
     async def _dry_run(self, change: Change, execution: Execution, recreate: set[ResourceId]) -> tuple[Problem, ...]:
         try:
@@ -163,9 +164,7 @@ class Executor:
     # --- apply --------------------------------------------------------------------------------------------------
 
     async def _apply_all(self, changes: tuple[Change, ...], recreate: set[ResourceId]) -> Answered:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._apply(change, change.id in recreate)) for change in changes]
-        results = [task.result() for task in tasks]
+        results = await together(self._apply(change, change.id in recreate) for change in changes)
         return Answered(
             tuple(r for r in results if isinstance(r, Outcome)),
             tuple(p for r in results if not isinstance(r, Outcome) for p in r),
@@ -239,9 +238,7 @@ class Executor:
     # --- prune --------------------------------------------------------------------------------------------------
 
     async def _prune_all(self, changes: tuple[Change, ...], sync: Owner) -> Answered:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._prune(change, sync)) for change in changes]
-        results = [task.result() for task in tasks]
+        results = await together(self._prune(change, sync) for change in changes)
         return Answered(
             tuple(r for r in results if isinstance(r, Outcome)),
             tuple(r for r in results if isinstance(r, Problem)),
@@ -284,7 +281,7 @@ def _still_ours(live: Live, sync: Owner) -> bool:
     return live.owner == sync and live.directives.prune and live.directives.reconcile
 
 
-class Superseded(Exception):  # noqa: N818 - not an error: the wait ended because a newer revision is to be applied
+class Superseded(Exception):
     """A newer revision arrived while this one was waiting for health. Its record stays open for the next one."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sluice.core.ids import ResourceId
-from sluice.core.live import LiveMeta
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from sluice.kube.watch import EventType
@@ -13,7 +12,7 @@ async def await_gone(client: KubeClient, resource: Resource, key: ResourceId, ui
     """Return when no object with that UID is there any more. Bound it with `asyncio.timeout`."""
     there = False
     fields = f"metadata.name={key.name}"
-    async for event in client.watch(resource, key.namespace, fields=fields, item_type=LiveMeta, metadata=True):
+    async for event in client.watch(resource, key.namespace, fields=fields):
         match event.type:
             case EventType.RESTARTED:
                 there = False

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 
 from sluice.core.ids import ResourceId
 from sluice.core.order import NAMESPACE
 from sluice.core.plan import Live
 from sluice.kube.client import KubeClient
-from sluice.kube.discovery import Resource
+from sluice.kube.resource import Resource
 from sluice.runtime.owned import OwnedObjects, live_of
+from sluice.runtime.together import together
 
 # Above this many objects of one kind in one namespace, one list is cheaper than a GET each.
 LIST_FROM = 8
@@ -44,15 +44,15 @@ class LiveLookup:
             else:
                 asked.setdefault((resource, key.namespace), []).append(key)
         absent = await self._absent_namespaces({namespace for _, namespace in asked if namespace})
-        async with asyncio.TaskGroup() as group:
-            for (resource, namespace), keys in asked.items():
-                if namespace in absent:
-                    answers.update(dict.fromkeys(keys))
-                elif len(keys) >= LIST_FROM:
-                    group.create_task(self._by_list(resource, namespace, keys, answers))
-                else:
-                    for key in keys:
-                        group.create_task(self._by_get(resource, key, answers))
+        work = []
+        for (resource, namespace), keys in asked.items():
+            if namespace in absent:
+                answers.update(dict.fromkeys(keys))
+            elif len(keys) >= LIST_FROM:
+                work.append(self._by_list(resource, namespace, keys, answers))
+            else:
+                work += [self._by_get(resource, key, answers) for key in keys]
+        await together(work)
         return answers
 
     async def _absent_namespaces(self, namespaces: set[str]) -> set[str]:
@@ -64,7 +64,7 @@ class LiveLookup:
         if len(unknown) > LIST_FROM:
             listed = await self._client.list_metadata(namespace_kind)
             return set(unknown) - {m.name for m in listed.items}
-        found = await asyncio.gather(*(self._client.get_metadata(namespace_kind, "", n) for n in unknown))
+        found = await together(self._client.get_metadata(namespace_kind, "", n) for n in unknown)
         return {n for n, meta in zip(unknown, found, strict=True) if meta is None}
 
     async def _by_get(self, resource: Resource, key: ResourceId, answers: dict[ResourceId, Live | None]) -> None:

@@ -16,7 +16,7 @@ from sluice.core.live import LiveMeta
 from sluice.core.manifest import Directives
 from sluice.core.plan import OWNER_NAME, Live, Owner
 from sluice.kube.client import KubeClient
-from sluice.kube.discovery import Resource
+from sluice.kube.resource import Resource
 from sluice.kube.watch import EventType
 
 Suspect = Callable[[Owner, ResourceId], None]
@@ -89,7 +89,7 @@ class OwnedObjects:
 
     async def _follow(self, resource: Resource, synced: asyncio.Event) -> None:
         seen: set[ResourceId] = set()
-        async for event in self._client.watch(resource, labels=OWNER_NAME, item_type=LiveMeta, metadata=True):
+        async for event in self._client.watch(resource, labels=OWNER_NAME):
             match event.type:
                 case EventType.RESTARTED:
                     seen.clear()

@@ -18,7 +18,7 @@ from sluice.core.errors import ClusterError, StateError
 from sluice.core.problem import Problem
 from sluice.core.record import Record, decode_record, encode_record
 from sluice.kube.client import KubeClient
-from sluice.kube.discovery import Resource
+from sluice.kube.resource import Resource
 
 MANAGER = "sluice"
 LABEL = "sluice.dev/record"

@@ -1,0 +1,20 @@
+"""Flag mode's source: what fluxd's flags say of the one repository that is synced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSource:
+    """One repository, its paths, and how often they are looked at; fluxd's names and defaults."""
+
+    url: str
+    branch: str = "master"
+    paths: tuple[str, ...] = ("",)
+    poll_interval: str = "5m"
+    sync_interval: str = "5m"
+    timeout: str = "20s"
+    garbage_collection: bool = False
+    secret_name: str = ""
+    default_namespace: str = "default"

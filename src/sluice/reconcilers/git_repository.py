@@ -1,0 +1,344 @@
+"""GitRepository → Artifact: one ls-remote a poll, a fetch of what is new, a tree without a checkout, a tarball."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+
+from sluice.api.git_repository import GROUP, KIND, VERSION, GitRepository, Include
+from sluice.api.kinds import FINALIZER, REQUESTED_AT, ArtifactStatus
+from sluice.api.validate_git_repository import validate_git_repository
+from sluice.core import codes, condition
+from sluice.core.artifact import Artifact, BlobReader, FileTree
+from sluice.core.duration import parse_duration
+from sluice.core.errors import AuthenticationFailed, NotReady, SluiceError, StateError, UserError
+from sluice.core.git_url import GitUrl, parse_url
+from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.ignore import filter_tree, ignore_files, sparse_tree
+from sluice.core.include import CombinedBlobs, merge_include
+from sluice.core.problem import Problem
+from sluice.core.revision import Revision
+from sluice.core.schedule import backoff, next_interval
+from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret
+from sluice.git.mirror import Mirror
+from sluice.git.refs import ResolvedRef
+from sluice.kube.resource import Resource
+from sluice.reconcilers.operator import Operator, rfc3339
+from sluice.runtime.event_recorder import Subject
+from sluice.runtime.queue import Turn
+
+SECRETS = Resource(group="", version="v1", kind="Secret", plural="secrets", namespaced=True)
+STALLED_CODES = frozenset(
+    {
+        codes.NOT_HONOURED,
+        codes.SPEC_INVALID,
+        codes.URL_SCHEME,
+        codes.URL_SYNTAX,
+        codes.URL_BLOCKED,
+        codes.REF_SYNTAX,
+        codes.PATH_ESCAPE,
+        codes.PATH_NOT_ALLOWED,
+        codes.FIELD_CONFLICT,
+    }
+)
+log = structlog.get_logger()
+
+
+class _SecretData(msgspec.Struct, frozen=True):
+    data: dict[str, str] = {}
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of one source between turns, so that a poll which finds nothing new asks for nothing else."""
+
+    inputs: bytes = b""
+    auth: GitAuth | None = None
+    auth_for: tuple[int, str] = (-1, "")
+    failures: int = 0
+    included: tuple[str, ...] = field(default=())
+
+
+class GitRepositoryReconciler:
+    """Keeps the artifact of every GitRepository at what its remote says."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._op = operator
+        self._memory: dict[NamespacedName, _Memory] = {}
+
+    async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
+        """One turn. Returns the seconds until the next."""
+        key = turn.key
+        source = self._op.git_repositories.get(key.namespace, key.name)
+        if source is None:
+            await self._forget(key)
+            return None
+        if source.metadata.deletionTimestamp:
+            await self._forget(key)
+            if FINALIZER in source.metadata.finalizers:
+                await self._op.git_finalizers.remove(source.metadata)
+            return None
+        if FINALIZER not in source.metadata.finalizers:
+            await self._op.git_finalizers.add(source.metadata)
+        memory = self._memory.setdefault(key, _Memory())
+        try:
+            if source.spec.suspend:
+                await self._restore(source, memory)
+                return None
+            artifact, fresh = await self._fetch(source, memory)
+        except SluiceError as error:
+            return await self._report_failure(source, memory, error)
+        memory.failures = 0
+        await self._report_success(source, artifact, memory, fresh=fresh)
+        return next_interval(parse_duration(source.spec.interval), self._op.poll_jitter())
+
+    async def _forget(self, key: NamespacedName) -> None:
+        self._memory.pop(key, None)
+        self._op.git_status.forget(key)
+        identity = source_id(key)
+        if self._op.artifacts.get(identity) is not None:
+            self._op.artifacts.remove(identity)
+            await self._op.store.remove(identity)
+
+    # --- observe and act ----------------------------------------------------------------------------------------
+
+    async def _fetch(self, source: GitRepository, memory: _Memory) -> tuple[Artifact, bool]:
+        problems = validate_git_repository(source)
+        if problems:
+            raise UserError(*problems)
+        url = parse_url(source.spec.url)
+        seconds = parse_duration(source.spec.timeout)
+        try:
+            mirror = self._op.mirrors.open(url, await self._auth(source, url, memory))
+            resolved = await mirror.resolve(source.spec.ref, seconds=seconds)
+        except AuthenticationFailed:
+            memory.auth = None  # the Secret may have changed: the next try reads it again
+            raise
+        includes = self._includes(source)
+        inputs = _digest(source, resolved, includes)
+        current = self._op.artifacts.get(source_id(_key(source)))
+        if current is not None and memory.inputs == inputs:
+            return current, False
+        await mirror.fetch(resolved, seconds=seconds)
+        artifact = await self._store(source, mirror, resolved, includes)
+        memory.inputs = inputs
+        memory.included = tuple(i.digest for _, i in includes)
+        return artifact, current is None or current.digest != artifact.digest
+
+    async def _store(
+        self,
+        source: GitRepository,
+        mirror: Mirror,
+        resolved: ResolvedRef,
+        includes: tuple[tuple[Include, Artifact], ...],
+    ) -> Artifact:
+        tree: FileTree = await mirror.tree(resolved.commit)
+        blobs: BlobReader = mirror.blobs
+        others = [(other.tree, other.blobs) for _, other in includes]
+        for include, other in includes:
+            tree = merge_include(tree, other.tree, include.fromPath, include.toPath or include.repository.name)
+        if others:
+            blobs = CombinedBlobs(blobs, others)
+        tree = await _filtered(source, tree, blobs)
+        if not tree.entries:
+            raise UserError(
+                Problem(
+                    codes.SOURCE_EMPTY,
+                    "no file is left of the repository",
+                    cause="the ignore rules or the sparse checkout leave out everything",
+                    fix="correct spec.ignore, spec.sparseCheckout or .sourceignore",
+                )
+            )
+        identity = source_id(_key(source))
+        known = source.status.artifact
+        if known is not None and known.revision == str(resolved.revision):
+            found = await self._op.store.find(
+                identity, resolved.revision, tree, blobs, digest=known.digest, fetched_at=known.lastUpdateTime
+            )
+            if found is not None:
+                return found
+        return await self._op.store.put(identity, resolved.revision, tree, blobs, now=self._op.now())
+
+    async def _restore(self, source: GitRepository, memory: _Memory) -> None:
+        """A suspended source keeps its artifact over a restart when the mirror still has the commit."""
+        known, identity = source.status.artifact, source_id(_key(source))
+        if known is None or self._op.artifacts.get(identity) is not None:
+            return
+        url = parse_url(source.spec.url)
+        mirror = self._op.mirrors.open(url, await self._auth(source, url, memory))
+        resolved = ResolvedRef(Revision.parse(known.revision), "")
+        try:
+            artifact = await self._store(source, mirror, resolved, self._includes(source))
+        except StateError as error:
+            log.warning("suspended source has no artifact on this disk", name=source.metadata.name, error=str(error))
+            return
+        self._op.artifacts.put(artifact)
+
+    async def _auth(self, source: GitRepository, url: GitUrl, memory: _Memory) -> GitAuth:
+        spec, meta = source.spec, source.metadata
+        asked = (meta.generation, meta.annotations.get(REQUESTED_AT, ""))
+        if memory.auth is None or memory.auth_for != asked:
+            data = await self._secret(source, spec.secretRef.name, "secretRef") if spec.secretRef else None
+            proxy = (
+                await self._secret(source, spec.proxySecretRef.name, "proxySecretRef") if spec.proxySecretRef else None
+            )
+            memory.auth = auth_of_secret(url, data or {}, proxy=proxy) if data or proxy else NO_AUTH
+            memory.auth_for = asked
+        return memory.auth
+
+    async def _secret(self, source: GitRepository, name: str, field_name: str) -> Mapping[str, bytes]:
+        namespace = source.metadata.namespace
+        raw = await self._op.client.get(SECRETS, namespace, name)
+        if raw is None:
+            raise AuthenticationFailed(
+                Problem(
+                    codes.AUTH_REFUSED,
+                    f"Secret {namespace}/{name} does not exist",
+                    subject=source_id(_key(source)),
+                    field=f"spec.{field_name}",
+                    cause="the source names it for its credentials",
+                    fix="create it, or correct the name",
+                )
+            )
+        return {k: base64.b64decode(v) for k, v in msgspec.json.decode(raw, type=_SecretData).data.items()}
+
+    def _includes(self, source: GitRepository) -> tuple[tuple[Include, Artifact], ...]:
+        found = []
+        for include in source.spec.include:
+            key = NamespacedName(source.metadata.namespace, include.repository.name)
+            artifact = self._op.artifacts.get(source_id(key))
+            if artifact is None:
+                raise NotReady(
+                    Problem(
+                        codes.INCLUDE_UNAVAILABLE,
+                        f"included GitRepository {key} has no artifact",
+                        field="spec.include",
+                        cause="it does not exist, or is not ready",
+                        fix="create it, or correct the name",
+                    )
+                )
+            found.append((include, artifact))
+        return tuple(found)
+
+    # --- report -------------------------------------------------------------------------------------------------
+
+    async def _report_success(self, source: GitRepository, artifact: Artifact, memory: _Memory, *, fresh: bool) -> None:
+        stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
+        message = f"stored artifact for revision '{artifact.revision}'"
+        included = [
+            artifact_status(found, self._op.artifact_host)
+            for include in source.spec.include
+            if (
+                found := self._op.artifacts.get(
+                    source_id(NamespacedName(source.metadata.namespace, include.repository.name))
+                )
+            )
+        ]
+        self._op.artifacts.put(artifact)
+        await self._op.git_status.write(
+            _key(source),
+            {
+                "observedGeneration": source.metadata.generation,
+                "conditions": condition.source_succeeded(source.status.conditions, message, stamp),
+                "artifact": artifact_status(artifact, self._op.artifact_host),
+                "includedArtifacts": included or None,
+                "observedIgnore": source.spec.ignore,
+                "observedRecurseSubmodules": source.spec.recurseSubmodules or None,
+                "observedInclude": source.spec.include or None,
+                "observedSparseCheckout": source.spec.sparseCheckout or None,
+                "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
+            },
+        )
+        if fresh:
+            revision = {f"{GROUP}/revision": str(artifact.revision), f"{GROUP}/digest": artifact.digest}
+            self._op.git_events.record(subject_of(source), "Normal", "NewArtifact", message, revision)
+
+    async def _report_failure(self, source: GitRepository, memory: _Memory, error: SluiceError) -> float | None:
+        memory.failures += 1
+        stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
+        stalled = bool(error.problems) and all(p.code in STALLED_CODES for p in error.problems)
+        reason = _reason(error)
+        failure = condition.INCLUDE_UNAVAILABLE if isinstance(error, NotReady) else condition.FETCH_FAILED
+        report = condition.source_stalled if stalled else condition.source_failed
+        status: dict[str, Any] = {
+            "conditions": report(source.status.conditions, reason, str(error), stamp, failure),
+            "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
+        }
+        if stalled:
+            status["observedGeneration"] = source.metadata.generation
+        await self._op.git_status.write(_key(source), status)
+        self._op.git_events.record(subject_of(source), "Warning", reason, str(error))
+        log.warning("source failed", kind=KIND, namespace=source.metadata.namespace, name=source.metadata.name,
+                    reason=reason, error=str(error))  # fmt: skip
+        if stalled:
+            return None
+        return min(backoff(memory.failures), max(parse_duration(source.spec.interval), 1.0))
+
+
+async def _filtered(source: GitRepository, tree: FileTree, blobs: BlobReader) -> FileTree:
+    """The files that the spec's sparse checkout and all ignore rules leave."""
+    if source.spec.sparseCheckout:
+        tree = sparse_tree(tree, source.spec.sparseCheckout)
+    ignores = ignore_files(tree)
+    contents = await blobs.read(ignores)
+    texts = {e.path: c.decode("utf-8", "replace") for e, c in zip(ignores, contents, strict=True)}
+    return filter_tree(tree, texts, source.spec.ignore)
+
+
+def source_id(key: NamespacedName) -> ResourceId:
+    """The resource id of the GitRepository with that key."""
+    return ResourceId(GROUP, KIND, key.namespace, key.name)
+
+
+def artifact_status(artifact: Artifact, host: str) -> ArtifactStatus:
+    """The artifact as the source's status shows it."""
+    return ArtifactStatus(
+        digest=artifact.digest,
+        lastUpdateTime=artifact.fetched_at,
+        path=artifact.path,
+        revision=str(artifact.revision),
+        url=f"http://{host}/{artifact.path}",
+        size=artifact.size,
+    )
+
+
+def subject_of(source: GitRepository) -> Subject:
+    """The source, as an event names it."""
+    meta = source.metadata
+    return Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
+
+
+def _key(source: GitRepository) -> NamespacedName:
+    return NamespacedName(source.metadata.namespace, source.metadata.name)
+
+
+def _digest(source: GitRepository, resolved: ResolvedRef, includes: tuple[tuple[Include, Artifact], ...]) -> bytes:
+    """Names everything that decides what the artifact holds."""
+    spec = source.spec
+    parts = (
+        str(resolved.revision),
+        spec.ignore,
+        spec.recurseSubmodules,
+        spec.sparseCheckout,
+        [(i.fromPath, i.toPath, a.digest) for i, a in includes],
+    )
+    return hashlib.sha256(msgspec.json.encode(parts)).digest()
+
+
+def _reason(error: SluiceError) -> str:
+    found = {problem.code for problem in error.problems}
+    if isinstance(error, AuthenticationFailed):
+        return "AuthenticationFailed"
+    if found & {codes.URL_SCHEME, codes.URL_SYNTAX, codes.URL_BLOCKED}:
+        return "URLInvalid"
+    if isinstance(error, NotReady):
+        return "IncludeUnavailable"
+    if isinstance(error, StateError):
+        return "ArchiveOperationFailed"
+    return "GitOperationFailed"

@@ -1,0 +1,366 @@
+"""Kustomization: artifact and spec → manifests → plan → transaction → status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from sluice.api.kinds import FINALIZER
+from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
+from sluice.api.validate_kustomization import validate_kustomization
+from sluice.core import codes, condition
+from sluice.core.artifact import Artifact
+from sluice.core.deferral import DefinedKind, defined_kinds, find_deferred, unknown_kinds
+from sluice.core.duration import parse_duration
+from sluice.core.errors import NotReady, SluiceError, UserError
+from sluice.core.guard import GuardOptions, check_namespaces, guard
+from sluice.core.ids import GroupKind, NamespacedName, ResourceId
+from sluice.core.inventory import Inventory
+from sluice.core.manifest import Manifest
+from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
+from sluice.core.problem import Problem
+from sluice.core.schedule import backoff, next_interval, retry_interval, sync_timeout
+from sluice.kube.resource import Resource
+from sluice.reconcilers.dependencies import check_dependencies
+from sluice.reconcilers.inventory_source import inventory_of
+from sluice.reconcilers.kustomization_finalizer import finalize
+from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.progress import Progress
+from sluice.reconcilers.variables import read_variables
+from sluice.render import Rendered, RenderInput
+from sluice.runtime.event_recorder import Subject
+from sluice.runtime.executor import Execution, Superseded, health_targets
+from sluice.runtime.health_gate import Target
+from sluice.runtime.queue import Turn
+
+DEPENDENCY_RETRY = 30.0
+DRIFT_WINDOW = 60.0
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of one sync between turns."""
+
+    suspects: set[ResourceId] = field(default_factory=set)
+    corrections: int = 0
+    corrected_at: float = 0.0
+
+
+class KustomizationReconciler:
+    """Takes every Kustomization to the revision of its source, and keeps it there."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._op = operator
+        self._memory: dict[NamespacedName, _Memory] = {}
+
+    def suspect(self, owner: Owner, resource: ResourceId) -> float:
+        """Note that an object may have drifted; returns in how many seconds its owner's turn is due.
+
+        Corrections that follow each other are spaced further and further: somebody else writes there too.
+        """
+        memory = self._memory.setdefault(NamespacedName(owner.namespace, owner.name), _Memory())
+        memory.suspects.add(resource)
+        if time.monotonic() - memory.corrected_at > DRIFT_WINDOW:
+            memory.corrections = 0
+        return backoff(memory.corrections, 0.5, 300.0) if memory.corrections > 1 else 0.0
+
+    async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
+        """One turn. Returns the seconds until the next."""
+        key = turn.key
+        sync = self._op.kustomizations.get(key.namespace, key.name)
+        if sync is None:
+            self._forget(key)
+            return None
+        if sync.metadata.deletionTimestamp:
+            return await finalize(self._op, sync)
+        if sync.spec.suspend:
+            return None
+        if FINALIZER not in sync.metadata.finalizers:
+            await self._op.sync_finalizers.add(sync.metadata)
+        started = self._op.now()
+        async with Progress(lambda message: self._progress(sync, message)) as progress:
+            try:
+                turnout = await self._sync(sync, turn, progress.say)
+            except Superseded:
+                return 0.0
+            except SluiceError as error:
+                turnout = self._turnout_of(sync, error)
+        await self._report(sync, turnout, started)
+        return self._next(sync, turnout)
+
+    def _forget(self, key: NamespacedName) -> None:
+        self._memory.pop(key, None)
+        self._op.sync_status.forget(key)
+        owner = Owner(key.namespace, key.name)
+        for claimed in [i for i, o in self._op.claims.items() if o == owner]:
+            del self._op.claims[claimed]
+
+    # --- observe, decide, act -----------------------------------------------------------------------------------
+
+    async def _sync(
+        self, sync: Kustomization, turn: Turn[NamespacedName], progress: Callable[[str], Awaitable[None]]
+    ) -> Turnout:
+        problems = validate_kustomization(sync, self._op.rules)
+        if problems:
+            raise UserError(*problems)
+        artifact = self._artifact(sync)
+        check_dependencies(sync, self._op.kustomizations, artifact.revision)
+        revision = str(artifact.revision)
+        await progress(f"Building manifests for revision {revision}")
+        owner = Owner(sync.metadata.namespace, sync.metadata.name)
+        rendered, defined = await self._render(sync, owner, artifact)
+        await progress(f"Planning revision {revision}")
+        resources = await self._resources(rendered.manifests)
+        self._check(rendered.manifests, defined, resources)
+        inventory = await inventory_of(self._op, owner, sync)
+        plan = await self._plan(sync, owner, rendered.manifests, inventory, resources)
+        refusals = guard(plan, self._guards(sync), self._op.claims.get)
+        if refusals:
+            raise UserError(*refusals)
+        self._claim(owner, rendered.manifests)
+        execution = Execution(
+            sync=owner,
+            epoch=self._epoch(owner) + 1,
+            revision=revision,
+            deferral=find_deferred(plan, defined),
+            force=sync.spec.force,
+            timeout=_timeout(sync),
+            targets=await self._targets(sync, plan, resources),
+            progress=progress,
+            waiting=turn.waiting,
+            superseded=lambda: self._superseded(sync, revision, turn),
+        )
+        suspects = frozenset(self._memory_of(sync).suspects)
+        ended = await self._op.executor.run(plan, execution)
+        self._settle(sync, suspects, corrected=bool(suspects) and plan.writes > 0)
+        self._watch(plan, resources)
+        return of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
+
+    def _artifact(self, sync: Kustomization) -> Artifact:
+        ref = sync.spec.sourceRef
+        source = ResourceId("source.toolkit.fluxcd.io", ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
+        artifact = self._op.artifacts.get(source)
+        if artifact is not None:
+            return artifact
+        found = self._op.git_repositories.get(source.namespace, source.name)
+        ready = condition.find_condition(found.status.conditions, condition.READY) if found else None
+        raise NotReady(
+            Problem(
+                codes.SOURCE_MISSING,
+                f"{source} " + ("has fetched no revision yet" if found else "does not exist"),
+                subject=ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name),
+                field="spec.sourceRef",
+                cause=ready.message if ready is not None and ready.status == "False" else "",
+                fix="wait for it, or correct the source" if found else "create it, or correct spec.sourceRef",
+            )
+        )
+
+    async def _render(
+        self, sync: Kustomization, owner: Owner, artifact: Artifact
+    ) -> tuple[Rendered, dict[GroupKind, DefinedKind]]:
+        defined: dict[GroupKind, DefinedKind] = {}
+        given = RenderInput(
+            tree=artifact.tree,
+            blobs=artifact.blobs,
+            commit=artifact.revision.hex,
+            spec=sync.spec,
+            owner_labels=owner.labels(),
+            variables=await read_variables(self._op.client, sync),
+            scope=lambda kind: self._scope(kind, defined),
+        )
+        rendered = await self._op.renderer.render(given)
+        defined.update(defined_kinds(rendered.manifests))
+        return rendered, defined
+
+    def _scope(self, kind: GroupKind, defined: Mapping[GroupKind, DefinedKind]) -> bool | None:
+        for resource in self._op.discovery.resources():
+            if resource.group == kind.group and resource.kind == kind.kind:
+                return resource.namespaced
+        found = defined.get(kind)
+        return found.namespaced if found is not None else None
+
+    async def _resources(self, manifests: tuple[Manifest, ...]) -> dict[ResourceId, Resource | None]:
+        kinds = {(m.api_version, m.id.kind) for m in manifests}
+        found = {kind: await self._op.discovery.find(*kind) for kind in kinds}
+        return {m.id: found[m.api_version, m.id.kind] for m in manifests}
+
+    def _check(
+        self,
+        manifests: tuple[Manifest, ...],
+        defined: dict[GroupKind, DefinedKind],
+        resources: Mapping[ResourceId, Resource | None],
+    ) -> None:
+        scopes: dict[GroupKind, bool | None] = {k: d.namespaced for k, d in defined.items()}
+        scopes |= {i.group_kind: r.namespaced for i, r in resources.items() if r is not None}
+        problems = (
+            *unknown_kinds(manifests, defined, lambda i: resources[i] is not None),
+            *check_namespaces(manifests, scopes.get),
+        )
+        if problems:
+            only_user = all(p.code is not codes.UNKNOWN_KIND for p in problems)
+            raise UserError(*problems) if only_user else NotReady(*problems)
+
+    async def _plan(
+        self,
+        sync: Kustomization,
+        owner: Owner,
+        manifests: tuple[Manifest, ...],
+        inventory: Inventory,
+        resources: dict[ResourceId, Resource | None],
+    ) -> Plan:
+        options = PlanOptions(prune=sync.spec.prune, suspects=self._suspects(sync, inventory))
+        wanted = needs_live(manifests, inventory, options)
+        known = dict(resources)
+        for entry in inventory:
+            if entry.id in wanted and entry.id not in known:
+                known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
+        live = await self._op.lookup.find(wanted, known)
+        return build_plan(owner, manifests, inventory, live.__getitem__, options)
+
+    def _suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
+        """Objects that are not as our last write left them, as far as the watches know."""
+        owned, suspects = self._op.owned, set(self._memory_of(sync).suspects)
+        for entry in inventory:
+            if entry.digest and owned.knows(entry.id.group_kind):
+                live = owned.get(entry.id)
+                if live is None or (live.uid, live.version) != (entry.uid, entry.version):
+                    suspects.add(entry.id)
+        return frozenset(suspects)
+
+    def _guards(self, sync: Kustomization) -> GuardOptions:
+        return GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.protected)
+
+    def _claim(self, owner: Owner, manifests: tuple[Manifest, ...]) -> None:
+        claims, wanted = self._op.claims, {m.id for m in manifests}
+        for left in [i for i, o in claims.items() if o == owner and i not in wanted]:
+            del claims[left]
+        claims.update(dict.fromkeys(wanted, owner))
+
+    def _epoch(self, owner: Owner) -> int:
+        record = self._op.records.get(str(owner))
+        return record.epoch if record is not None else 0
+
+    async def _targets(
+        self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
+    ) -> tuple[Target, ...]:
+        itself = ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name)
+        if sync.spec.wait:
+            known = dict(resources)
+            for change in plan.changes():
+                if change.id in known and known[change.id] is None:
+                    known[change.id] = await self._op.discovery.find(change.api_version, change.id.kind)
+            return health_targets(plan, known, frozenset({itself}))
+        targets = []
+        for check in sync.spec.healthChecks:
+            resource = await self._op.discovery.find(check.apiVersion or "apps/v1", check.kind)
+            if resource is None:
+                raise NotReady(
+                    Problem(
+                        codes.UNKNOWN_KIND,
+                        f"kind {check.kind} ({check.apiVersion or 'apps/v1'}) is not installed",
+                        subject=itself,
+                        field="spec.healthChecks",
+                        fix="correct spec.healthChecks, or install its CRD",
+                    )
+                )
+            namespace = (check.namespace or sync.metadata.namespace) if resource.namespaced else ""
+            targets.append(Target(resource.id_of(namespace, check.name), resource, owned=False))
+        return tuple(targets)
+
+    async def _superseded(self, sync: Kustomization, revision: str, turn: Turn[NamespacedName]) -> None:
+        """Return when what is being waited for is no longer what is wanted."""
+        while True:
+            await turn.superseded.wait()
+            turn.superseded.clear()
+            now = self._op.kustomizations.get(turn.key.namespace, turn.key.name)
+            if now is None or now.metadata.generation != sync.metadata.generation or now.metadata.deletionTimestamp:
+                return
+            if str(self._artifact(sync).revision) != revision:
+                return
+
+    def _settle(self, sync: Kustomization, suspects: frozenset[ResourceId], *, corrected: bool) -> None:
+        memory = self._memory_of(sync)
+        memory.suspects -= suspects
+        if corrected:
+            memory.corrections += 1
+            memory.corrected_at = time.monotonic()
+
+    def _watch(self, plan: Plan, resources: Mapping[ResourceId, Resource | None]) -> None:
+        """From now on, changes to the kinds of this sync are seen as they happen."""
+        for change in plan.changes():
+            resource = resources.get(change.id) or self._op.discovery.known(change.api_version, change.id.kind)
+            if resource is not None and change.id in plan.after and "watch" in resource.verbs:
+                self._op.owned.ensure(resource)
+
+    def _memory_of(self, sync: Kustomization) -> _Memory:
+        return self._memory.setdefault(NamespacedName(sync.metadata.namespace, sync.metadata.name), _Memory())
+
+    # --- report -------------------------------------------------------------------------------------------------
+
+    def _turnout_of(self, sync: Kustomization, error: SluiceError) -> Turnout:
+        """An error before the transaction began: nothing was written."""
+        source = sync.spec.sourceRef
+        artifact = self._op.artifacts.get(
+            ResourceId(
+                "source.toolkit.fluxcd.io", source.kind, source.namespace or sync.metadata.namespace, source.name
+            )
+        )
+        revision = str(artifact.revision) if artifact is not None else ""
+        found = {p.code for p in error.problems}
+        if codes.DEPENDENCY_NOT_READY in found:
+            return Turnout(revision, error.problems, condition.DEPENDENCY_NOT_READY, waiting=True)
+        if codes.SOURCE_MISSING in found:
+            return Turnout(revision, error.problems, "ArtifactFailed", waiting=True)
+        refused = isinstance(error, UserError)
+        again = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
+        reason = "BuildFailed" if refused else "ReconciliationFailed"
+        return Turnout(revision, error.problems, reason, stalled=refused and not again)
+
+    async def _progress(self, sync: Kustomization, message: str) -> None:
+        stamp = condition.Stamp(sync.metadata.generation, self._op.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        key = NamespacedName(sync.metadata.namespace, sync.metadata.name)
+        conditions = condition.progressing(sync.status.conditions, message, stamp)
+        await self._op.sync_status.write(key, {"conditions": conditions})
+
+    async def _report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
+        meta = sync.metadata
+        key = NamespacedName(meta.namespace, meta.name)
+        await self._op.sync_status.write(key, status_of(sync, turnout, started, self._op.now()))
+        subject = Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
+        annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
+        changed = any(outcome.result != "unchanged" for outcome in turnout.outcomes)
+        if turnout.succeeded and changed:
+            self._op.sync_events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
+        elif not turnout.succeeded:
+            self._op.sync_events.record(subject, "Warning", turnout.reason, event_message(turnout), annotations)
+        log.info(
+            "reconciled" if turnout.succeeded else "not reconciled",
+            controllerKind=KIND,
+            namespace=meta.namespace,
+            name=meta.name,
+            revision=turnout.revision,
+            reason=turnout.reason,
+            changed=sum(outcome.result != "unchanged" for outcome in turnout.outcomes),
+            error="" if turnout.succeeded else str(turnout.problems[0]),
+        )
+
+    def _next(self, sync: Kustomization, turnout: Turnout) -> float | None:
+        if turnout.waiting:
+            return DEPENDENCY_RETRY
+        if turnout.stalled:
+            return None
+        interval = parse_duration(sync.spec.interval)
+        if turnout.succeeded:
+            return next_interval(interval, self._op.poll_jitter())
+        return retry_interval(interval, parse_duration(sync.spec.retryInterval) if sync.spec.retryInterval else None)
+
+
+def _timeout(sync: Kustomization) -> float:
+    timeout = parse_duration(sync.spec.timeout) if sync.spec.timeout else None
+    return sync_timeout(parse_duration(sync.spec.interval), timeout)

@@ -1,0 +1,134 @@
+"""A Kustomization that is being deleted: its objects go, or stay, as deletionPolicy says; then its finalizer does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from sluice.api.kinds import FINALIZER
+from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
+from sluice.core.duration import parse_duration
+from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.plan import Change, Owner, PlanOptions, build_plan
+from sluice.core.problem import summarize
+from sluice.core.schedule import retry_interval, sync_timeout
+from sluice.core.transaction import Deferral
+from sluice.kube.resource import Resource
+from sluice.reconcilers.inventory_source import inventory_of
+from sluice.reconcilers.operator import Operator
+from sluice.runtime.event_recorder import Subject
+from sluice.runtime.executor import Execution
+from sluice.runtime.gone import await_gone
+from sluice.runtime.together import together
+
+log = structlog.get_logger()
+
+
+async def finalize(operator: Operator, sync: Kustomization) -> float | None:
+    """Prune what the policy asks for, let go of the rest, and take the finalizer off.
+
+    Returns the seconds until another try when something could not be deleted; the finalizer stays on until then.
+    A suspended Kustomization deletes nothing, and neither does one whose namespace or CRD is going: its objects are
+    left in place and its record is kept.
+    """
+    if FINALIZER not in sync.metadata.finalizers:
+        return None
+    owner = Owner(sync.metadata.namespace, sync.metadata.name)
+    going = await _home_is_going(operator, sync)
+    if _deletes(sync) and not going:
+        failed = await _delete_all(operator, sync, owner)
+        if failed is not None:
+            return failed
+    if not going:
+        await operator.records.forget(str(owner))
+    for claimed in [i for i, o in operator.claims.items() if o == owner]:
+        del operator.claims[claimed]
+    await operator.sync_finalizers.remove(sync.metadata)
+    operator.sync_status.forget(NamespacedName(owner.namespace, owner.name))
+    return None
+
+
+def _deletes(sync: Kustomization) -> bool:
+    policy = sync.spec.deletionPolicy or "MirrorPrune"
+    return not sync.spec.suspend and (
+        policy in {"Delete", "WaitForTermination"} or (policy == "MirrorPrune" and sync.spec.prune)
+    )
+
+
+async def _home_is_going(operator: Operator, sync: Kustomization) -> bool:
+    """True when the Kustomization is deleted only because its namespace or its CRD is."""
+    namespaces = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
+    crds = Resource(
+        group="apiextensions.k8s.io",
+        version="v1",
+        kind="CustomResourceDefinition",
+        plural="customresourcedefinitions",
+        namespaced=False,
+    )
+    homes = await together(
+        [
+            operator.client.get_metadata(namespaces, "", sync.metadata.namespace),
+            operator.client.get_metadata(crds, "", f"kustomizations.{GROUP}"),
+        ]
+    )
+    return any(home is None or home.deletion_timestamp for home in homes)
+
+
+async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> float | None:
+    inventory = await inventory_of(operator, owner, sync)
+    resources: dict[ResourceId, Resource | None] = {
+        e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory
+    }
+    live = await operator.lookup.find(inventory.ids(), resources)
+    plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions())
+    record = operator.records.get(str(owner))
+    seconds = parse_duration(sync.spec.timeout) if sync.spec.timeout else None
+    interval = parse_duration(sync.spec.interval)
+
+    async def silent(message: str) -> None:
+        log.info(message, namespace=owner.namespace, name=owner.name)
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    execution = Execution(
+        sync=owner,
+        epoch=(record.epoch if record is not None else 0) + 1,
+        revision=sync.status.lastAppliedRevision,
+        deferral=Deferral(),
+        force=False,
+        timeout=sync_timeout(interval, seconds),
+        targets=(),
+        progress=silent,
+        waiting=contextlib.nullcontext,
+        superseded=never,
+    )
+    ended = await operator.executor.run(plan, execution)
+    meta = sync.metadata
+    subject = Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
+    if ended.problems:
+        operator.sync_events.record(subject, "Warning", "PruneFailed", summarize(ended.problems, 1000))
+        retry = parse_duration(sync.spec.retryInterval) if sync.spec.retryInterval else None
+        return min(retry_interval(interval, retry), 60.0)
+    if sync.spec.deletionPolicy == "WaitForTermination":
+        pruned = [c for batch in plan.prunes for c in batch.changes]
+        return await _await_all_gone(operator, pruned, resources, execution.timeout)
+    return None
+
+
+async def _await_all_gone(
+    operator: Operator, pruned: list[Change], resources: dict[ResourceId, Resource | None], seconds: float
+) -> float | None:
+    """Wait until every object is gone; after `seconds` the finalizer is taken off all the same, as Flux does."""
+    try:
+        async with asyncio.timeout(seconds):
+            await together(
+                await_gone(operator.client, resource, change.id, change.uid)
+                for change in pruned
+                if (resource := resources[change.id]) is not None
+            )
+    except TimeoutError:
+        log.warning("objects are still terminating", objects=[str(c.id) for c in pruned])
+    return None

@@ -1,0 +1,155 @@
+"""What came of a turn → the Kustomization's status and events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sluice.api.kinds import REQUESTED_AT
+from sluice.api.kustomization import Kustomization, Snapshot
+from sluice.core import codes, condition
+from sluice.core.duration import format_duration
+from sluice.core.history import record_attempt
+from sluice.core.inventory import Inventory
+from sluice.core.problem import Problem, summarize
+from sluice.core.transaction import Outcome, Phase, Transaction
+from sluice.reconcilers.operator import rfc3339
+
+# Problems that stay the same until somebody changes git or the spec: trying again would only repeat them.
+USER_CODES = frozenset(
+    {
+        codes.UNKNOWN_FIELD,
+        codes.INVALID_OBJECT,
+        codes.IMMUTABLE_FIELD,
+        codes.CRD_INVALID,
+        codes.NAMESPACE_MISSING,
+        codes.NAMESPACE_NOT_ALLOWED,
+        codes.EMPTY_RENDER,
+        codes.PRUNE_LIMIT,
+        codes.SELF_PROTECT,
+        codes.OBJECT_TOO_BIG,
+    }
+)
+MAX_NAMED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Turnout:
+    """How one turn ended. `reason` is the Ready condition's; `stalled` means: not again until something changes."""
+
+    revision: str
+    problems: tuple[Problem, ...] = ()
+    reason: str = condition.RECONCILIATION_SUCCEEDED
+    stalled: bool = False
+    waiting: bool = False
+    digest: str = ""
+    inventory: Inventory | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    gated: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """True when the revision is applied wholly."""
+        return not self.problems
+
+
+def of_transaction(
+    ended: Transaction, revision: str, digest: str, warnings: tuple[Problem, ...], *, gated: bool
+) -> Turnout:
+    """The turnout of a transaction that has ended."""
+    reason = condition.RECONCILIATION_SUCCEEDED
+    if ended.problems:
+        reason = {Phase.WAITING: "HealthCheckFailed", None: "PruneFailed"}.get(ended.failed_in, "ReconciliationFailed")
+    stalled = bool(ended.problems) and not ended.wrote and all(p.code in USER_CODES for p in ended.problems)
+    return Turnout(
+        revision,
+        ended.problems,
+        reason,
+        stalled=stalled,
+        digest=digest,
+        inventory=ended.inventory,
+        outcomes=tuple(ended.outcomes.values()),
+        warnings=warnings,
+        gated=gated,
+    )
+
+
+def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: datetime) -> dict[str, Any]:
+    """The status fields that the turn sets."""
+    stamp = condition.Stamp(sync.metadata.generation, rfc3339(now))
+    message = f"Applied revision: {turnout.revision}" if turnout.succeeded else summarize(turnout.problems)
+    status: dict[str, Any] = {
+        "conditions": _conditions(sync, turnout, message, stamp),
+        "lastHandledReconcileAt": sync.metadata.annotations.get(REQUESTED_AT),
+    }
+    if turnout.revision:
+        status["lastAttemptedRevision"] = turnout.revision
+    if turnout.succeeded or turnout.stalled:
+        status["observedGeneration"] = sync.metadata.generation
+    if turnout.succeeded:
+        status["lastAppliedRevision"] = turnout.revision
+    if turnout.inventory is not None:
+        entries = [{"id": e.id.inventory_id(), "v": e.api_version.rpartition("/")[2]} for e in turnout.inventory]
+        status["inventory"] = {"entries": entries}
+    if turnout.digest and not turnout.waiting:
+        status["history"] = _history(sync, turnout, started, now)
+    return status
+
+
+def _conditions(sync: Kustomization, turnout: Turnout, message: str, stamp: condition.Stamp) -> condition.Conditions:
+    present = sync.status.conditions
+    if not (sync.spec.wait or sync.spec.healthChecks):
+        present = condition.without(present, condition.HEALTHY)
+    elif turnout.gated and turnout.succeeded:
+        passed = "Health check passed"
+        present = condition.mark(present, condition.HEALTHY, "True", condition.SUCCEEDED, passed, stamp=stamp)
+    elif turnout.reason == "HealthCheckFailed":
+        present = condition.mark(present, condition.HEALTHY, "False", turnout.reason, message, stamp=stamp)
+    if turnout.succeeded:
+        return condition.succeeded(present, message, stamp)
+    if turnout.stalled:
+        return condition.stalled(present, turnout.reason, message, stamp)
+    return condition.failed(present, turnout.reason, message, stamp)
+
+
+def _history(sync: Kustomization, turnout: Turnout, started: datetime, now: datetime) -> tuple[Snapshot, ...]:
+    """One more attempt; a turn that changed nothing and says nothing new is not one."""
+    if turnout.succeeded and not changed_lines(turnout.outcomes) and sync.status.history:
+        newest = sync.status.history[0]
+        same = (newest.digest, newest.lastReconciledStatus) == (turnout.digest, turnout.reason)
+        if same and newest.metadata.get("revision") == turnout.revision:
+            return sync.status.history
+    attempt = Snapshot(
+        digest=turnout.digest,
+        firstReconciled=rfc3339(now),
+        lastReconciled=rfc3339(now),
+        lastReconciledDuration=format_duration(round((now - started).total_seconds(), 3)),
+        lastReconciledStatus=turnout.reason,
+        totalReconciliations=1,
+        metadata={"revision": turnout.revision},
+    )
+    return record_attempt(sync.status.history, attempt)
+
+
+def changed_lines(outcomes: Iterable[Outcome]) -> list[str]:
+    """`Kind/namespace/name action` for every object that a write changed, as Flux's events list them."""
+    lines = []
+    for outcome in outcomes:
+        if outcome.result != "unchanged":
+            place = f"{outcome.id.namespace}/" if outcome.id.namespace else ""
+            lines.append(f"{outcome.id.kind}/{place}{outcome.id.name} {outcome.result}")
+    return lines
+
+
+def event_message(turnout: Turnout) -> str:
+    """What the event says: the changes, or the problems."""
+    if not turnout.succeeded:
+        return summarize(turnout.problems, 1000)
+    lines = changed_lines(turnout.outcomes)
+    shown = lines[:MAX_NAMED]
+    if len(lines) > MAX_NAMED:
+        shown.append(f"and {len(lines) - MAX_NAMED} more")
+    return "\n".join(shown) or f"Applied revision: {turnout.revision}"

@@ -1,0 +1,127 @@
+"""What every reconciler works with: built once, in wiring, and handed to each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from sluice.api.git_repository import GitRepository
+from sluice.api.kinds import FINALIZER, ObjectMeta
+from sluice.api.kustomization import Kustomization
+from sluice.api.validate import SpecRules
+from sluice.core.ids import ResourceId
+from sluice.core.plan import Owner
+from sluice.git.mirrors import Mirrors
+from sluice.kube.client import KubeClient
+from sluice.kube.discovery import Discovery
+from sluice.kube.resource import Resource
+from sluice.reconcilers.artifacts import Artifacts
+from sluice.render import Renderer
+from sluice.runtime.event_recorder import EventRecorder
+from sluice.runtime.executor import Executor
+from sluice.runtime.live_lookup import LiveLookup
+from sluice.runtime.owned import OwnedObjects
+from sluice.runtime.record_store import RecordStore
+from sluice.runtime.status_writer import Statuses
+from sluice.store.artifacts import ArtifactStore
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Objects(Protocol, Generic[T_co]):
+    """The objects of one of our kinds, as the watch knows them (or as flags define them)."""
+
+    def get(self, namespace: str, name: str) -> T_co | None:
+        """The object, or None when there is none."""
+        ...
+
+    def items(self) -> Iterable[T_co]:
+        """All of them."""
+        ...
+
+
+class Finalizers(Protocol):
+    """How our finalizer gets on and off an object of ours."""
+
+    async def add(self, meta: ObjectMeta) -> None:
+        """Put it on."""
+        ...
+
+    async def remove(self, meta: ObjectMeta) -> None:
+        """Take it off: what was ours to clean up is cleaned up."""
+        ...
+
+
+class FinalizerPatches:
+    """The finalizer of objects that live in the cluster; each patch holds only as long as nobody wrote meanwhile."""
+
+    def __init__(self, client: KubeClient, resource: Resource) -> None:
+        self._client = client
+        self._resource = resource
+
+    async def add(self, meta: ObjectMeta) -> None:
+        """Put it on."""
+        await self._patch(meta, (*meta.finalizers, FINALIZER))
+
+    async def remove(self, meta: ObjectMeta) -> None:
+        """Take it off."""
+        await self._patch(meta, tuple(f for f in meta.finalizers if f != FINALIZER))
+
+    async def _patch(self, meta: ObjectMeta, finalizers: tuple[str, ...]) -> None:
+        body = {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resourceVersion}}
+        await self._client.merge_patch(
+            self._resource, meta.namespace, meta.name, msgspec.json.encode(body), manager="sluice"
+        )
+
+
+@dataclass(slots=True)
+class Operator:
+    """The parts of one running operator."""
+
+    client: KubeClient
+    discovery: Discovery
+    git_repositories: Objects[GitRepository]
+    kustomizations: Objects[Kustomization]
+    git_status: Statuses
+    sync_status: Statuses
+    git_finalizers: Finalizers
+    sync_finalizers: Finalizers
+    git_events: EventRecorder
+    sync_events: EventRecorder
+    artifacts: Artifacts
+    mirrors: Mirrors
+    store: ArtifactStore
+    renderer: Renderer
+    records: RecordStore
+    owned: OwnedObjects
+    lookup: LiveLookup
+    executor: Executor
+    rules: SpecRules
+    artifact_host: str
+    protected: frozenset[ResourceId]
+    claims: dict[ResourceId, Owner]
+    default_namespace: str = ""
+    poll_jitter: Callable[[], float] = random.SystemRandom().random
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return utc_now()
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """As Kubernetes writes a time: whole seconds, UTC.
+
+    >>> rfc3339(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    '2026-01-02T03:04:05Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

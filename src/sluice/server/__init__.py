@@ -1,0 +1,1 @@
+"""What the operator serves over HTTP. Today: probes and metrics. It reads, and changes nothing."""

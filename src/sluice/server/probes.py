@@ -1,0 +1,53 @@
+"""/healthz and /readyz for the kubelet, /metrics for Prometheus; each on an address of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import generate_latest
+
+MAX_BODY = 1024
+
+
+@asynccontextmanager
+async def serving(health: str, metrics: str, is_ready: Callable[[], bool]) -> AsyncIterator[None]:
+    """Serve while inside. An empty address serves nothing. Raises OSError when an address can't be bound."""
+    runners = []
+    for address, app in ((health, _probes(is_ready)), (metrics, _metrics())):
+        if not address:
+            continue
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        host, _, port = address.rpartition(":")
+        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+        runners.append(runner)
+    try:
+        yield
+    finally:
+        for runner in runners:
+            await runner.cleanup()
+
+
+def _probes(is_ready: Callable[[], bool]) -> web.Application:
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if is_ready() else web.Response(status=503, text="starting\n")
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    return app
+
+
+def _metrics() -> web.Application:
+    async def metrics(_: web.Request) -> web.Response:
+        text = await asyncio.to_thread(generate_latest)  # many series take long to print: not on the loop
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.add_routes([web.get("/metrics", metrics)])
+    return app

@@ -1,0 +1,69 @@
+"""Flags and environment → frozen settings. The only place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sluice.core.flag_source import FlagSource
+from sluice.kube.config import SERVICE_ACCOUNT, ClusterAccess, in_cluster_access, load_kubeconfig
+
+DEFAULT_NAMESPACE = "flux-system"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `sluice run` runs with. `namespace` is where records, leases and the operator itself live."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    kubeconfig: str = ""
+    context: str = ""
+    storage: Path = Path("/data")
+    artifact_host: str = "source-controller.flux-system.svc.cluster.local."
+    health_address: str = ""
+    metrics_address: str = ""
+    log_level: str = "info"
+    log_format: str = "json"
+    no_cross_namespace_refs: bool = False
+    watch_namespace: str = ""
+    identity: str = "sluice"
+    flag_source: FlagSource | None = None
+    git_allow_loopback: bool = False
+    git_insecure_http_credentials: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process's environment."""
+    return dict(os.environ)
+
+
+def runtime_namespace() -> str:
+    """The namespace that the operator runs in: RUNTIME_NAMESPACE, FLUX_SYSTEM_NAMESPACE, else flux-system."""
+    return os.environ.get("RUNTIME_NAMESPACE") or os.environ.get("FLUX_SYSTEM_NAMESPACE") or DEFAULT_NAMESPACE
+
+
+def cache_home() -> Path:
+    """Where files go that may be lost: XDG_CACHE_HOME/sluice."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "sluice"
+
+
+def wants_plain_text() -> bool:
+    """True when the user's environment asks for output without colours."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def cluster_access(kubeconfig: str = "", context: str = "") -> ClusterAccess:
+    """The cluster that flags and environment name: --kubeconfig, KUBECONFIG, the pod's own account, ~/.kube/config.
+
+    Raises UserError (KubeconfigMissing, KubeconfigInvalid).
+    """
+    named = kubeconfig or os.environ.get("KUBECONFIG", "")
+    host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
+    if not named and not context and host and (SERVICE_ACCOUNT / "token").is_file():
+        return in_cluster_access(SERVICE_ACCOUNT, host, os.environ.get("KUBERNETES_SERVICE_PORT", "443"))
+    paths = [Path(p) for p in named.split(os.pathsep) if p] or [Path.home() / ".kube" / "config"]
+    return load_kubeconfig(paths, context or None, exec_environment=environment())

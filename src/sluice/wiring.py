@@ -1,0 +1,303 @@
+"""Builds the running operator out of its parts: the only module that knows everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+
+from sluice.api import git_repository, kustomization
+from sluice.api.git_repository import GitRepository
+from sluice.api.kinds import REQUESTED_AT, ObjectMeta
+from sluice.api.kustomization import Kustomization
+from sluice.api.validate import SpecRules
+from sluice.core import codes, condition
+from sluice.core.errors import UserError
+from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.plan import Owner
+from sluice.core.problem import Problem
+from sluice.git.limits import GitPolicy
+from sluice.git.mirrors import Mirrors
+from sluice.kube.client import KubeClient
+from sluice.kube.config import ClusterAccess
+from sluice.kube.discovery import Discovery
+from sluice.kube.lease import Candidate, LeaseName
+from sluice.kube.resource import Resource, Selection
+from sluice.kube.watch import EventType
+from sluice.kube.watch_cache import WatchCache
+from sluice.reconcilers.artifacts import Artifacts
+from sluice.reconcilers.dependencies import dependencies_of
+from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
+from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.kustomization import KustomizationReconciler
+from sluice.reconcilers.operator import FinalizerPatches, Operator, utc_now
+from sluice.render import Renderer
+from sluice.runtime.controller import Controller
+from sluice.runtime.event_recorder import EventRecorder
+from sluice.runtime.executor import Executor
+from sluice.runtime.live_lookup import LiveLookup
+from sluice.runtime.owned import OwnedObjects
+from sluice.runtime.record_store import RecordStore
+from sluice.runtime.status_writer import StatusWriter
+from sluice.server.probes import serving
+from sluice.settings import Settings
+from sluice.store.artifacts import ArtifactStore
+
+GIT_REPOSITORIES = Resource(
+    group=git_repository.GROUP, version="v1", kind="GitRepository", plural="gitrepositories", namespaced=True
+)
+KUSTOMIZATIONS = Resource(
+    group=kustomization.GROUP, version="v1", kind="Kustomization", plural="kustomizations", namespaced=True
+)
+# Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
+LEASES = ("sluice-leader-election", "kustomize-controller-leader-election", "source-controller-leader-election")
+log = structlog.get_logger()
+
+
+class Stopped(Exception):
+    """The operator was asked to stop."""
+
+
+class LeadershipLost(Exception):
+    """Another process holds a lease now: this one must not write any more."""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What differs between CRD mode and flag mode."""
+
+    sources: WatchCache[GitRepository] | FlagObjects[GitRepository]
+    syncs: WatchCache[Kustomization] | FlagObjects[Kustomization]
+
+
+async def run_operator(
+    settings: Settings,
+    access: ClusterAccess,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run until `stop` is set.
+
+    Raises UserError when the CRDs are not installed (CRD mode), LeadershipLost when another process took over.
+    """
+    ready = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(KubeClient(access, max_in_flight=32))
+        await stack.enter_async_context(serving(settings.health_address, settings.metrics_address, ready.is_set))
+        policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
+        mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
+        discovery = Discovery(client)
+        if settings.flag_source is None:
+            await _require_crds(discovery)
+        candidates = [Candidate(client, LeaseName(settings.namespace, n, settings.identity)) for n in LEASES]
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_raise_when(stop))
+                await _acquire_all(candidates)
+                for candidate in candidates:
+                    group.create_task(_keep(candidate))
+                await _start(group, settings, client, discovery, mirrors)
+                ready.set()
+                on_ready()
+        except* Stopped:
+            log.info("stopped")
+        finally:
+            for candidate in candidates:
+                await candidate.release()
+
+
+async def _raise_when(stop: asyncio.Event) -> None:
+    await stop.wait()
+    raise Stopped
+
+
+async def _acquire_all(candidates: list[Candidate]) -> None:
+    for candidate in candidates:
+        if not await candidate.try_acquire():
+            log.info("waiting for the lease", holder=candidate.holder)
+            await candidate.acquire()
+
+
+async def _keep(candidate: Candidate) -> None:
+    why = await candidate.keep()
+    raise LeadershipLost(why)
+
+
+async def _require_crds(discovery: Discovery) -> None:
+    for kind in (GIT_REPOSITORIES, KUSTOMIZATIONS):
+        if await discovery.find(kind.api_version, kind.kind) is None:
+            raise UserError(
+                Problem(
+                    codes.NOT_INSTALLED,
+                    f"the CRD of {kind.kind} is not installed in this cluster",
+                    cause=f"the API server does not serve {kind.api_version}",
+                    fix="run `sluice install`, or name a repository with --git-url to run without CRDs",
+                )
+            )
+
+
+async def _start(
+    group: asyncio.TaskGroup, settings: Settings, client: KubeClient, discovery: Discovery, mirrors: Mirrors
+) -> None:
+    """Build the parts and start their tasks; returns once every cache is true and turns are being served."""
+    records = RecordStore(client, settings.namespace)
+    await records.load()
+    parts = _parts(settings, client)
+
+    def suspect(owner: Owner, resource: ResourceId) -> None:
+        syncs.queue.add(NamespacedName(owner.namespace, owner.name), sync_reconciler.suspect(owner, resource))
+
+    owned = OwnedObjects(client, group, suspect)
+    operator = _operator(settings, client, discovery, mirrors, records, owned, parts)
+    source_reconciler = GitRepositoryReconciler(operator)
+    sync_reconciler = KustomizationReconciler(operator)
+    sources = Controller("GitRepository", source_reconciler.reconcile)
+    syncs = Controller("Kustomization", sync_reconciler.reconcile)
+    for recorder in (operator.git_events, operator.sync_events):
+        group.create_task(recorder.run())
+    await discovery.invalidate()
+    await _watch_recorded(records, discovery, owned)
+    _connect(operator, parts, sources, syncs)
+    for cache in (parts.sources, parts.syncs):
+        if isinstance(cache, WatchCache):
+            group.create_task(cache.run())
+            await cache.synced.wait()
+    group.create_task(sources.run())
+    group.create_task(syncs.run())
+
+
+def _parts(settings: Settings, client: KubeClient) -> _Parts:
+    if settings.flag_source is not None:
+        return _Parts(
+            FlagObjects([source_of(settings.flag_source, settings.namespace)]),
+            FlagObjects(syncs_of(settings.flag_source, settings.namespace)),
+        )
+    where = settings.watch_namespace
+    return _Parts(
+        WatchCache(client, Selection(GIT_REPOSITORIES, where), GitRepository),
+        WatchCache(client, Selection(KUSTOMIZATIONS, where), Kustomization),
+    )
+
+
+def _operator(
+    settings: Settings,
+    client: KubeClient,
+    discovery: Discovery,
+    mirrors: Mirrors,
+    records: RecordStore,
+    owned: OwnedObjects,
+    parts: _Parts,
+) -> Operator:
+    sources, syncs = parts.sources, parts.syncs
+    return Operator(
+        client=client,
+        discovery=discovery,
+        git_repositories=sources,
+        kustomizations=syncs,
+        git_status=sources
+        if isinstance(sources, FlagObjects)
+        else StatusWriter(client, GIT_REPOSITORIES, "gotk-source-controller"),
+        sync_status=syncs
+        if isinstance(syncs, FlagObjects)
+        else StatusWriter(client, KUSTOMIZATIONS, "gotk-kustomize-controller"),
+        git_finalizers=NoFinalizers() if settings.flag_source else FinalizerPatches(client, GIT_REPOSITORIES),
+        sync_finalizers=NoFinalizers() if settings.flag_source else FinalizerPatches(client, KUSTOMIZATIONS),
+        git_events=EventRecorder(client, "source-controller", utc_now),
+        sync_events=EventRecorder(client, "kustomize-controller", utc_now),
+        artifacts=Artifacts(),
+        mirrors=mirrors,
+        store=ArtifactStore(settings.storage / "artifacts"),
+        renderer=Renderer(settings.storage / "render"),
+        records=records,
+        owned=owned,
+        lookup=LiveLookup(client, owned),
+        executor=Executor(client, discovery, owned, records),
+        rules=SpecRules(settings.no_cross_namespace_refs),
+        artifact_host=settings.artifact_host,
+        protected=_own_objects(settings.namespace),
+        claims={},
+        default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
+    )
+
+
+def _own_objects(namespace: str) -> frozenset[ResourceId]:
+    """The operator's own parts: no sync may change or prune them."""
+    leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES)
+    return frozenset(leases)
+
+
+async def _watch_recorded(records: RecordStore, discovery: Discovery, owned: OwnedObjects) -> None:
+    """Watch every kind that a record names before the first turn: what happened while we were away is seen then."""
+    kinds = {
+        (entry.api_version, entry.id.kind)
+        for owner in records.owners()
+        if (record := records.get(owner)) is not None
+        for entry in record.inventory
+    }
+    synced = []
+    for api_version, kind in sorted(kinds):
+        resource = await discovery.find(api_version, kind)
+        if resource is not None and "watch" in resource.verbs:
+            synced.append(owned.ensure(resource))
+    for event in synced:
+        await event.wait()
+
+
+def _connect(operator: Operator, parts: _Parts, sources: Controller, syncs: Controller) -> None:
+    """Who wakes whom."""
+
+    def artifact_changed(source: ResourceId) -> None:
+        for sync in operator.kustomizations.items():
+            ref = sync.spec.sourceRef
+            if (ref.name, ref.namespace or sync.metadata.namespace) == (source.name, source.namespace):
+                syncs.queue.add(_key(sync.metadata))
+        for repository in operator.git_repositories.items():
+            home = repository.metadata.namespace
+            if any((home, i.repository.name) == (source.namespace, source.name) for i in repository.spec.include):
+                sources.queue.add(_key(repository.metadata))
+
+    def source_changed(event: EventType, item: GitRepository, old: GitRepository | None) -> None:
+        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
+            sources.queue.add(_key(item.metadata))
+
+    def sync_changed(event: EventType, item: Kustomization, old: Kustomization | None) -> None:
+        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
+            syncs.queue.add(_key(item.metadata))
+        if old is not None and _became_ready(item, old):
+            for other in operator.kustomizations.items():
+                if _key(item.metadata) in dependencies_of(other):
+                    syncs.queue.add(_key(other.metadata))
+
+    operator.artifacts.subscribe(artifact_changed)
+    if isinstance(parts.sources, WatchCache):
+        parts.sources.subscribe(source_changed)
+    if isinstance(parts.syncs, WatchCache):
+        parts.syncs.subscribe(sync_changed)
+    for cache, controller in ((parts.sources, sources), (parts.syncs, syncs)):
+        if isinstance(cache, FlagObjects):
+            for item in cache.items():
+                controller.queue.add(_key(item.metadata))
+
+
+def _key(meta: ObjectMeta) -> NamespacedName:
+    return NamespacedName(meta.namespace, meta.name)
+
+
+def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
+    return (
+        new.generation != old.generation
+        or new.uid != old.uid
+        or new.annotations.get(REQUESTED_AT) != old.annotations.get(REQUESTED_AT)
+        or new.deletionTimestamp != old.deletionTimestamp
+    )
+
+
+def _became_ready(new: Kustomization, old: Kustomization) -> bool:
+    return condition.is_true(new.status.conditions, condition.READY) and (
+        not condition.is_true(old.status.conditions, condition.READY)
+        or new.status.lastAppliedRevision != old.status.lastAppliedRevision
+        or new.status.observedGeneration != old.status.observedGeneration
+    )
