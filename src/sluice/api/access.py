@@ -40,7 +40,7 @@ def _cluster_rules() -> list[Object]:
         {"apiGroups": [KUSTOMIZE_GROUP], "resources": ["kustomizations/status"], "verbs": ["patch"]},
         # Credentials and variables, read by the name that a spec gives: never listed, never watched.
         {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         # Which fields the served CRDs have.
         {
             "apiGroups": ["apiextensions.k8s.io"],
