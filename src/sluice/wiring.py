@@ -11,10 +11,9 @@ import structlog
 
 from sluice.api import git_repository, kustomization
 from sluice.api.git_repository import GitRepository
-from sluice.api.kinds import REQUESTED_AT, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
-from sluice.core import codes, condition
+from sluice.core import codes
 from sluice.core.errors import UserError
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Owner
@@ -26,14 +25,13 @@ from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
 from sluice.kube.lease import Candidate, LeaseName
 from sluice.kube.resource import Resource, Selection
-from sluice.kube.watch import EventType
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.artifacts import Artifacts
-from sluice.reconcilers.dependencies import dependencies_of
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.operator import FinalizerPatches, Operator, utc_now
+from sluice.reconcilers.wakeups import Wakeups
 from sluice.render import Renderer
 from sluice.runtime.controller import Controller
 from sluice.runtime.event_recorder import EventRecorder
@@ -160,11 +158,18 @@ async def _start(
         group.create_task(recorder.run())
     await discovery.invalidate()
     await _watch_recorded(records, discovery, owned)
-    _connect(operator, parts, sources, syncs)
-    for cache in (parts.sources, parts.syncs):
-        if isinstance(cache, WatchCache):
-            group.create_task(cache.run())
-            await cache.synced.wait()
+    wakeups = Wakeups(operator, sources.queue, syncs.queue)
+    operator.artifacts.subscribe(wakeups.artifact_changed)
+    if isinstance(parts.sources, WatchCache):
+        parts.sources.subscribe(wakeups.source_changed)
+        group.create_task(parts.sources.run())
+        await parts.sources.synced.wait()
+    if isinstance(parts.syncs, WatchCache):
+        parts.syncs.subscribe(wakeups.sync_changed)
+        group.create_task(parts.syncs.run())
+        await parts.syncs.synced.wait()
+    if settings.flag_source is not None:
+        wakeups.everything()
     group.create_task(sources.run())
     group.create_task(syncs.run())
 
@@ -244,60 +249,3 @@ async def _watch_recorded(records: RecordStore, discovery: Discovery, owned: Own
             synced.append(owned.ensure(resource))
     for event in synced:
         await event.wait()
-
-
-def _connect(operator: Operator, parts: _Parts, sources: Controller, syncs: Controller) -> None:
-    """Who wakes whom."""
-
-    def artifact_changed(source: ResourceId) -> None:
-        for sync in operator.kustomizations.items():
-            ref = sync.spec.sourceRef
-            if (ref.name, ref.namespace or sync.metadata.namespace) == (source.name, source.namespace):
-                syncs.queue.add(_key(sync.metadata))
-        for repository in operator.git_repositories.items():
-            home = repository.metadata.namespace
-            if any((home, i.repository.name) == (source.namespace, source.name) for i in repository.spec.include):
-                sources.queue.add(_key(repository.metadata))
-
-    def source_changed(event: EventType, item: GitRepository, old: GitRepository | None) -> None:
-        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
-            sources.queue.add(_key(item.metadata))
-
-    def sync_changed(event: EventType, item: Kustomization, old: Kustomization | None) -> None:
-        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
-            syncs.queue.add(_key(item.metadata))
-        if old is not None and _became_ready(item, old):
-            for other in operator.kustomizations.items():
-                if _key(item.metadata) in dependencies_of(other):
-                    syncs.queue.add(_key(other.metadata))
-
-    operator.artifacts.subscribe(artifact_changed)
-    if isinstance(parts.sources, WatchCache):
-        parts.sources.subscribe(source_changed)
-    if isinstance(parts.syncs, WatchCache):
-        parts.syncs.subscribe(sync_changed)
-    for cache, controller in ((parts.sources, sources), (parts.syncs, syncs)):
-        if isinstance(cache, FlagObjects):
-            for item in cache.items():
-                controller.queue.add(_key(item.metadata))
-
-
-def _key(meta: ObjectMeta) -> NamespacedName:
-    return NamespacedName(meta.namespace, meta.name)
-
-
-def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
-    return (
-        new.generation != old.generation
-        or new.uid != old.uid
-        or new.annotations.get(REQUESTED_AT) != old.annotations.get(REQUESTED_AT)
-        or new.deletionTimestamp != old.deletionTimestamp
-    )
-
-
-def _became_ready(new: Kustomization, old: Kustomization) -> bool:
-    return condition.is_true(new.status.conditions, condition.READY) and (
-        not condition.is_true(old.status.conditions, condition.READY)
-        or new.status.lastAppliedRevision != old.status.lastAppliedRevision
-        or new.status.observedGeneration != old.status.observedGeneration
-    )

@@ -18,7 +18,6 @@ KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
     "kubeConfig",
     "healthCheckExprs",
     "ignore",
-    "pruneLimit",
 )
 DEPENDENCY_FIELDS_REFUSED: tuple[str, ...] = ("readyExpr",)
 

@@ -63,7 +63,9 @@ class FlagObjects(Generic[S]):
     """The objects of one kind that the flags define; what is reported of them stays in memory and in the log."""
 
     def __init__(self, objects: Iterable[S]) -> None:
-        self._objects = {NamespacedName(o.metadata.namespace, o.metadata.name): o for o in objects}
+        self._objects: dict[NamespacedName, S] = {
+            NamespacedName(o.metadata.namespace, o.metadata.name): o for o in objects
+        }
 
     def get(self, namespace: str, name: str) -> S | None:
         """The object, or None."""

@@ -39,6 +39,8 @@ from sluice.runtime.health_gate import Target
 from sluice.runtime.queue import Turn
 
 DEPENDENCY_RETRY = 30.0
+# A source that has not run yet (a restart, or one made together with the sync) is not worth a report at once.
+SOURCE_PATIENCE = 3.0
 DRIFT_WINDOW = 60.0
 log = structlog.get_logger()
 
@@ -48,6 +50,7 @@ class _Memory:
     """What is remembered of one sync between turns."""
 
     suspects: set[ResourceId] = field(default_factory=set)
+    waits: int = 0
     corrections: int = 0
     corrected_at: float = 0.0
 
@@ -91,6 +94,11 @@ class KustomizationReconciler:
                 return 0.0
             except SluiceError as error:
                 turnout = self._turnout_of(sync, error)
+        memory = self._memory_of(sync)
+        if turnout.reason == "ArtifactFailed" and not turnout.problems[0].cause and not memory.waits:
+            memory.waits += 1
+            return SOURCE_PATIENCE
+        memory.waits = 0
         await self._report(sync, turnout, started)
         return self._next(sync, turnout)
 
@@ -150,13 +158,14 @@ class KustomizationReconciler:
             return artifact
         found = self._op.git_repositories.get(source.namespace, source.name)
         ready = condition.find_condition(found.status.conditions, condition.READY) if found else None
+        absent = "" if found else "no such object in the cluster"
         raise NotReady(
             Problem(
                 codes.SOURCE_MISSING,
                 f"{source} " + ("has fetched no revision yet" if found else "does not exist"),
                 subject=ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name),
                 field="spec.sourceRef",
-                cause=ready.message if ready is not None and ready.status == "False" else "",
+                cause=ready.message if ready is not None and ready.status == "False" else absent,
                 fix="wait for it, or correct the source" if found else "create it, or correct spec.sourceRef",
             )
         )

@@ -189,7 +189,7 @@ class Executor:
         )
         meta = answer.meta
         if not dry_run:
-            self._owned.applied(change.id, meta)
+            self._owned.applied(change.id, meta, steering_keys(manifest.body))
         result = "created" if answer.created else "configured"
         if not answer.created and meta.resource_version == change.resource_version:
             result = "unchanged"
@@ -307,6 +307,21 @@ def placed(error: SluiceError, change: Change) -> tuple[Problem, ...]:
         replace(problem, subject=problem.subject or change.id, origin=problem.origin or origin)
         for problem in error.problems
     )
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class _WithMetadata(msgspec.Struct, frozen=True):
+    metadata: _Metadata
+
+
+def steering_keys(body: bytes) -> frozenset[str]:
+    """The keys of the labels and annotations that a manifest sets."""
+    metadata = msgspec.json.decode(body, type=_WithMetadata).metadata
+    return frozenset((*metadata.labels, *metadata.annotations))
 
 
 def with_uid(body: bytes, uid: str) -> bytes:

@@ -47,7 +47,7 @@ class OwnedObjects:
         self._group = group
         self._suspect = suspect
         self._live: dict[ResourceId, Live] = {}
-        self._labels: dict[ResourceId, int] = {}
+        self._steering: dict[ResourceId, tuple[frozenset[str], int]] = {}
         self._synced: dict[GroupKind, asyncio.Event] = {}
         self._applied: dict[ResourceId, str] = {}
         self._owners: dict[Owner, Owner] = {}
@@ -70,22 +70,25 @@ class OwnedObjects:
         """The live object if it carries an owner label; None says nothing about objects that carry none."""
         return self._live.get(resource)
 
-    def applied(self, resource: ResourceId, meta: LiveMeta) -> None:
-        """Note our own write, so that its watch event is not taken for somebody else's."""
+    def applied(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str]) -> None:
+        """Note our own write, so that its watch event is not taken for somebody else's.
+
+        `keys` are the labels and annotations that we set: what others put beside them is theirs.
+        """
         self._applied[resource] = meta.resource_version
+        self._steering[resource] = (keys, _digest(meta, keys))
         self._keep(resource, meta)
 
     def _keep(self, resource: ResourceId, meta: LiveMeta) -> None:
         live = live_of(meta)
         if live.owner is None:
             self._live.pop(resource, None)
-            self._labels.pop(resource, None)
+            self._steering.pop(resource, None)
             return
         owner = self._owners.setdefault(live.owner, live.owner)
         self._live[resource] = Live(
             live.uid, live.resource_version, live.version, owner, live.directives, live.deleting
         )
-        self._labels[resource] = _steering(meta)
 
     async def _follow(self, resource: Resource, synced: asyncio.Event) -> None:
         seen: set[ResourceId] = set()
@@ -107,24 +110,26 @@ class OwnedObjects:
                         self._changed(key, meta, fresh=synced.is_set())
 
     def _changed(self, key: ResourceId, meta: LiveMeta, *, fresh: bool) -> None:
-        old, labels = self._live.get(key), self._labels.get(key)
+        old = self._live.get(key)
         if old is not None and _is_older(meta.resource_version, old.resource_version):
             return  # the watch is behind the answer to our own write
         self._keep(key, meta)
         new = self._live.get(key)
         if new is None or new.owner is None or self._applied.get(key) == meta.resource_version:
             return
+        keys, digest = self._steering.get(key, (frozenset(), 0))
+        touched = bool(keys) and _digest(meta, keys) != digest
         if old is None:
             if fresh:
                 self._suspect(new.owner, key)
-        elif (new.uid, new.version, new.deleting) != (old.uid, old.version, old.deleting) or labels != _steering(meta):
+        elif touched or (new.uid, new.version, new.deleting) != (old.uid, old.version, old.deleting):
             self._suspect(new.owner, key)
             if old.owner is not None and old.owner != new.owner:
                 self._suspect(old.owner, key)
 
     def _deleted(self, key: ResourceId) -> None:
         old = self._live.pop(key, None)
-        self._labels.pop(key, None)
+        self._steering.pop(key, None)
         self._applied.pop(key, None)
         if old is not None and old.owner is not None:
             self._suspect(old.owner, key)
@@ -134,9 +139,9 @@ class OwnedObjects:
             self._deleted(key)
 
 
-def _steering(meta: LiveMeta) -> int:
-    """A digest of the metadata that an apply sets and no generation counts."""
-    return hash((tuple(sorted(meta.labels.items())), tuple(sorted(meta.annotations.items()))))
+def _digest(meta: LiveMeta, keys: frozenset[str]) -> int:
+    """A digest of the labels and annotations that an apply set: no generation counts them."""
+    return hash(tuple((k, meta.labels.get(k), meta.annotations.get(k)) for k in sorted(keys)))
 
 
 def _is_older(version: str, than: str) -> bool:

@@ -1,0 +1,93 @@
+"""Who is given a turn when something changed: edges of the graph that sources, syncs and dependencies form."""
+
+from __future__ import annotations
+
+from sluice.api.git_repository import GitRepository
+from sluice.api.kinds import REQUESTED_AT, ObjectMeta
+from sluice.api.kustomization import Kustomization
+from sluice.core import condition
+from sluice.core.ids import NamespacedName, ResourceId
+from sluice.kube.watch import EventType
+from sluice.reconcilers.dependencies import dependencies_of
+from sluice.reconcilers.operator import Operator
+from sluice.runtime.queue import KeyedQueue
+
+
+class Wakeups:
+    """Turns changes into turns. A status that we wrote ourselves wakes nobody but those who wait for it."""
+
+    def __init__(
+        self, operator: Operator, sources: KeyedQueue[NamespacedName], syncs: KeyedQueue[NamespacedName]
+    ) -> None:
+        self._op = operator
+        self._sources = sources
+        self._syncs = syncs
+
+    def everything(self) -> None:
+        """Give every object a turn."""
+        for source in self._op.git_repositories.items():
+            self._sources.add(key_of(source.metadata))
+        for sync in self._op.kustomizations.items():
+            self._syncs.add(key_of(sync.metadata))
+
+    def artifact_changed(self, source: ResourceId) -> None:
+        """A source has fetched another revision: whoever reads or includes it runs."""
+        for sync in self._op.kustomizations.items():
+            ref = sync.spec.sourceRef
+            if (ref.name, ref.namespace or sync.metadata.namespace) == (source.name, source.namespace):
+                self._syncs.add(key_of(sync.metadata))
+        for repository in self._op.git_repositories.items():
+            home = repository.metadata.namespace
+            if any((home, i.repository.name) == (source.namespace, source.name) for i in repository.spec.include):
+                self._sources.add(key_of(repository.metadata))
+
+    def source_changed(self, event: EventType, item: GitRepository, old: GitRepository | None) -> None:
+        """A GitRepository was made, edited, asked for or deleted; or it failed, which those who wait for it repeat."""
+        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
+            self._sources.add(key_of(item.metadata))
+        elif _failure(item) and _failure(item) != _failure(old):
+            meta = item.metadata
+            if self._op.artifacts.get(
+                ResourceId("source.toolkit.fluxcd.io", "GitRepository", meta.namespace, meta.name)
+            ):
+                return
+            for sync in self._op.kustomizations.items():
+                ref = sync.spec.sourceRef
+                if (ref.name, ref.namespace or sync.metadata.namespace) == (meta.name, meta.namespace):
+                    self._syncs.add(key_of(sync.metadata))
+
+    def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
+        """A Kustomization was made, edited, asked for or deleted; or became ready, which its dependants wait for."""
+        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
+            self._syncs.add(key_of(item.metadata))
+        if old is not None and _became_ready(item, old):
+            for other in self._op.kustomizations.items():
+                if other.spec.dependsOn and key_of(item.metadata) in dependencies_of(other):
+                    self._syncs.add(key_of(other.metadata))
+
+
+def key_of(meta: ObjectMeta) -> NamespacedName:
+    """The queue's key of an object."""
+    return NamespacedName(meta.namespace, meta.name)
+
+
+def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
+    return (
+        new.generation != old.generation
+        or new.uid != old.uid
+        or new.annotations.get(REQUESTED_AT) != old.annotations.get(REQUESTED_AT)
+        or new.deletionTimestamp != old.deletionTimestamp
+    )
+
+
+def _failure(source: GitRepository) -> str:
+    ready = condition.find_condition(source.status.conditions, condition.READY)
+    return ready.message if ready is not None and ready.status == "False" else ""
+
+
+def _became_ready(new: Kustomization, old: Kustomization) -> bool:
+    return condition.is_true(new.status.conditions, condition.READY) and (
+        not condition.is_true(old.status.conditions, condition.READY)
+        or new.status.lastAppliedRevision != old.status.lastAppliedRevision
+        or new.status.observedGeneration != old.status.observedGeneration
+    )
