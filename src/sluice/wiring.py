@@ -24,6 +24,7 @@ from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
 from sluice.kube.lease import Candidate, LeaseName
+from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.artifacts import Artifacts
@@ -220,6 +221,7 @@ def _operator(
         owned=owned,
         lookup=LiveLookup(client, owned),
         executor=Executor(client, discovery, owned, records),
+        schemas=Schemas(client),
         rules=SpecRules(settings.no_cross_namespace_refs),
         artifact_host=settings.artifact_host,
         protected=_own_objects(settings.namespace),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -30,6 +30,7 @@ from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.places import with_places
 from sluice.reconcilers.progress import Progress
 from sluice.reconcilers.variables import read_variables
 from sluice.render import Rendered, RenderInput
@@ -146,6 +147,9 @@ class KustomizationReconciler:
         )
         suspects = frozenset(self._memory_of(sync).suspects)
         ended = await self._op.executor.run(plan, execution)
+        if ended.problems:
+            found = await with_places(ended.problems, artifact, rendered.manifests, self._op.schemas)
+            ended = replace(ended, problems=found)
         self._settle(sync, suspects, corrected=bool(suspects) and plan.writes > 0)
         self._watch(plan, resources)
         return of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))

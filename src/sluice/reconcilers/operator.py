@@ -19,6 +19,7 @@ from sluice.core.plan import Owner
 from sluice.git.mirrors import Mirrors
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
+from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Resource
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.render import Renderer
@@ -101,6 +102,7 @@ class Operator:
     owned: OwnedObjects
     lookup: LiveLookup
     executor: Executor
+    schemas: Schemas
     rules: SpecRules
     artifact_host: str
     protected: frozenset[ResourceId]
