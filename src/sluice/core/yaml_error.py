@@ -15,7 +15,7 @@ from sluice.core import codes
 from sluice.core.problem import Code, Origin, Problem
 
 if TYPE_CHECKING:
-    from sluice.core.yaml_read import Chunk
+    from sluice.core.yaml_compose import Chunk
 
 # (part of libyaml's sentence, what it means here, what to do)
 _HINTS = (

@@ -17,7 +17,8 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from sluice.core.yaml_read import Chunk, decode, split
+from sluice.core.yaml_compose import Chunk
+from sluice.core.yaml_read import decode, split
 from sluice.core.yaml_scalar import NotANumber, resolve_plain
 from sluice.core.yaml_tag import key_text, tagged_value
 

@@ -48,8 +48,8 @@ class Links:
             {e.path: data.decode("utf-8", "surrogateescape") for e, data in zip(entries, contents, strict=True)}
         )
 
-    def resolve(self, path: str) -> str:
-        """Follow every symlink in a normal path. Raises Escape when it leads out of the tree or in a circle."""
+    def resolve(self, path: str, followed: set[str] | None = None) -> str:
+        """Follow and note every symlink of a normal path. Raises Escape when it leaves the tree or runs in a circle."""
         if not self.targets:
             return path
         done: list[str] = []
@@ -68,6 +68,8 @@ class Links:
             target = self.targets.get("/".join(done))
             if target is None:
                 continue
+            if followed is not None:
+                followed.add("/".join(done))
             hops += 1
             if hops > MAX_HOPS:
                 raise Escape(path, "its symlinks lead in a circle")

@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
+import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from sluice.api.kustomization import KustomizationSpec
-from sluice.core import codes, manifest_set
-from sluice.core.artifact import BlobReader, FileEntry, FileTree
+from sluice.core import manifest_set
 from sluice.core.errors import UserError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.manifest import Manifest
-from sluice.core.manifest_make import Finishing
+from sluice.core.manifest_make import Finishing, Made, make
+from sluice.core.manifest_read import SourceObject
 from sluice.core.problem import Origin, Problem
 from sluice.render import plain
+from sluice.render.closure import Walker
+from sluice.render.generated import empty_root, with_spec
+from sluice.render.kustomization_file import NAMES, read_kustomization
+from sluice.render.kustomize import SECONDS, Build, Kustomize
 from sluice.render.links import Escape, Links, normal
+from sluice.render.render_input import RenderInput, find_folder, finishing_of, transform_digest, variables_of
 from sluice.render.result_cache import FileResult, ResultCache
-from sluice.render.scope import TargetNamespace
+from sluice.render.scope import CLUSTER_SCOPED, TargetNamespace, needs_kustomize
 
 CACHE_BYTES = 32 << 20
-KUSTOMIZATION_FILES = frozenset(("kustomization.yaml", "kustomization.yml", "Kustomization"))
-RENDERER_VERSION = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class RenderInput:
-    """All that a render depends on. `scope` says whether a kind is namespaced, None when nobody knows yet."""
-
-    tree: FileTree
-    blobs: BlobReader
-    commit: str
-    spec: KustomizationSpec
-    owner_labels: Mapping[str, str]
-    variables: Mapping[str, str]
-    scope: Callable[[GroupKind], bool | None]
+BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Manifests sorted by id. `digest` is of their content; `cached` is true when no file had to be read."""
+    """Manifests sorted by id. `digest` is of their content; `cached` is true when nothing had to be read or built."""
 
     manifests: tuple[Manifest, ...]
     warnings: tuple[Problem, ...]
@@ -52,114 +39,149 @@ class Rendered:
 
 
 class Renderer:
-    """Renders syncs; remembers what unchanged files gave."""
+    """Renders syncs; remembers what unchanged inputs gave. `work_dir` must exist; `seconds` bounds one build."""
 
-    def __init__(self, work_dir: Path, kubectl: Path | None = None, cache_bytes: int = CACHE_BYTES) -> None:
-        self._work_dir = work_dir
-        self._kubectl = kubectl
+    def __init__(
+        self, work_dir: Path, kubectl: Path | None = None, *, cache_bytes: int = CACHE_BYTES, seconds: float = SECONDS
+    ) -> None:
         self._cache = ResultCache(cache_bytes)
+        self._kustomize = Kustomize(work_dir, kubectl, seconds)
 
     async def render(self, given: RenderInput) -> Rendered:
         """Render one sync. Raises UserError with every problem; the repository or the spec must change then."""
         links = await Links.of(given.tree, given.blobs)
         folder = find_folder(given, links)
-        _refuse_builds(given, folder)
-        results, cached = await self._plain(given, folder, links)
-        return _collect(results, given.commit, cached=cached)
+        variables = variables_of(given)
+        transform = transform_digest(given, variables)
+        if not _needs_build(given, folder):
+            namespace = TargetNamespace(given.spec.targetNamespace, given.scope) if given.spec.targetNamespace else None
+            finishing = finishing_of(given, variables, namespace)
+            results, cached = await self._plain(given, folder, links, finishing, transform)
+            if namespace is None or not any(needs_kustomize(m) for result in results for m in result.manifests):
+                return _collect(results, given.commit, cached=cached)
+        result, cached = await self._built(given, folder, links, finishing_of(given, variables, None), transform)
+        return _collect([result], given.commit, cached=cached)
 
-    async def _plain(self, given: RenderInput, folder: str, links: Links) -> tuple[list[FileResult], bool]:
+    async def _plain(
+        self, given: RenderInput, folder: str, links: Links, finishing: Finishing, transform: bytes
+    ) -> tuple[list[FileResult], bool]:
         entries, problems = plain.pick(given.tree, folder, links, given.commit)
-        finishing, namespace = finishing_of(given)
-        transform = transform_digest(given)
-        keys = [(entry.blob, entry.path, transform) for entry in entries]
-        found = [self._cache.get(key, given.scope) for key in keys]
-        missing: list[FileEntry] = [entry for entry, result in zip(entries, found, strict=True) if result is None]
-        read = iter(await plain.read_files(missing, given.blobs, finishing, given.commit))
-        results = []
-        for key, result in zip(keys, found, strict=True):
-            if result is None:
-                fresh, faults = next(read)
-                problems += faults
-                if namespace is not None:
-                    fresh = replace_scopes(fresh, namespace)
-                if not faults:
-                    self._cache.put(key, fresh)
-                results.append(fresh)
-            else:
-                results.append(result)
+        found = {entry.path: self._cache.get((entry.blob, entry.path, transform), given.scope) for entry in entries}
+        missing = [entry for entry in entries if found[entry.path] is None]
+        read = await plain.read_files(missing, given.blobs, finishing, given.commit)
+        for entry, (fresh, faults) in zip(missing, read, strict=True):
+            problems += faults
+            fresh_result = _with_scopes(fresh, finishing)
+            found[entry.path] = fresh_result
+            if not faults:
+                self._cache.put((entry.blob, entry.path, transform), fresh_result)
+        results = [result for result in found.values() if result is not None]
         if problems:
             raise UserError(*problems, *manifest_set.duplicates(m for result in results for m in result.manifests))
         return results, not missing
 
-
-def _refuse_builds(given: RenderInput, folder: str) -> None:
-    spec = given.spec
-    needs = spec.namePrefix or spec.nameSuffix or spec.patches or spec.images or spec.components or spec.postBuild
-    files = [entry.path for entry in given.tree.under(folder) if entry.path.rsplit("/", 1)[-1] in KUSTOMIZATION_FILES]
-    if needs or files:
-        where = Origin(files[0], commit=given.commit) if files else None
-        raise UserError(Problem(codes.NOT_HONOURED, "kustomizations are not honoured yet", None, where))
-
-
-def replace_scopes(result: FileResult, namespace: TargetNamespace) -> FileResult:
-    """Note which answers about kinds a result depends on."""
-    kinds = {manifest.id.group_kind for manifest in result.manifests} & namespace.asked.keys()
-    scopes = tuple((kind, namespace.asked[kind]) for kind in sorted(kinds))
-    return FileResult(result.manifests, result.warnings, result.owners, scopes)
-
-
-def find_folder(given: RenderInput, links: Links) -> str:
-    """Find the folder of spec.path: `./apps`, `/apps` and `apps/` are one. Raises UserError when it is not there."""
-    path = given.spec.path
-    try:
-        folder = links.resolve(normal(path))
-    except Escape as escape:
-        problem = Problem(
-            codes.PATH_ESCAPE, "spec.path leaves the source", None, None, "spec.path", escape.reason, "keep it inside"
+    async def _built(
+        self, given: RenderInput, folder: str, links: Links, finishing: Finishing, transform: bytes
+    ) -> tuple[FileResult, bool]:
+        walker = Walker(given.tree, given.blobs, links, given.commit)
+        build, problems = await _prepare(given, folder, links, walker)
+        if build is None:
+            return FileResult(()), True
+        key = (build.key(), transform)
+        known = self._cache.get(key, given.scope) if not problems else None
+        if known is not None:
+            return known, True
+        problems += await walker.judge()
+        if problems:
+            raise UserError(*dict.fromkeys(problems))
+        objects = await self._kustomize.objects(build, given.blobs)
+        scopes = _strip_namespaces(objects, given)
+        made: list[Made] = []
+        for start in range(0, len(objects), BATCH):
+            for source in objects[start : start + BATCH]:
+                data = build.closure.resources.get(source.origin.path) if not source.origin.renderer else None
+                made.append(make(source, finishing, data))
+            await asyncio.sleep(0)
+        problems = [problem for one in made for problem in one.problems]
+        if problems:
+            raise UserError(*problems)
+        result = FileResult(
+            tuple(one.manifest for one in made if one.manifest is not None),
+            tuple(warning for one in made for warning in one.warnings),
+            tuple((one.manifest.id, one.owners) for one in made if one.manifest is not None and one.owners),
+            scopes,
         )
-        raise UserError(problem) from None
-    if given.tree.has_folder(folder):
-        return folder
-    folders = {p.rsplit("/", depth)[0] for p in given.tree.by_path for depth in range(1, p.count("/") + 1)}
-    near = difflib.get_close_matches(folder, sorted(folders), n=3, cutoff=0.5)
-    cause = "it is a file" if folder in given.tree.by_path else f"at commit {given.commit[:7]}" if given.commit else ""
-    fix = f"did you mean {' or '.join(near)}?" if near else "correct spec.path"
-    raise UserError(Problem(codes.PATH_MISSING, f"no folder {folder!r}", None, None, "spec.path", cause, fix))
+        self._cache.put(key, result)
+        return result, False
 
 
-def finishing_of(given: RenderInput) -> tuple[Finishing, TargetNamespace | None]:
-    """Say what is done to each object of this sync."""
-    common = given.spec.commonMetadata
-    namespace = TargetNamespace(given.spec.targetNamespace, given.scope) if given.spec.targetNamespace else None
-    labels, annotations = (common.labels, common.annotations) if common is not None else ({}, {})
-    return Finishing(given.owner_labels, labels, annotations, namespace), namespace
-
-
-def transform_digest(given: RenderInput) -> bytes:
-    """Digest the parts of the input, other than files, that change what a file's objects become."""
+def _needs_build(given: RenderInput, folder: str) -> bool:
     spec = given.spec
-    parts = (
-        RENDERER_VERSION,
-        sorted(given.owner_labels.items()),
-        spec.commonMetadata,
-        spec.targetNamespace,
-        spec.postBuild,
-        sorted(given.variables.items()),
-    )
-    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).digest()
+    fields = (spec.namePrefix, spec.nameSuffix, spec.patches, spec.images, spec.components, spec.buildMetadata)
+    if any(fields) or spec.patchesStrategicMerge or spec.patchesJson6902:
+        return True
+    return any(entry.path.rsplit("/", 1)[-1] in NAMES for entry in given.tree.under(folder))
 
 
-def _between(results: list[FileResult]) -> list[Problem]:
-    manifests = [manifest for result in results for manifest in result.manifests]
-    owners: dict[ResourceId, tuple[ResourceId, ...]] = {}
-    for result in results:
-        owners.update(result.owners)
-    return [*manifest_set.duplicates(manifests), *manifest_set.unknown_owners(manifests, owners)]
+async def _prepare(given: RenderInput, folder: str, links: Links, walker: Walker) -> tuple[Build | None, list[Problem]]:
+    """List a build's files and what is wrong with its references; no build when there is nothing to build.
+
+    Raises UserError when the kustomization can't be read at all.
+    """
+    entry = walker.kustomization_in(folder)
+    problems: list[Problem] = []
+    if entry is None:
+        file = empty_root(given.tree, folder, given.commit)
+        if not file.value["resources"] and not given.spec.components:
+            return None, []
+    else:
+        [data] = await given.blobs.read([entry])
+        read, problems = read_kustomization(data, entry.path, folder, given.commit)
+        if read is None:
+            raise UserError(*problems)
+        file = read
+
+    def has_folder(text: str) -> bool:
+        try:
+            return given.tree.has_folder(links.resolve(normal(f"{folder}/{text}")))
+        except Escape:
+            return True  # refused with its reason when the closure is walked
+
+    root, keeps_origin = with_spec(file, given.spec, has_folder)
+    closure = await walker.collect(root)
+    return Build(root, closure, links, keeps_origin), [*problems, *closure.problems]
+
+
+def _strip_namespaces(objects: list[SourceObject], given: RenderInput) -> tuple[tuple[GroupKind, bool | None], ...]:
+    """Take the target namespace off cluster-scoped objects: kustomize sets it on every kind that it does not know."""
+    wanted = given.spec.targetNamespace
+    asked: dict[GroupKind, bool | None] = {}
+    for source in objects if wanted else ():
+        kind = GroupKind(str(source.value.get("apiVersion", "")).rpartition("/")[0], str(source.value.get("kind", "")))
+        if kind not in asked:
+            asked[kind] = given.scope(kind)
+        metadata = source.value.get("metadata")
+        is_cluster_scoped = kind in CLUSTER_SCOPED or asked[kind] is False
+        if is_cluster_scoped and isinstance(metadata, dict) and metadata.get("namespace") == wanted:
+            del metadata["namespace"]
+    return tuple(sorted(asked.items(), key=lambda item: item[0]))
+
+
+def _with_scopes(result: FileResult, finishing: Finishing) -> FileResult:
+    """Note which answers about kinds a result depends on."""
+    if not isinstance(finishing.namespace_for, TargetNamespace):
+        return result
+    asked = finishing.namespace_for.asked
+    kinds = {manifest.id.group_kind for manifest in result.manifests} & asked.keys()
+    return FileResult(result.manifests, result.warnings, result.owners, tuple((kind, asked[kind]) for kind in kinds))
 
 
 def _collect(results: list[FileResult], commit: str, *, cached: bool) -> Rendered:
-    manifests = [at_commit(manifest, commit) for result in results for manifest in result.manifests]
-    problems = _between(results)
+    manifests = [_at_commit(manifest, commit) for result in results for manifest in result.manifests]
+    owners: dict[ResourceId, tuple[ResourceId, ...]] = {}
+    for result in results:
+        owners.update(result.owners)
+    problems = [*manifest_set.duplicates(manifests), *manifest_set.unknown_owners(manifests, owners)]
     if problems:
         raise UserError(*problems)
     manifests.sort(key=lambda manifest: manifest.id)
@@ -170,11 +192,12 @@ def _collect(results: list[FileResult], commit: str, *, cached: bool) -> Rendere
     return Rendered(tuple(manifests), warnings, f"sha256:{sha.hexdigest()}", cached)
 
 
-def at_commit(manifest: Manifest, commit: str) -> Manifest:
+def _at_commit(manifest: Manifest, commit: str) -> Manifest:
     """The same manifest, said to be at this commit."""
-    if manifest.origin.commit == commit:
+    known = manifest.origin
+    if known.commit == commit:
         return manifest
-    origin = replace(manifest.origin, commit=commit)
+    origin = Origin(known.path, known.line, known.column, known.document, commit, known.renderer)
     return Manifest(manifest.id, manifest.api_version, manifest.body, origin, manifest.digest, manifest.directives)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sluice.core.ids import GroupKind
+from sluice.core.manifest import Manifest
 
 _RBAC = "rbac.authorization.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
@@ -34,6 +35,7 @@ CLUSTER_SCOPED = frozenset(
     }.items()
     for kind in kinds
 )
+_CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 # Kinds in which kustomize's namespace transformer changes more than metadata.namespace: these need the real one.
 REWRITTEN = frozenset(
     (
@@ -43,10 +45,17 @@ REWRITTEN = frozenset(
         GroupKind(_RBAC, "ClusterRoleBinding"),
         GroupKind(_ADMISSION, "MutatingWebhookConfiguration"),
         GroupKind(_ADMISSION, "ValidatingWebhookConfiguration"),
-        GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"),
         GroupKind("apiregistration.k8s.io", "APIService"),
     )
 )
+
+
+def needs_kustomize(manifest: Manifest) -> bool:
+    """True when setting the target namespace on this object takes more than its metadata."""
+    kind = manifest.id.group_kind
+    if kind == _CRD:
+        return b'"conversion"' in manifest.body
+    return kind in REWRITTEN
 
 
 class TargetNamespace:
