@@ -20,7 +20,7 @@ from sluice.core.duration import parse_duration
 from sluice.core.errors import AuthenticationFailed, NotReady, SluiceError, StateError, UserError
 from sluice.core.git_url import GitUrl, parse_url
 from sluice.core.ids import NamespacedName, ResourceId
-from sluice.core.ignore import filter_tree, ignore_files, sparse_tree
+from sluice.core.ignore import filter_tree, ignore_files
 from sluice.core.include import CombinedBlobs, merge_include
 from sluice.core.problem import Problem
 from sluice.core.revision import Revision
@@ -138,7 +138,8 @@ class GitRepositoryReconciler:
         resolved: ResolvedRef,
         includes: tuple[tuple[Include, Artifact], ...],
     ) -> Artifact:
-        tree: FileTree = await mirror.tree(resolved.commit)
+        spec = source.spec
+        tree = await mirror.tree(resolved.commit, submodules=spec.recurseSubmodules, sparse=spec.sparseCheckout)
         blobs: BlobReader = mirror.blobs
         others = [(other.tree, other.blobs) for _, other in includes]
         for include, other in includes:
@@ -282,9 +283,7 @@ class GitRepositoryReconciler:
 
 
 async def _filtered(source: GitRepository, tree: FileTree, blobs: BlobReader) -> FileTree:
-    """The files that the spec's sparse checkout and all ignore rules leave."""
-    if source.spec.sparseCheckout:
-        tree = sparse_tree(tree, source.spec.sparseCheckout)
+    """The files that all ignore rules leave."""
     ignores = ignore_files(tree)
     contents = await blobs.read(ignores)
     texts = {e.path: c.decode("utf-8", "replace") for e, c in zip(ignores, contents, strict=True)}

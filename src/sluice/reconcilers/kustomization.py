@@ -14,14 +14,12 @@ from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
 from sluice.api.validate_kustomization import validate_kustomization
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
-from sluice.core.deferral import DefinedKind, defined_kinds, find_deferred, unknown_kinds
 from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, UserError
-from sluice.core.guard import GuardOptions, check_namespaces, guard
-from sluice.core.ids import GroupKind, NamespacedName, ResourceId
+from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
-from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
+from sluice.core.plan import Owner, Plan
 from sluice.core.problem import Problem
 from sluice.core.schedule import backoff, next_interval, retry_interval, sync_timeout
 from sluice.kube.resource import Resource
@@ -31,9 +29,8 @@ from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
+from sluice.reconcilers.planning import Planner
 from sluice.reconcilers.progress import Progress
-from sluice.reconcilers.variables import read_variables
-from sluice.render import Rendered, RenderInput
 from sluice.runtime.event_recorder import Subject
 from sluice.runtime.executor import Execution, Superseded, health_targets
 from sluice.runtime.health_gate import Target
@@ -61,6 +58,7 @@ class KustomizationReconciler:
 
     def __init__(self, operator: Operator) -> None:
         self._op = operator
+        self._planner = Planner(operator)
         self._memory: dict[NamespacedName, _Memory] = {}
 
     def suspect(self, owner: Owner, resource: ResourceId) -> float:
@@ -123,21 +121,15 @@ class KustomizationReconciler:
         revision = str(artifact.revision)
         await progress(f"Building manifests for revision {revision}")
         owner = Owner(sync.metadata.namespace, sync.metadata.name)
-        rendered, defined = await self._render(sync, owner, artifact)
-        await progress(f"Planning revision {revision}")
-        resources = await self._resources(rendered.manifests)
-        self._check(rendered.manifests, defined, resources)
         inventory = await inventory_of(self._op, owner, sync)
-        plan = await self._plan(sync, owner, rendered.manifests, inventory, resources)
-        refusals = guard(plan, self._guards(sync), self._op.claims.get)
-        if refusals:
-            raise UserError(*refusals)
-        self._claim(owner, rendered.manifests)
+        prepared = await self._planner.prepare(sync, artifact, inventory, self._suspects(sync, inventory))
+        plan, resources = prepared.plan, prepared.resources
+        self._claim(owner, prepared.rendered.manifests)
         execution = Execution(
             sync=owner,
             epoch=self._epoch(owner) + 1,
             revision=revision,
-            deferral=find_deferred(plan, defined),
+            deferral=prepared.deferral,
             force=sync.spec.force,
             timeout=_timeout(sync),
             targets=await self._targets(sync, plan, resources),
@@ -148,10 +140,11 @@ class KustomizationReconciler:
         suspects = frozenset(self._memory_of(sync).suspects)
         ended = await self._op.executor.run(plan, execution)
         if ended.problems:
-            found = await with_places(ended.problems, artifact, rendered.manifests, self._op.schemas)
+            found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
         self._settle(sync, suspects, corrected=bool(suspects) and plan.writes > 0)
         self._watch(plan, resources)
+        rendered = prepared.rendered
         return of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
 
     def _artifact(self, sync: Kustomization) -> Artifact:
@@ -174,68 +167,6 @@ class KustomizationReconciler:
             )
         )
 
-    async def _render(
-        self, sync: Kustomization, owner: Owner, artifact: Artifact
-    ) -> tuple[Rendered, dict[GroupKind, DefinedKind]]:
-        defined: dict[GroupKind, DefinedKind] = {}
-        given = RenderInput(
-            tree=artifact.tree,
-            blobs=artifact.blobs,
-            commit=artifact.revision.hex,
-            spec=sync.spec,
-            owner_labels=owner.labels(),
-            variables=await read_variables(self._op.client, sync),
-            scope=lambda kind: self._scope(kind, defined),
-        )
-        rendered = await self._op.renderer.render(given)
-        defined.update(defined_kinds(rendered.manifests))
-        return rendered, defined
-
-    def _scope(self, kind: GroupKind, defined: Mapping[GroupKind, DefinedKind]) -> bool | None:
-        for resource in self._op.discovery.resources():
-            if resource.group == kind.group and resource.kind == kind.kind:
-                return resource.namespaced
-        found = defined.get(kind)
-        return found.namespaced if found is not None else None
-
-    async def _resources(self, manifests: tuple[Manifest, ...]) -> dict[ResourceId, Resource | None]:
-        kinds = {(m.api_version, m.id.kind) for m in manifests}
-        found = {kind: await self._op.discovery.find(*kind) for kind in kinds}
-        return {m.id: found[m.api_version, m.id.kind] for m in manifests}
-
-    def _check(
-        self,
-        manifests: tuple[Manifest, ...],
-        defined: dict[GroupKind, DefinedKind],
-        resources: Mapping[ResourceId, Resource | None],
-    ) -> None:
-        scopes: dict[GroupKind, bool | None] = {k: d.namespaced for k, d in defined.items()}
-        scopes |= {i.group_kind: r.namespaced for i, r in resources.items() if r is not None}
-        problems = (
-            *unknown_kinds(manifests, defined, lambda i: resources[i] is not None),
-            *check_namespaces(manifests, scopes.get),
-        )
-        if problems:
-            only_user = all(p.code is not codes.UNKNOWN_KIND for p in problems)
-            raise UserError(*problems) if only_user else NotReady(*problems)
-
-    async def _plan(
-        self,
-        sync: Kustomization,
-        owner: Owner,
-        manifests: tuple[Manifest, ...],
-        inventory: Inventory,
-        resources: dict[ResourceId, Resource | None],
-    ) -> Plan:
-        options = PlanOptions(prune=sync.spec.prune, suspects=self._suspects(sync, inventory))
-        wanted = needs_live(manifests, inventory, options)
-        known = dict(resources)
-        for entry in inventory:
-            if entry.id in wanted and entry.id not in known:
-                known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
-        live = await self._op.lookup.find(wanted, known)
-        return build_plan(owner, manifests, inventory, live.__getitem__, options)
-
     def _suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
         """Objects that are not as our last write left them, as far as the watches know."""
         owned, suspects = self._op.owned, set(self._memory_of(sync).suspects)
@@ -245,9 +176,6 @@ class KustomizationReconciler:
                 if live is None or (live.uid, live.version) != (entry.uid, entry.version):
                     suspects.add(entry.id)
         return frozenset(suspects)
-
-    def _guards(self, sync: Kustomization) -> GuardOptions:
-        return GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.protected)
 
     def _claim(self, owner: Owner, manifests: tuple[Manifest, ...]) -> None:
         claims, wanted = self._op.claims, {m.id for m in manifests}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -184,12 +185,14 @@ class Executor:
         assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
         resource = await self._resource(change)
         body = with_uid(manifest.body, change.uid) if change.uid else manifest.body
-        answer = await self._client.apply(
-            resource, change.id.namespace, change.id.name, body, manager=MANAGER, dry_run=dry_run
-        )
+        send = partial(self._client.apply, resource, change.id.namespace, change.id.name, body, manager=MANAGER)
+        if dry_run:
+            answer = await send(dry_run=True)
+        else:
+            with self._owned.sending(change.id):
+                answer = await send()
+                self._owned.applied(change.id, answer.meta, steering_keys(manifest.body))
         meta = answer.meta
-        if not dry_run:
-            self._owned.applied(change.id, meta, steering_keys(manifest.body))
         result = "created" if answer.created else "configured"
         if not answer.created and meta.resource_version == change.resource_version:
             result = "unchanged"
@@ -248,9 +251,11 @@ class Executor:
         key = change.id
         try:
             resource = await self._resource(change)
+            self._owned.expect_gone(key, expected=True)
             await self._delete_ours(resource, change, sync)
             meta = await self._client.get_metadata(resource, key.namespace, key.name)
         except SluiceError as error:
+            self._owned.expect_gone(key, expected=False)
             return Problem(
                 codes.PRUNE_FAILED,
                 f"{key} left git, but could not be deleted",
@@ -258,7 +263,10 @@ class Executor:
                 cause=error.problems[0].cause or error.problems[0].title if error.problems else "",
                 fix=error.problems[0].fix if error.problems else "",
             )
-        return Outcome(key, "deleted" if meta is None or meta.uid != change.uid else "deleting")
+        gone = meta is None or meta.uid != change.uid
+        if not gone:
+            self._owned.expect_gone(key, expected=False)  # when its finalizer lets go, the owner has to know
+        return Outcome(key, "deleted" if gone else "deleting")
 
     async def _delete_ours(self, resource: Resource, change: Change, sync: Owner) -> None:
         """Delete exactly the object that was planned; where it changed meanwhile, look again whether it is ours."""

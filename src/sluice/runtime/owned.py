@@ -9,7 +9,8 @@ applying the object again, which changes nothing where nothing differs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.live import LiveMeta
@@ -51,6 +52,8 @@ class OwnedObjects:
         self._synced: dict[GroupKind, asyncio.Event] = {}
         self._applied: dict[ResourceId, str] = {}
         self._owners: dict[Owner, Owner] = {}
+        self._sending: dict[ResourceId, LiveMeta | None] = {}
+        self._expected_gone: set[ResourceId] = set()
 
     def ensure(self, resource: Resource) -> asyncio.Event:
         """Watch that kind from now on; the event is set once its initial state is in."""
@@ -70,14 +73,33 @@ class OwnedObjects:
         """The live object if it carries an owner label; None says nothing about objects that carry none."""
         return self._live.get(resource)
 
+    @contextmanager
+    def sending(self, resource: ResourceId) -> Iterator[None]:
+        """Hold what the watch says of an object while our own write is under way: it may tell before the answer."""
+        self._sending[resource] = None
+        try:
+            yield
+        finally:
+            held = self._sending.pop(resource)
+            if held is not None:
+                self._changed(resource, held, fresh=True)
+
     def applied(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str]) -> None:
         """Note our own write, so that its watch event is not taken for somebody else's.
 
         `keys` are the labels and annotations that we set: what others put beside them is theirs.
         """
         self._applied[resource] = meta.resource_version
+        self._expected_gone.discard(resource)
         self._steering[resource] = (keys, _digest(meta, keys))
         self._keep(resource, meta)
+
+    def expect_gone(self, resource: ResourceId, *, expected: bool) -> None:
+        """Say whether the deletion of an object would be our own doing."""
+        if expected:
+            self._expected_gone.add(resource)
+        else:
+            self._expected_gone.discard(resource)
 
     def _keep(self, resource: ResourceId, meta: LiveMeta) -> None:
         live = live_of(meta)
@@ -110,6 +132,9 @@ class OwnedObjects:
                         self._changed(key, meta, fresh=synced.is_set())
 
     def _changed(self, key: ResourceId, meta: LiveMeta, *, fresh: bool) -> None:
+        if key in self._sending:
+            self._sending[key] = meta
+            return
         old = self._live.get(key)
         if old is not None and _is_older(meta.resource_version, old.resource_version):
             return  # the watch is behind the answer to our own write
@@ -131,7 +156,9 @@ class OwnedObjects:
         old = self._live.pop(key, None)
         self._steering.pop(key, None)
         self._applied.pop(key, None)
-        if old is not None and old.owner is not None:
+        if key in self._expected_gone:
+            self._expected_gone.discard(key)
+        elif old is not None and old.owner is not None:
             self._suspect(old.owner, key)
 
     def _forget_unseen(self, kind: GroupKind, seen: set[ResourceId]) -> None:

@@ -1,0 +1,121 @@
+"""A Kustomization and an artifact → everything known before the first write: manifests, plan, what must wait.
+
+One way for the operator that executes the plan and for the command line that only shows it. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sluice.api.kustomization import Kustomization
+from sluice.core import codes
+from sluice.core.artifact import Artifact
+from sluice.core.deferral import DefinedKind, defined_kinds, find_deferred, unknown_kinds
+from sluice.core.errors import NotReady, UserError
+from sluice.core.guard import GuardOptions, check_namespaces, guard
+from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.inventory import Inventory
+from sluice.core.manifest import Manifest
+from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
+from sluice.core.transaction import Deferral
+from sluice.kube.resource import Resource
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.variables import read_variables
+from sluice.render import Rendered, RenderInput
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan and what it was made from. `resources` has None for kinds that the plan itself will define."""
+
+    rendered: Rendered
+    resources: dict[ResourceId, Resource | None]
+    plan: Plan
+    deferral: Deferral
+
+
+class Planner:
+    """Prepares one sync at a time; keeps nothing between calls."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._op = operator
+
+    async def prepare(
+        self, sync: Kustomization, artifact: Artifact, inventory: Inventory, suspects: frozenset[ResourceId]
+    ) -> Prepared:
+        """Render, look and plan. `suspects` are objects that may differ from what was applied.
+
+        Raises UserError (git or the spec must change), NotReady (a kind or a reference is not there yet), ClusterError.
+        """
+        owner = Owner(sync.metadata.namespace, sync.metadata.name)
+        rendered = await self._render(sync, owner, artifact)
+        defined = defined_kinds(rendered.manifests)
+        resources = await self._resources(rendered.manifests)
+        _check(rendered.manifests, defined, resources)
+        plan = await self._plan(sync, owner, rendered.manifests, inventory, suspects, resources)
+        refusals = guard(
+            plan, GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.protected), self._op.claims.get
+        )
+        if refusals:
+            raise UserError(*refusals)
+        return Prepared(rendered, resources, plan, find_deferred(plan, defined))
+
+    async def _render(self, sync: Kustomization, owner: Owner, artifact: Artifact) -> Rendered:
+        return await self._op.renderer.render(
+            RenderInput(
+                tree=artifact.tree,
+                blobs=artifact.blobs,
+                commit=artifact.revision.hex,
+                spec=sync.spec,
+                owner_labels=owner.labels(),
+                variables=await read_variables(self._op.client, sync),
+                scope=self._scope,
+            )
+        )
+
+    def _scope(self, kind: GroupKind) -> bool | None:
+        for resource in self._op.discovery.resources():
+            if resource.group == kind.group and resource.kind == kind.kind:
+                return resource.namespaced
+        return None
+
+    async def _resources(self, manifests: tuple[Manifest, ...]) -> dict[ResourceId, Resource | None]:
+        kinds = {(m.api_version, m.id.kind) for m in manifests}
+        found = {kind: await self._op.discovery.find(*kind) for kind in kinds}
+        return {m.id: found[m.api_version, m.id.kind] for m in manifests}
+
+    async def _plan(
+        self,
+        sync: Kustomization,
+        owner: Owner,
+        manifests: tuple[Manifest, ...],
+        inventory: Inventory,
+        suspects: frozenset[ResourceId],
+        resources: Mapping[ResourceId, Resource | None],
+    ) -> Plan:
+        options = PlanOptions(prune=sync.spec.prune, suspects=suspects)
+        wanted = needs_live(manifests, inventory, options)
+        known = dict(resources)
+        for entry in inventory:
+            if entry.id in wanted and entry.id not in known:
+                known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
+        live = await self._op.lookup.find(wanted, known)
+        return build_plan(owner, manifests, inventory, live.__getitem__, options)
+
+
+def _check(
+    manifests: tuple[Manifest, ...],
+    defined: dict[GroupKind, DefinedKind],
+    resources: Mapping[ResourceId, Resource | None],
+) -> None:
+    scopes: dict[GroupKind, bool | None] = {k: d.namespaced for k, d in defined.items()}
+    scopes |= {i.group_kind: r.namespaced for i, r in resources.items() if r is not None}
+    problems = (
+        *unknown_kinds(manifests, defined, lambda i: resources[i] is not None),
+        *check_namespaces(manifests, scopes.get),
+    )
+    if problems:
+        # A kind that is not served may be installed by another sync in a moment: that is not the user's to fix.
+        waits = any(p.code is codes.UNKNOWN_KIND for p in problems)
+        raise NotReady(*problems) if waits else UserError(*problems)
