@@ -27,6 +27,7 @@ ACCEPT = ",".join(
     ]
 )
 MIN_INTERVAL = 1.0
+GATHER = 0.005  # callers of the same moment share one reading
 S = TypeVar("S")
 
 
@@ -167,9 +168,8 @@ class Discovery:
         async with self._lock:
             if self._asked_at >= since:
                 return
-            pause = self._asked_at + MIN_INTERVAL - self._clock()
-            if wait and pause > 0:
-                await asyncio.sleep(pause)
+            pause = self._asked_at + MIN_INTERVAL - self._clock() if wait else 0.0
+            await asyncio.sleep(max(pause, GATHER))
             asked_at = self._clock()
             self._catalogue = await _read(self._client)
             self._asked_at = asked_at

@@ -181,11 +181,11 @@ def unreadable(asked: Asked, cause: str) -> ClusterError:
 def _certificate_error(error: Exception) -> str | None:
     inner: BaseException | None = error
     while inner is not None:
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return inner.verify_message or "verification failed"
         if isinstance(inner, aiohttp.ClientConnectorCertificateError):
             inner = inner.certificate_error
             continue
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return inner.verify_message or "verification failed"
         if isinstance(inner, aiohttp.ClientSSLError | ssl.SSLError) and not isinstance(inner, ssl.SSLEOFError):
             return _network_cause(inner)
         inner = inner.__cause__

@@ -7,6 +7,7 @@ kinds. Watches have connections of their own, so that a thousand of them do not 
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from sluice.kube.config import ClusterAccess
 from sluice.kube.errors import Asked, refusal, retry_after, unreachable, unreadable
 
 MAX_RETRIES = 5
+LARGE = 512 * 1024
 MAX_ERROR_BODY = 4 * 1024 * 1024
 _LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError, ConnectionResetError)
 Identity = tuple[tuple[str, str], ...]
@@ -142,7 +144,7 @@ class Transport:
             raise RuntimeError("the client is not open: use `async with`")
         headers = await self._headers(call.headers, identity)
         async with session.request(
-            call.method, self._url(call.path, call.query), data=call.body, headers=headers, **self._options
+            call.method, self._url(call.path, call.query), data=_payload(call.body), headers=headers, **self._options
         ) as response:
             limit = call.max_body if response.status < 300 else MAX_ERROR_BODY
             return response.status, response.headers, await _read(response, limit, asked)
@@ -216,6 +218,11 @@ class Channel:
     def stream(self, call: Call, asked: Asked) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
         """See `Transport.stream`."""
         return self.transport.stream(call, asked, self.identity)
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    """The body as aiohttp wants it: a large one in pieces, so that writing it does not hold the loop."""
+    return body if body is None or len(body) < LARGE else io.BytesIO(body)
 
 
 def _wait_for(call: Call, status: int, headers: Mapping[str, str]) -> float | None:

@@ -126,6 +126,7 @@ class Watch(Generic[T]):
         if self._skip_initial:
             self._version = await self._current_version()
         if self._version:
+            self._told_any = True
             yield WatchEvent(EventType.SYNCED, resource_version=self._version)
         clock = asyncio.get_running_loop().time
         while True:
