@@ -72,7 +72,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of a plan. `uid` is the live object's when there is one; `reason` says why, where it is not obvious."""
+    """One line of a plan. `uid` is the live object's when there is one; `reason` says why, where it is not obvious.
+
+    `takes_over` asks for the fields that kubectl owns: only ever on the first apply to an object that exists.
+    """
 
     id: ResourceId
     api_version: str
@@ -81,6 +84,7 @@ class Change:
     uid: str = ""
     resource_version: str = ""
     reason: str = ""
+    takes_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,7 @@ def _change_of(
             uid=found.uid if found else "",
             resource_version=found.resource_version if found else "",
             reason=reason,
+            takes_over=found is not None and entry is None and action.applies and manifest.directives.ssa != "merge",
         )
 
     wants = manifest.directives

@@ -17,6 +17,8 @@ from sluice.core.errors import ClusterError, NotReady, SluiceError
 from sluice.core.health import needs_watch
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
+from sluice.core.live import LiveManagers, LiveObject
+from sluice.core.managed_fields import take_over, take_over_patch
 from sluice.core.order import CRD
 from sluice.core.plan import Action, Change, Live, Owner, Plan
 from sluice.core.problem import Problem
@@ -55,6 +57,7 @@ MANAGER = "kustomize-controller"
 SERVED_TIMEOUT = 60.0
 GONE_TIMEOUT = 60.0
 PRUNE_TRIES = 4
+TAKE_OVER_TRIES = 4
 
 Progress = Callable[[str], Awaitable[None]]
 
@@ -176,6 +179,8 @@ class Executor:
             if recreate:
                 await self._delete_and_wait(change)
                 change = replace(change, uid="")
+            elif change.takes_over:
+                await self._take_over(change)
             return await self._send(change, dry_run=False)
         except SluiceError as error:
             return placed(error, change)
@@ -198,6 +203,28 @@ class Executor:
             result = "unchanged"
         entry = Entry(change.id, change.api_version, meta.uid, manifest.digest, version_of(meta))
         return Outcome(change.id, result, entry)
+
+    async def _take_over(self, change: Change) -> None:
+        """Make kubectl's fields ours before the first apply; an object that changes meanwhile is looked at again."""
+        resource = await self._resource(change)
+        key = change.id
+        for attempt in range(TAKE_OVER_TRIES):
+            raw = await self._client.get(resource, key.namespace, key.name)
+            if raw is None:
+                return
+            meta = msgspec.json.decode(raw, type=LiveObject).metadata
+            managers = take_over(msgspec.json.decode(raw, type=LiveManagers).managers, MANAGER)
+            if managers is None or meta.uid != change.uid:
+                return
+            patch = take_over_patch(managers, meta.labels, meta.annotations, meta.resource_version)
+            try:
+                with self._owned.sending(key):
+                    await self._client.json_patch(resource, key.namespace, key.name, patch, manager=MANAGER)
+            except ClusterError as error:
+                if attempt == TAKE_OVER_TRIES - 1 or error.status not in {409, 422}:
+                    raise
+            else:
+                return
 
     async def _delete_and_wait(self, change: Change) -> None:
         """Delete an object that must be recreated, and return when it is gone."""

@@ -1,0 +1,87 @@
+"""Field ownership that is taken over when an object is adopted, so that what leaves git leaves the object too.
+
+Server-side apply removes a field only when its last owner stops sending it. Fields that kubectl, or an older
+controller's plain updates, own would therefore stay for ever. On adoption their ownership becomes ours, as Flux does
+it; other managers (an HPA, another operator) keep theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sluice.core.live import FieldManager
+
+# Manager name prefix → operations whose fields are taken over. Ours, as Update, is from before server-side apply.
+TAKEN = {
+    "kubectl": frozenset({"Apply", "Update"}),
+    "before-first-apply": frozenset({"Update"}),
+    "kustomize-controller": frozenset({"Update"}),
+}
+DROPPED_ANNOTATIONS = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kustomize.toolkit.fluxcd.io/checksum",
+    "fluxcd.io/sync-checksum",
+)
+DROPPED_LABELS = ("fluxcd.io/sync-gc-mark",)
+
+
+def take_over(managers: tuple[FieldManager, ...], ours: str) -> list[dict[str, Any]] | None:
+    """The new list of managers, ours holding what was theirs; None when there is nothing to take over."""
+    taken = [m for m in managers if _is_taken(m)]
+    if not taken:
+        return None
+    mine = next((m for m in managers if m.manager == ours and m.operation == "Apply" and not m.subresource), None)
+    fields: dict[str, Any] = msgspec.json.decode(mine.fields_v1) if mine is not None else {}
+    for manager in taken:
+        _merge(fields, msgspec.json.decode(manager.fields_v1))
+    first = mine or taken[0]
+    merged = FieldManager(ours, "Apply", first.api_version, first.time, "", msgspec.Raw(msgspec.json.encode(fields)))
+    rest = [m for m in managers if m is not mine and not _is_taken(m)]
+    return [_stored(m) for m in (merged, *rest)]
+
+
+def _is_taken(manager: FieldManager) -> bool:
+    if manager.subresource:
+        return False
+    return any(manager.manager.startswith(n) and manager.operation in ops for n, ops in TAKEN.items())
+
+
+def _stored(manager: FieldManager) -> dict[str, Any]:
+    entry: dict[str, Any] = {"manager": manager.manager, "operation": manager.operation}
+    entry |= {"apiVersion": manager.api_version, "fieldsType": "FieldsV1"}
+    entry["fieldsV1"] = msgspec.json.decode(manager.fields_v1)
+    optional = {"time": manager.time, "subresource": manager.subresource}
+    return entry | {key: value for key, value in optional.items() if value}
+
+
+def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
+    """The union of two field sets: trees whose leaves are empty objects."""
+    for key, value in other.items():
+        known = into.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            _merge(known, value)
+        else:
+            into[key] = value
+
+
+def _pointer(text: str) -> str:
+    return text.replace("~", "~0").replace("/", "~1")
+
+
+def take_over_patch(
+    managers: list[dict[str, Any]], labels: dict[str, str], annotations: dict[str, str], resource_version: str
+) -> bytes:
+    """The JSON patch that makes it so, as long as nobody wrote the object meanwhile."""
+    operations: list[dict[str, Any]] = [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
+        {"op": "replace", "path": "/metadata/managedFields", "value": managers},
+    ]
+    for key in DROPPED_ANNOTATIONS:
+        if key in annotations:
+            operations.append({"op": "remove", "path": f"/metadata/annotations/{_pointer(key)}"})
+    for key in DROPPED_LABELS:
+        if key in labels:
+            operations.append({"op": "remove", "path": f"/metadata/labels/{_pointer(key)}"})
+    return msgspec.json.encode(operations)
