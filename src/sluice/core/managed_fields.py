@@ -78,10 +78,7 @@ def take_over_patch(
         {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
         {"op": "replace", "path": "/metadata/managedFields", "value": managers},
     ]
-    for key in DROPPED_ANNOTATIONS:
-        if key in annotations:
-            operations.append({"op": "remove", "path": f"/metadata/annotations/{_pointer(key)}"})
-    for key in DROPPED_LABELS:
-        if key in labels:
-            operations.append({"op": "remove", "path": f"/metadata/labels/{_pointer(key)}"})
+    dropped = [("annotations", key) for key in DROPPED_ANNOTATIONS if key in annotations]
+    dropped += [("labels", key) for key in DROPPED_LABELS if key in labels]
+    operations += [{"op": "remove", "path": f"/metadata/{where}/{_pointer(key)}"} for where, key in dropped]
     return msgspec.json.encode(operations)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from sluice.core.ids import ResourceId
 from sluice.core.problem import Origin
@@ -56,3 +59,14 @@ class Manifest:
     origin: Origin
     digest: bytes
     directives: Directives = DEFAULT_DIRECTIVES
+
+
+def with_namespace(manifest: Manifest, namespace: str) -> Manifest:
+    """The same manifest in `namespace`."""
+    fields = msgspec.json.decode(manifest.body, type=dict[str, msgspec.Raw])
+    metadata = msgspec.json.decode(fields["metadata"], type=dict[str, msgspec.Raw])
+    metadata["namespace"] = msgspec.Raw(msgspec.json.encode(namespace))
+    fields["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
+    body = msgspec.json.encode(fields)
+    identity = replace(manifest.id, namespace=namespace)
+    return replace(manifest, id=identity, body=body, digest=hashlib.sha256(body).digest()[:16])

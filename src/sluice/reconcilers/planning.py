@@ -6,7 +6,7 @@ One way for the operator that executes the plan and for the command line that on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sluice.api.kustomization import Kustomization
 from sluice.core import codes
@@ -16,7 +16,7 @@ from sluice.core.errors import NotReady, UserError
 from sluice.core.guard import GuardOptions, check_namespaces, guard
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Inventory
-from sluice.core.manifest import Manifest
+from sluice.core.manifest import Manifest, with_namespace
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
 from sluice.core.transaction import Deferral
 from sluice.kube.resource import Resource
@@ -49,7 +49,7 @@ class Planner:
         Raises UserError (git or the spec must change), NotReady (a kind or a reference is not there yet), ClusterError.
         """
         owner = Owner(sync.metadata.namespace, sync.metadata.name)
-        rendered = await self._render(sync, owner, artifact)
+        rendered = self._placed(await self._render(sync, owner, artifact))
         defined = defined_kinds(rendered.manifests)
         resources = await self._resources(rendered.manifests)
         _check(rendered.manifests, defined, resources)
@@ -73,6 +73,17 @@ class Planner:
                 scope=self._scope,
             )
         )
+
+    def _placed(self, rendered: Rendered) -> Rendered:
+        """Flag mode: namespaced objects that name no namespace go to the default one, as fluxd put them there."""
+        home = self._op.default_namespace
+        if not home:
+            return rendered
+        manifests = tuple(
+            with_namespace(m, home) if not m.id.namespace and self._scope(m.id.group_kind) else m
+            for m in rendered.manifests
+        )
+        return replace(rendered, manifests=tuple(sorted(manifests, key=lambda m: m.id)))
 
     def _scope(self, kind: GroupKind) -> bool | None:
         for resource in self._op.discovery.resources():
