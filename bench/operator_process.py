@@ -1,0 +1,62 @@
+"""The operator in a process of its own, as `sluice run` starts it, with a profiler around it when asked.
+
+`--profile FILE` writes cProfile's statistics at the end; `--memory FILE` the largest allocations, by tracemalloc,
+whenever the process gets SIGUSR1. Either slows the operator down: figures are taken without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import signal
+import tracemalloc
+from pathlib import Path
+
+from sluice.kube.config import load_kubeconfig
+from sluice.settings import Settings
+from sluice.wiring import run_operator
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    for name in ("--kubeconfig", "--storage", "--health-address"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--profile", default="")
+    parser.add_argument("--memory", default="")
+    options = parser.parse_args()
+    if options.memory:
+        tracemalloc.start(8)
+    if not options.profile:
+        asyncio.run(_run(options))
+        return
+    profiler = cProfile.Profile()
+    profiler.runcall(asyncio.run, _run(options))
+    profiler.dump_stats(options.profile)
+
+
+async def _run(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if options.memory:
+        loop.add_signal_handler(signal.SIGUSR1, _write_allocations, Path(options.memory))
+    settings = Settings(
+        storage=Path(options.storage), git_allow_loopback=True, health_address=options.health_address, identity="bench"
+    )
+    await run_operator(settings, load_kubeconfig(Path(options.kubeconfig)), stop)
+
+
+def _write_allocations(target: Path) -> None:
+    snapshot = tracemalloc.take_snapshot()
+    lines = [f"traced: {size / 1e6:.1f} MB" for size in tracemalloc.get_traced_memory()[:1]]
+    lines += [str(found) for found in snapshot.statistics("lineno")[:40]]
+    for found in snapshot.statistics("traceback")[:15]:
+        lines += ["", f"{found.size / 1e6:.2f} MB in {found.count}", *found.traceback.format()]
+    target.write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
