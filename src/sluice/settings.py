@@ -6,9 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sluice.core.flag_source import FlagSource
-from sluice.kube.config import SERVICE_ACCOUNT, ClusterAccess, in_cluster_access, load_kubeconfig
+
+if TYPE_CHECKING:  # slow to import, and most command lines are answered without a cluster
+    from sluice.kube.config import ClusterAccess
 
 DEFAULT_NAMESPACE = "flux-system"
 
@@ -40,6 +43,23 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def cli_environment() -> dict[str, str]:
+    """The variables that set defaults of the command line: `SLUICE_…`."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SLUICE_")}
+
+
+def in_cluster() -> bool:
+    """True when this process runs in a pod."""
+    from sluice.kube.config import SERVICE_ACCOUNT
+
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").is_file()
+
+
+def person() -> str:
+    """Who runs this command, as far as the environment says."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
+
+
 def runtime_namespace() -> str:
     """The namespace that the operator runs in: RUNTIME_NAMESPACE, FLUX_SYSTEM_NAMESPACE, else flux-system."""
     return os.environ.get("RUNTIME_NAMESPACE") or os.environ.get("FLUX_SYSTEM_NAMESPACE") or DEFAULT_NAMESPACE
@@ -61,6 +81,8 @@ def cluster_access(kubeconfig: str = "", context: str = "") -> ClusterAccess:
 
     Raises UserError (KubeconfigMissing, KubeconfigInvalid).
     """
+    from sluice.kube.config import SERVICE_ACCOUNT, in_cluster_access, load_kubeconfig
+
     named = kubeconfig or os.environ.get("KUBECONFIG", "")
     host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
     if not named and not context and host and (SERVICE_ACCOUNT / "token").is_file():

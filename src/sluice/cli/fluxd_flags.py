@@ -1,0 +1,95 @@
+"""The flags of fluxd that this version does not act on: each is refused by name, none is silently ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from sluice.cli.flags import usage
+from sluice.core import codes
+
+_IMAGES = "image scanning and automation are not built yet"
+_WRITES = "this version never writes to git"
+_GPG = "signatures are not verified or made yet"
+_KEYS = "no deploy key is generated; put one into a Secret and name it with --k8s-secret-name"
+_UPSTREAM = "there is no upstream service"
+
+# Flag → why it is refused.
+REFUSED: dict[str, str] = {
+    "--log-format": "use --log-encoding json|console",
+    "--listen": "fluxd's HTTP API is not served yet; metrics are at --metrics-addr",
+    "--listen-metrics": "use --metrics-addr",
+    "--kubernetes-kubectl": "no kubectl is used",
+    "--kube-config": "use --kubeconfig",
+    "--k8s-in-cluster": "it is found out",
+    "--k8s-secret-volume-mount-path": "Secrets are read through the API; use --k8s-secret-name",
+    "--k8s-secret-data-key": "the key must be named identity",
+    "--k8s-allow-namespace": "use RBAC to restrict what may be applied",
+    "--k8s-namespace-whitelist": "use RBAC to restrict what may be applied",
+    "--k8s-unsafe-exclude-resource": "nothing is listed that is not in the repository",
+    "--k8s-verbosity": "use --log-level",
+    "--git-user": _WRITES,
+    "--git-email": _WRITES,
+    "--git-set-author": _WRITES,
+    "--git-label": _WRITES,
+    "--git-sync-tag": _WRITES,
+    "--git-notes-ref": _WRITES,
+    "--git-ci-skip": _WRITES,
+    "--git-ci-skip-message": _WRITES,
+    "--git-secret": "git-secret is not supported",
+    "--git-gpg-key-import": _GPG,
+    "--git-signing-key": _GPG,
+    "--git-verify-signatures": _GPG,
+    "--git-verify-signatures-mode": _GPG,
+    "--sops": "encrypted files are not decrypted yet",
+    "--sync-timeout": "a sync may take its interval; --git-timeout limits git",
+    "--sync-garbage-collection-dry": "use `sluice plan` to see what would be pruned",
+    "--sync-state": "the state is always kept in a Secret",
+    "--manifest-generation": ".flux.yaml is not acted on yet",
+    "--automation-interval": _IMAGES,
+    "--registry-poll-interval": _IMAGES,
+    "--registry-rps": _IMAGES,
+    "--registry-burst": _IMAGES,
+    "--registry-trace": _IMAGES,
+    "--registry-insecure-host": _IMAGES,
+    "--registry-exclude-image": _IMAGES,
+    "--registry-include-image": _IMAGES,
+    "--registry-disable-scanning": "no registry is scanned by this version; leave the flag out",
+    "--registry-use-labels": _IMAGES,
+    "--registry-ecr-region": _IMAGES,
+    "--registry-ecr-include-id": _IMAGES,
+    "--registry-ecr-exclude-id": _IMAGES,
+    "--registry-require": _IMAGES,
+    "--registry-cache-expiry": _IMAGES,
+    "--docker-config": _IMAGES,
+    "--memcached-hostname": "there is no memcached",
+    "--memcached-port": "there is no memcached",
+    "--memcached-service": "there is no memcached",
+    "--memcached-timeout": "there is no memcached",
+    "--ssh-keygen-bits": _KEYS,
+    "--ssh-keygen-type": _KEYS,
+    "--ssh-keygen-format": _KEYS,
+    "--ssh-keygen-dir": _KEYS,
+    "--connect": _UPSTREAM,
+    "--rpc-timeout": _UPSTREAM,
+}
+
+
+def refused_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the refused flags, hidden, with or without a value."""
+    for flag in REFUSED:
+        add = click.option(
+            flag, is_flag=False, flag_value="", multiple=True, hidden=True, expose_value=False, callback=_refuse
+        )
+        command = add(command)
+    return command
+
+
+def _refuse(_: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        flag = parameter.opts[0]
+        raise usage(
+            f"{flag} is not acted on", code=codes.NOT_HONOURED, field=flag, cause=REFUSED[flag], fix=f"remove {flag}"
+        )

@@ -1,0 +1,114 @@
+"""The kinds that verbs take, by every name that people use: `ks`, `kustomizations`, `sources git`, `git/fleet`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sluice.api import git_repository, kustomization
+from sluice.cli.flags import usage
+from sluice.core.name_rules import name_fault
+from sluice.core.problem import printable
+from sluice.kube.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of our kinds. `short` is how people and our own output name it."""
+
+    resource: Resource
+    short: str
+    names: tuple[str, ...]
+
+    def reference(self, name: str) -> str:
+        """The form for people: `ks/apps`."""
+        return f"{self.short}/{name}"
+
+    def full_name(self, name: str) -> str:
+        """The form that kubectl takes: `kustomization.kustomize.toolkit.fluxcd.io/apps`."""
+        return f"{self.resource.kind.lower()}.{self.resource.group}/{name}"
+
+
+def _kind(definition: object, short: str, *names: str) -> Kind:
+    from sluice.api.schema import Definition
+
+    assert isinstance(definition, Definition)  # noqa: S101
+    resource = Resource(definition.group, definition.version, definition.kind, definition.plural, namespaced=True)
+    every = (short, definition.kind.lower(), definition.plural, *definition.short_names, *names)
+    return Kind(resource, short, tuple(dict.fromkeys(every)))
+
+
+SYNCS = _kind(kustomization.DEFINITION, "ks")
+GIT = _kind(git_repository.DEFINITION, "git", "gitrepos")
+KINDS = (SYNCS, GIT)
+_SETS: dict[str, tuple[Kind, ...]] = {
+    "apps": (SYNCS,),
+    "app": (SYNCS,),
+    "sources": (GIT,),
+    "source": (GIT,),
+    "all": (GIT, SYNCS),
+}
+_BY_NAME = {name: (kind,) for kind in KINDS for name in kind.names} | _SETS
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the words after a verb mean: kinds, and names of each (none: all objects)."""
+
+    kinds: tuple[Kind, ...]
+    names: tuple[str, ...]
+
+
+def choose(words: Sequence[str], default: str = "") -> Chosen:
+    """Read `KIND [NAME…]`, `KIND/NAME…`, `sources git NAME`; with a `default` kind `NAME…`. Raises UsageRefused."""
+    if not words:
+        if not default:
+            raise usage("no kind is named", fix=f"one of {', '.join(sorted(_BY_NAME))}")
+        return Chosen(_BY_NAME[default], ())
+    if any("/" in word for word in words):
+        return _slashed(words)
+    head, *rest = words
+    kinds = _BY_NAME.get(head.lower())
+    if kinds is None and default:
+        return Chosen(_BY_NAME[default], _checked(words))
+    if kinds is None:
+        raise _unknown_kind(head)
+    if head in {"source", "sources"} and rest and rest[0] in {*GIT.names, "all"}:
+        rest = rest[1:]
+    elif head in {"source", "sources"} and rest:
+        raise _unknown_kind(f"{head} {rest[0]}")
+    if default and not rest and head not in {"all", "apps", "sources"}:
+        raise usage(f"no name follows {head}", fix=f"write {head} NAME")
+    return Chosen(kinds, _checked(rest))
+
+
+def _slashed(words: Sequence[str]) -> Chosen:
+    kinds: dict[Kind, None] = {}
+    names = []
+    for word in words:
+        kind, slash, name = word.partition("/")
+        found = _BY_NAME.get(kind.lower())
+        if not slash or found is None or len(found) > 1 or kind in {"apps", "sources", "all"}:
+            raise _unknown_kind(kind) if found is None else usage(f"{printable(word)!r} is not KIND/NAME")
+        kinds.update(dict.fromkeys(found))
+        names.append(name)
+    if len(kinds) > 1:
+        raise usage("objects of several kinds are named", fix="name those of one kind at a time")
+    return Chosen(tuple(kinds), _checked(names))
+
+
+def _checked(names: Sequence[str]) -> tuple[str, ...]:
+    from sluice.core import codes
+
+    for name in names:
+        if not name or name_fault("apps", "", name):
+            fault = name_fault("apps", "", name) if name else "it is empty"
+            raise usage(f"{printable(name)!r} can't be an object's name", code=codes.BAD_NAME, cause=fault)
+    return tuple(dict.fromkeys(names))
+
+
+def _unknown_kind(word: str) -> Exception:
+    near = difflib.get_close_matches(word.lower(), _BY_NAME, n=3, cutoff=0.5)
+    fix = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(sorted(_BY_NAME))}"
+    return usage(f"there is no kind {printable(word)!r}", fix=fix)

@@ -1,0 +1,202 @@
+"""`sluice run`: the operator, with the flags of Flux's controllers and, for one repository without CRDs, fluxd's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sluice import settings
+from sluice.cli.exit_codes import ExitCode
+from sluice.cli.flags import Flags, namespace_of, seconds_of, usage
+from sluice.cli.fluxd_flags import refused_options
+from sluice.core import codes
+from sluice.core.errors import StateError, UserError
+from sluice.core.flag_source import FlagSource
+from sluice.core.problem import Origin, Problem
+from sluice.settings import Settings
+
+_DURATIONS = ("git_poll_interval", "sync_interval", "git_timeout")
+_NEEDS_URL = ("git_branch", "git_path", "git_poll_interval", "sync_interval", "git_timeout", "k8s_secret_name")
+
+
+def switch(*names: str, about: str, default: bool = False, **more: Any) -> Callable[[Any], Any]:
+    """A flag that is switched on by its name alone, and takes `=true` and `=false` as Go's flags do."""
+    return click.option(*names, type=bool, is_flag=False, flag_value="true", default=default, help=about, **more)
+
+
+@click.command(short_help="Run the operator.")
+@click.option("--runtime-namespace", metavar="NAME", help="Namespace of records and leases (env RUNTIME_NAMESPACE).")
+@click.option(
+    "--storage-path", type=click.Path(path_type=Path), help="Folder of mirrors and artifacts (/data in a pod)."
+)
+@click.option("--storage-adv-addr", metavar="HOST", help="Host under which artifacts' URLs are advertised.")
+@click.option("--metrics-addr", default="", metavar="ADDR", help="Where /metrics is served, like :8080; nowhere unset.")
+@click.option("--health-addr", default="", metavar="ADDR", help="Where /healthz and /readyz are served, like :9440.")
+@click.option("--log-level", default="info", type=click.Choice(("trace", "debug", "info", "error")), show_default=True)
+@click.option("--log-encoding", default="json", type=click.Choice(("json", "console")), show_default=True)
+@switch("--no-cross-namespace-refs", about="Refuse references to other namespaces.")
+@switch("--watch-all-namespaces", default=True, about="Watch everywhere; =false: the runtime namespace only.")
+@switch("--git-allow-loopback", about="Let sources name addresses of this machine (tests).")
+@switch("--git-insecure-http-credentials", about="Send credentials over plain http.")
+@click.option("--git-url", default="", metavar="URL", help="Flag mode: sync this one repository, without any CRD.")
+@click.option("--git-branch", metavar="NAME", help="Flag mode: branch. [master]")
+@click.option("--git-path", multiple=True, metavar="PATH", help="Flag mode: folder; repeat it, or separate by commas.")
+@click.option("--git-poll-interval", metavar="DURATION", help="Flag mode: how often to fetch. [5m]")
+@click.option("--sync-interval", metavar="DURATION", help="Flag mode: how often the whole is checked. [5m]")
+@click.option("--git-timeout", metavar="DURATION", help="Flag mode: limit of one git operation. [20s]")
+@switch("--sync-garbage-collection", about="Flag mode: delete what left git.")
+@switch("--git-readonly", about="Accepted: this version never writes to git.")
+@click.option("--k8s-secret-name", metavar="NAME", help="Flag mode: Secret with the deploy key or password.")
+@click.option("--k8s-default-namespace", metavar="NAME", help="Flag mode: for objects that name none. [default]")
+@refused_options
+@click.pass_context
+def run(context: click.Context, /, **given: Any) -> ExitCode:
+    """Run the operator until it is told to stop (SIGTERM, SIGINT).
+
+    \b
+    Example: sluice run --git-url https://git.example/fleet --git-path apps
+    """
+    import asyncio
+
+    flags: Flags = context.obj
+    chosen = settings_of(flags, given)
+    access = settings.cluster_access(chosen.kubeconfig, chosen.context)
+    _prepare(chosen.storage)
+
+    from sluice.runtime.logging import configure_logging
+
+    configure_logging(chosen.log_level, chosen.log_format)
+    return asyncio.run(_run(chosen, access))
+
+
+def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
+    """What the operator runs with. Raises UsageRefused for values that can't be used, all rules in this one place."""
+    import os
+    import socket
+
+    namespace = flags.namespace or settings.runtime_namespace()
+    if given["runtime_namespace"]:
+        namespace = namespace_of(given["runtime_namespace"], "--runtime-namespace")
+    for flag in ("metrics_addr", "health_addr"):
+        _check_address(given[flag], f"--{flag.replace('_', '-')}")
+    return Settings(
+        namespace=namespace,
+        kubeconfig=flags.kubeconfig,
+        context=flags.context,
+        storage=given["storage_path"] or _default_storage(),
+        artifact_host=given["storage_adv_addr"] or f"source-controller.{namespace}.svc.cluster.local.",
+        health_address=given["health_addr"],
+        metrics_address=given["metrics_addr"],
+        log_level=given["log_level"],
+        log_format=given["log_encoding"],
+        no_cross_namespace_refs=given["no_cross_namespace_refs"],
+        watch_namespace="" if given["watch_all_namespaces"] else namespace,
+        identity=f"{socket.gethostname()}_{os.getpid()}",
+        flag_source=_flag_source(given),
+        git_allow_loopback=given["git_allow_loopback"],
+        git_insecure_http_credentials=given["git_insecure_http_credentials"],
+        environment=settings.environment(),
+    )
+
+
+def _flag_source(given: dict[str, Any]) -> FlagSource | None:
+    if not given["git_url"]:
+        for name in _NEEDS_URL:
+            if given[name]:
+                flag = f"--{name.replace('_', '-')}"
+                raise usage(f"{flag} means nothing without --git-url", field=flag, fix="give --git-url as well")
+        return None
+    from sluice.core.git_url import check_ref_name, parse_url
+
+    try:
+        parse_url(given["git_url"], field="--git-url", scp=True)
+        check_ref_name(given["git_branch"] or "master", "--git-branch")
+    except UserError as error:
+        from sluice.cli.exit_codes import UsageRefused
+
+        raise UsageRefused(*error.problems) from None
+    for name in _DURATIONS:
+        if given[name]:
+            seconds_of(given[name], f"--{name.replace('_', '-')}")
+    namespace = given["k8s_default_namespace"]
+    values = {
+        "branch": given["git_branch"],
+        "poll_interval": given["git_poll_interval"],
+        "sync_interval": given["sync_interval"],
+        "timeout": given["git_timeout"],
+        "secret_name": given["k8s_secret_name"],
+        "default_namespace": namespace_of(namespace, "--k8s-default-namespace") if namespace else None,
+    }
+    chosen = {name: value for name, value in values.items() if value}
+    paths = _paths(given["git_path"])
+    return FlagSource(given["git_url"], paths=paths, garbage_collection=given["sync_garbage_collection"], **chosen)
+
+
+def _paths(given: tuple[str, ...]) -> tuple[str, ...]:
+    paths = tuple(dict.fromkeys(path.strip() for text in given for path in text.split(",")))
+    for path in paths:
+        if path.startswith("/") or ".." in path.split("/"):
+            fix = f"write {path.strip('/')!r}" if path.startswith("/") else "name a folder inside the repository"
+            raise usage(f"--git-path {path!r} is not a path inside the repository", field="--git-path", fix=fix)
+    return paths or ("",)
+
+
+def _check_address(address: str, flag: str) -> None:
+    port = address.rpartition(":")[2]
+    if address and not (":" in address and port.isdecimal() and int(port) < 65536):
+        raise usage(
+            f"{flag} {address!r} is not an address", field=flag, fix=f"write {flag} :8080 or {flag} 127.0.0.1:8080"
+        )
+
+
+def _default_storage() -> Path:
+    return Path("/data") if settings.in_cluster() else settings.cache_home() / "operator"
+
+
+def _prepare(storage: Path) -> None:
+    """Make the folders of the storage. Raises UserError when that can't be done: nothing else is tried in its place."""
+    try:
+        for part in ("mirrors", "artifacts", "render"):
+            (storage / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            Problem(
+                codes.FILE_MISSING,
+                "the storage folder can't be used",
+                origin=Origin(str(storage)),
+                field="--storage-path",
+                cause=error.strerror or type(error).__name__,
+                fix="make it writable for this user, or name another with --storage-path",
+            )
+        ) from None
+
+
+async def _run(chosen: Settings, access: Any) -> ExitCode:
+    import asyncio
+    import signal
+
+    import structlog
+
+    from sluice.wiring import LeadershipLost, run_operator
+
+    log = structlog.get_logger()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log.info("starting", namespace=chosen.namespace, identity=chosen.identity, server=access.server)
+    try:
+        await run_operator(chosen, access, stop, lambda: log.info("ready"))
+    except* LeadershipLost as lost:
+        raise StateError(
+            Problem(
+                codes.LEASE_HELD,
+                "the lease was lost, so nothing may be written any more",
+                cause=str(lost.exceptions[0]),
+                fix="none needed in a cluster: the process is restarted and waits for its turn",
+            )
+        ) from None
+    return ExitCode.DONE

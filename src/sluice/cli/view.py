@@ -1,0 +1,184 @@
+"""An object of ours as the API server sends it → what verbs show of it. Pure; unknown fields are left aside."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.api.kinds import REQUESTED_AT
+from sluice.cli.kinds import SYNCS, Kind
+from sluice.core.problem_text import ToldProblem, read_problems
+from sluice.core.revision import Revision
+
+SUSPEND_REASON = "sluice.dev/suspend-reason"
+SUSPENDED_BY = "sluice.dev/suspended-by"
+SUSPENDED_AT = "sluice.dev/suspended-at"
+_PLACE = re.compile(r"^(?P<path>.+?)(?::(?P<line>\d+))?(?::\d+)?(?:@(?P<commit>[0-9a-f]+))?(?: \(from .*\))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One Kustomization or source. `state` is one of Ready, Failing, Waiting, Reconciling, Suspended, Unknown."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    state: str
+    ready: str
+    reason: str
+    message: str
+    since: str
+    created: str
+    generation: int
+    observed: int
+    stalled: bool
+    reconciling: bool
+    handled: str
+    revision: str
+    attempted: str
+    suspended: bool
+    annotations: dict[str, str]
+    source: str
+    source_namespace: str
+    path: str
+    objects: int
+    url: str
+
+    @property
+    def reference(self) -> str:
+        """`ks/apps`."""
+        return self.kind.reference(self.name)
+
+    @property
+    def problems(self) -> tuple[ToldProblem, ...]:
+        """What its Ready condition says is wrong."""
+        return read_problems(self.message) if self.ready == "False" else ()
+
+    def handled_request(self, token: str) -> bool:
+        """True when the request `token` has been acted on and the outcome is known."""
+        waiting = self.ready == "False" and self.reason == "DependencyNotReady"
+        return self.handled == token and self.ready in {"True", "False"} and not waiting and not self._under_way
+
+    @property
+    def _under_way(self) -> bool:
+        return self.reconciling and self.ready != "False"
+
+
+def view_of(kind: Kind, item: dict[str, Any]) -> View:
+    """Read one object."""
+    meta, spec, status = (item.get(part) or {} for part in ("metadata", "spec", "status"))
+    conditions = {c.get("type"): c for c in status.get("conditions") or ()}
+    ready = conditions.get("Ready", {})
+    suspended = bool(spec.get("suspend"))
+    reconciling = conditions.get("Reconciling", {}).get("status") == "True"
+    stalled = conditions.get("Stalled", {}).get("status") == "True"
+    source = spec.get("sourceRef") or {}
+    artifact = status.get("artifact") or {}
+    inventory = (status.get("inventory") or {}).get("entries") or ()
+    return View(
+        kind=kind,
+        namespace=meta.get("namespace", ""),
+        name=meta.get("name", ""),
+        state=_state(suspended, ready, reconciling),
+        ready=ready.get("status", "Unknown"),
+        reason=ready.get("reason", ""),
+        message=ready.get("message", "waiting to be reconciled"),
+        since=ready.get("lastTransitionTime", ""),
+        created=meta.get("creationTimestamp", ""),
+        generation=int(meta.get("generation", 0)),
+        observed=int(status.get("observedGeneration", 0)),
+        stalled=stalled,
+        reconciling=reconciling,
+        handled=status.get("lastHandledReconcileAt", ""),
+        revision=status.get("lastAppliedRevision", "") if kind is SYNCS else artifact.get("revision", ""),
+        attempted=status.get("lastAttemptedRevision", ""),
+        suspended=suspended,
+        annotations=meta.get("annotations") or {},
+        source=f"{source.get('kind')}/{source.get('name')}" if source else "",
+        source_namespace=source.get("namespace") or meta.get("namespace", ""),
+        path=spec.get("path", ""),
+        objects=len(inventory),
+        url=spec.get("url", ""),
+    )
+
+
+def _state(suspended: bool, ready: dict[str, Any], reconciling: bool) -> str:
+    if suspended:
+        return "Suspended"
+    match ready.get("status"):
+        case "True":
+            return "Ready"
+        case "False":
+            return "Waiting" if ready.get("reason") == "DependencyNotReady" else "Failing"
+    return "Reconciling" if reconciling else "Unknown"
+
+
+def short_revision(text: str) -> str:
+    """`main@a1b2c3d4` for a revision; any other text as it is."""
+    try:
+        revision = Revision.parse(text)
+    except ValueError:
+        return text
+    return f"{revision.name}@{revision.hex[:8]}" if revision.name else revision.hex[:8]
+
+
+def fields_of(view: View) -> dict[str, Any]:
+    """The view in the output contract's form."""
+    problems = view.problems
+    return {
+        "ref": {
+            "group": view.kind.resource.group,
+            "kind": view.kind.resource.kind,
+            "namespace": view.namespace,
+            "name": view.name,
+        },
+        "state": view.state,
+        "ready": {"status": view.ready, "reason": view.reason, "message": view.message, "since": view.since},
+        "cause": _cause(problems[0]) if problems else None,
+        "problems": [_cause(problem) for problem in problems],
+        "revision": _revision(view.revision, view.url),
+        "attemptedRevision": _revision(view.attempted, view.url),
+        "origin": _origin(problems[0].where) if problems and problems[0].where else None,
+        "suspended": _suspended(view) if view.suspended else None,
+        "source": view.source or None,
+        "path": view.path,
+        "objects": view.objects,
+        "createdAt": view.created,
+        "requestedAt": view.annotations.get(REQUESTED_AT),
+        "lastHandledReconcileAt": view.handled or None,
+    }
+
+
+def _cause(problem: ToldProblem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "title": problem.title,
+        "object": problem.subject,
+        "where": problem.where,
+        "why": problem.cause,
+        "fix": problem.fix,
+    }
+
+
+def _revision(text: str, url: str) -> dict[str, Any] | None:
+    try:
+        revision = Revision.parse(text)
+    except ValueError:
+        return None
+    return {"branch": revision.name, "sha": revision.hex, "url": url, "text": text}
+
+
+def _origin(where: str) -> dict[str, Any] | None:
+    match = _PLACE.match(where)
+    if match is None:
+        return None
+    return {"path": match["path"], "line": int(match["line"] or 0), "commit": match["commit"] or ""}
+
+
+def _suspended(view: View) -> dict[str, Any]:
+    return {
+        "by": view.annotations.get(SUSPENDED_BY, ""),
+        "at": view.annotations.get(SUSPENDED_AT, ""),
+        "reason": view.annotations.get(SUSPEND_REASON, ""),
+    }
