@@ -55,7 +55,12 @@ class EventRecorder:
         message: str,
         annotations: dict[str, str] | None = None,
     ) -> None:
-        """Queue one event; the same reason and message as the object's last event is dropped."""
+        """Queue one event; the same reason and message as the object's last event is dropped.
+
+        A subject without a UID lives in no cluster (flag mode): the log says the same.
+        """
+        if not subject.uid:
+            return
         digest = hashlib.sha256(f"{reason}\n{message}\n{annotations}".encode()).digest()
         if self._last.get(subject.uid) == digest:
             return

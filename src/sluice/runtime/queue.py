@@ -91,8 +91,10 @@ class KeyedQueue(Generic[K]):
 
     def _begin(self, key: K) -> None:
         if self._group is None:
-            return
-        self._timers.pop(key, None)
+            return  # `run` begins what is due by then
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()  # it may be `run` that begins the turn, before the timer has fired
         turn = Turn(key, self._slots)
         self._turns[key] = turn
         self._group.create_task(self._serve(turn), name=f"turn {key}")
