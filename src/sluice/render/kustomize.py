@@ -81,6 +81,7 @@ class Kustomize:
 
 
 def _private_folder(parent: Path) -> Path:
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="build-", dir=parent)).resolve()
 
 
