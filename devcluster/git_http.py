@@ -82,22 +82,17 @@ class GitHttpServer:
         failure: list[BaseException] = []
 
         def run() -> None:
-            loop = asyncio.new_event_loop()
-            try:
-                loop.run_until_complete(self.start())
-            except OSError as error:
-                failure.append(error)
-                loop.close()
-                started.set()
-                return
-            self._loop = loop
-            started.set()
-            try:
-                loop.run_forever()
-            finally:
-                loop.run_until_complete(self.stop())
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.close()
+            with asyncio.Runner() as runner:
+                try:
+                    runner.run(self.start())
+                except OSError as error:
+                    failure.append(error)
+                    return
+                finally:
+                    self._loop = runner.get_loop()
+                    started.set()
+                self._loop.run_forever()
+                runner.run(self.stop())
 
         self._thread = threading.Thread(target=run, name="git-http", daemon=True)
         self._thread.start()

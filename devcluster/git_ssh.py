@@ -82,14 +82,12 @@ class GitSshServer:
         started = threading.Event()
 
         def run() -> None:
-            self._loop = asyncio.new_event_loop()
-            self._loop.run_until_complete(self.start())
-            started.set()
-            try:
+            with asyncio.Runner() as runner:
+                runner.run(self.start())
+                self._loop = runner.get_loop()
+                started.set()
                 self._loop.run_forever()
-            finally:
-                self._loop.run_until_complete(self.stop())
-                self._loop.close()
+                runner.run(self.stop())
 
         self._thread = threading.Thread(target=run, name="git-ssh", daemon=True)
         self._thread.start()

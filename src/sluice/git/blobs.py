@@ -23,9 +23,13 @@ IDLE_SECONDS = 10.0
 
 
 class MirrorBlobs:
-    """The BlobReader of one mirror. `close` it when the mirror is no longer used."""
+    """The BlobReader of one mirror. `close` it when the mirror is no longer used.
+
+    `is_intact` turns False when the mirror lacked an object that its tree names: it must be fetched anew.
+    """
 
     def __init__(self, repo: Path, env: Mapping[str, str], *, max_bytes: int, timeout: float) -> None:
+        self.is_intact = True
         self._repo = repo
         self._env = env
         self._max_bytes = max_bytes
@@ -87,6 +91,7 @@ class MirrorBlobs:
             except (BrokenPipeError, ConnectionResetError, asyncio.IncompleteReadError, TimeoutError) as error:
                 await self._end()
                 if attempt == 2:
+                    self.is_intact = False
                     raise _unreadable(entries, type(error).__name__) from None
             except BaseException:
                 await self._end()
@@ -104,6 +109,7 @@ class MirrorBlobs:
         for entry, size in zip(entries, sizes, strict=True):
             head = b"%b blob %d\n" % (entry.blob.encode("ascii"), entry.size)
             if not answer.startswith(head, at):
+                self.is_intact = False
                 raise _unreadable(entries, f"{printable(entry.path)} is not in the mirror as its tree says")
             contents.append(answer[at + len(head) : at + size - 1])
             at += size

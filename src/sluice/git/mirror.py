@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sluice.api.git_repository import GitRef
 from sluice.core.artifact import BlobReader, FileTree
+from sluice.core.errors import StateError
 from sluice.core.ignore import sparse_tree
 from sluice.git.blobs import MirrorBlobs
 from sluice.git.fetch import Fetch
@@ -77,13 +78,19 @@ class Mirror:
         return candidates[max(range(len(dates)), key=dates.__getitem__)]
 
     async def fetch(self, resolved: ResolvedRef, *, seconds: float | None = None) -> None:
-        """Bring the commit's tree into the mirror; costs nothing when it is there.
+        """Bring the commit's tree into the mirror; costs nothing when it is there, so call it before every use.
+
+        A mirror that lacked an object when it was read is thrown away first.
 
         Raises AuthenticationFailed, RemoteError (also when the ref moved meanwhile: resolve again), or UserError
         (BadCommit when a commit is not on its branch, RepoTooBig, TreeEntry).
         """
         hold = hold_name((resolved.revision.name, resolved.ref), resolved.commit)
         async with self._lock:
+            if not self._blobs.is_intact:
+                await self._blobs.close()
+                self._repo.discard()
+                self._blobs.is_intact = True
             if not self._repo.holds(hold):
                 await self._fetch.into(hold, resolved, self.remote, seconds or self.limits.timeout)
 
@@ -93,7 +100,11 @@ class Mirror:
         Raises UserError (TreeEntry, PathNotAllowed, RepoTooBig, SubmoduleInvalid), StateError when the mirror has no
         such commit, and what `fetch` raises.
         """
-        listing = await self._repo.listing(commit)
+        try:
+            listing = await self._repo.listing(commit)
+        except StateError:
+            self._blobs.is_intact = False
+            raise
         entries = listing.entries
         if submodules and listing.gitlinks:
             async with self._lock:

@@ -146,9 +146,12 @@ async def _tail(stream: asyncio.StreamReader) -> str:
 
 
 async def kill_group(process: asyncio.subprocess.Process) -> None:
-    """End the process and all that it started, and reap it."""
+    """End the process and all that it started, reap it, and read its pipes to their end, which closes them."""
     _signal_group(process.pid)
     await process.wait()
+    for stream in (process.stdout, process.stderr):
+        while stream is not None and await stream.read(CHUNK):
+            pass
 
 
 def _signal_group(pid: int) -> None:
