@@ -111,7 +111,7 @@ class _TextLoader(yaml.CBaseLoader):
     """Every scalar is text, so that a token of digits stays what it is; only nulls are recognised."""
 
     def construct_scalar(self, node: yaml.ScalarNode) -> Any:
-        if node.style is None and node.value in {"", "~", "null", "Null", "NULL"}:
+        if not node.style and node.value in {"", "~", "null", "Null", "NULL"}:
             return None
         return node.value
 

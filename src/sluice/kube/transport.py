@@ -195,8 +195,9 @@ class Transport:
 
     def _url(self, path: str, query: str) -> URL:
         # Both are percent-encoded already; yarl must not decode a hostile name back into a path.
-        text = f"{self.access.server}{path}"
-        return URL(f"{text}?{query}" if query else text, encoded=True)
+        base = self._base
+        path = base.raw_path.rstrip("/") + path
+        return URL.build(scheme=base.scheme, authority=base.raw_authority, path=path, query_string=query, encoded=True)
 
 
 @dataclass(frozen=True, slots=True)
