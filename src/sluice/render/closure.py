@@ -239,10 +239,8 @@ class Walker:
     def _inline(self, file: KustomizationFile, reference: Reference) -> Iterator[Problem]:
         if reference.kind == "plugin":
             yield from self._plugin(file, reference, "", reference.text.encode())
-        elif reference.kind != "patch" or reference.text.startswith("/"):
+        else:
             yield file.problem(codes.PATH_NOT_ALLOWED, "a path with a line break", reference.field, "", "correct it")
-        elif fault := patch_fault(reference.text.encode()):
-            yield file.problem(codes.PATCH_INVALID, "the patch is not valid", reference.field, fault, "correct it")
 
     def _plugin(self, file: KustomizationFile, reference: Reference, path: str, data: bytes) -> Iterator[Problem]:
         documents, problems = read_documents(data, path or file.path, self._commit)

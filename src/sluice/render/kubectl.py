@@ -114,4 +114,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """Kill what is left of the process's whole session, and reap it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await asyncio.shield(process.wait())
+    # A pipe that was not read to its end keeps asyncio from seeing the end of the process.
+    for stream in (process.stdout, process.stderr):
+        while stream is not None and await stream.read(1 << 20):
+            pass
+    await process.wait()

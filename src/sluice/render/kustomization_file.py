@@ -204,7 +204,8 @@ def references(file: KustomizationFile) -> Iterator[Reference]:
     value = file.value
     for name, kind in _PATH_LISTS:
         for index, text in enumerate(value.get(name) or ()):
-            yield Reference(kind, text, f"{name}[{index}]")
+            is_inline = name == "patchesStrategicMerge" and _is_inline(text)
+            yield Reference("inline_patch" if is_inline else kind, text, f"{name}[{index}]")
     for name in ("patches", "patchesJson6902", "replacements"):
         for index, item in enumerate(value.get(name) or ()):
             if item.get("path"):
@@ -216,6 +217,11 @@ def references(file: KustomizationFile) -> Iterator[Reference]:
             yield from generator_files(item, f"{name}[{index}]")
     if (value.get("openapi") or {}).get("path"):
         yield Reference("file", value["openapi"]["path"], "openapi.path")
+
+
+def _is_inline(text: str) -> bool:
+    """True for a patch that stands in the list itself; what starts with '/' is taken for a path, and refused."""
+    return not text.startswith("/") and ("\n" in text or text.startswith("{") or ": " in text)
 
 
 _PATH_LISTS: tuple[tuple[str, Kind], ...] = (

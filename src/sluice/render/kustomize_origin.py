@@ -57,13 +57,17 @@ class Origins:
 
     def _written(self, value: dict[str, Any], relative: str) -> Origin | None:
         path = self._path(relative)
-        data = self.closure.resources.get(path)
-        if data is None:
-            return None
+        if path in self.closure.resources:
+            found = _best(value, self._read(path))
+            return found.origin if found is not None else Origin(path, commit=self.root.commit)
+        # kustomize joins paths by their letters, which is wrong below a symlinked folder: look in every file.
+        near = [found for path in self.closure.resources if (found := _best(value, self._read(path))) is not None]
+        return near[0].origin if len(near) == 1 else None
+
+    def _read(self, path: str) -> list[SourceObject]:
         if path not in self._objects:
-            self._objects[path] = read_objects(data, path, self.root.commit)[0]
-        found = _best(value, self._objects[path])
-        return found.origin if found is not None else Origin(path, commit=self.root.commit)
+            self._objects[path] = read_objects(self.closure.resources[path], path, self.root.commit)[0]
+        return self._objects[path]
 
     def _generated(self, value: dict[str, Any], origin: dict[str, Any]) -> Origin | None:
         path = self._path(str(origin.get("configuredIn", "")))
