@@ -70,7 +70,8 @@ def choose(words: Sequence[str], default: str = "") -> Chosen:
         return _slashed(words)
     head, *rest = words
     kinds = _BY_NAME.get(head.lower())
-    if kinds is None and default:
+    # With a default kind one word is always a name, and a set of kinds names none: an app may be called "apps".
+    if default and (kinds is None or not rest or head in {"app", "apps", "all"}):
         return Chosen(_BY_NAME[default], _checked(words))
     if kinds is None:
         raise _unknown_kind(head)
@@ -78,8 +79,6 @@ def choose(words: Sequence[str], default: str = "") -> Chosen:
         rest = rest[1:]
     elif head in {"source", "sources"} and rest:
         raise _unknown_kind(f"{head} {rest[0]}")
-    if default and not rest and head not in {"all", "apps", "sources"}:
-        raise usage(f"no name follows {head}", fix=f"write {head} NAME")
     return Chosen(kinds, _checked(rest))
 
 

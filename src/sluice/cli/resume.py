@@ -1,0 +1,65 @@
+"""`sluice resume`: sync objects again, and wait until they are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from sluice.api.kinds import REQUESTED_AT
+from sluice.cli.cluster import Cluster, in_cluster
+from sluice.cli.error_output import told_text
+from sluice.cli.exit_codes import ExitCode
+from sluice.cli.progress import Progress
+from sluice.cli.request import annotate, new_token, said, wait_until
+from sluice.cli.several import chosen_views, show_views
+from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View
+from sluice.runtime.together import together
+
+_NOTES = (SUSPENDED_BY, SUSPENDED_AT, SUSPEND_REASON)
+
+
+@click.command(short_help="Sync it again, and wait until it is ready.")
+@click.argument("words", nargs=-1, metavar="KIND NAME...")
+@click.option("--all", "everything", is_flag=True, help="All objects of the kind in the namespace.")
+@click.option("--wait/--no-wait", default=True, help="Wait for the outcome (default).")
+@in_cluster
+async def resume(cluster: Cluster, *, words: tuple[str, ...], everything: bool, wait: bool) -> ExitCode:
+    """Resume objects and wait for the outcome of their next sync. Exits 3 when that fails.
+
+    \b
+    Example: sluice resume ks apps
+    """
+    views = await chosen_views(cluster, words, everything=everything)
+    async with Progress(cluster.terminal) as progress:
+        after = await together(_resume(cluster, view, progress, wait=wait) for view in views)
+    show_views(cluster, after)
+    return _report(cluster, after) if wait else ExitCode.DONE
+
+
+async def _resume(cluster: Cluster, view: View, progress: Progress, *, wait: bool) -> View:
+    token = new_token()
+    notes: dict[str, str | None] = {**dict.fromkeys(_NOTES), REQUESTED_AT: token}
+    resumed = await annotate(cluster, view, notes, spec={"suspend": False})
+    undo = f"undo: sluice suspend {view.kind.short} {view.name} -n {view.namespace}"
+    if not wait:
+        cluster.terminal.say(f"{view.reference} is resumed; {undo}")
+        return resumed
+    progress.now(view.reference, f"resumed; {undo}")
+    settled = await wait_until(cluster, resumed, token, progress)
+    state = "Ready" if settled.ready == "True" else "Failing"
+    progress.end(view.reference, f"{cluster.terminal.glyph(state, cluster.terminal.err)} {settled.reason}")
+    return settled
+
+
+def _report(cluster: Cluster, views: Sequence[View]) -> ExitCode:
+    terminal = cluster.terminal
+    failed = [view for view in views if view.ready != "True"]
+    if cluster.flags.output in {"table", "wide"}:
+        for view in views:
+            if view.ready == "True":
+                terminal.answer(f"{terminal.glyph('Ready')} {view.reference} is {said(view)}")
+        for view in failed:
+            for problem in view.problems:
+                terminal.warn(told_text(terminal, problem, f"{view.kind.resource.kind} {view.namespace}/{view.name}"))
+    return ExitCode.FAILED if failed else ExitCode.DONE

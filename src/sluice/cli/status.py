@@ -1,0 +1,162 @@
+"""`sluice status`: one screen, what is wrong first, what is well only counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from sluice.cli.age import age
+from sluice.cli.cluster import Cluster, in_cluster
+from sluice.cli.error_output import API_VERSION
+from sluice.cli.exit_codes import ExitCode
+from sluice.cli.installation import find_operator
+from sluice.cli.kinds import GIT, SYNCS, choose
+from sluice.cli.lookup import find_views, list_views
+from sluice.cli.structured import write_structured
+from sluice.cli.terminal import one_line
+from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, fields_of, short_revision
+from sluice.core.errors import ClusterError
+
+_ORDER = ("Failing", "Waiting", "Suspended", "Reconciling", "Unknown", "Ready")
+
+
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    sources: Sequence[View]
+    syncs: Sequence[View]
+    operator: str
+
+    @property
+    def views(self) -> list[View]:
+        return sorted((*self.sources, *self.syncs), key=lambda v: (_ORDER.index(v.state), v.namespace, v.name))
+
+    @property
+    def failing(self) -> bool:
+        return any(view.state in {"Failing", "Waiting"} for view in self.views)
+
+
+@click.command(short_help="One screen: problems first, then counts.")
+@click.argument("words", nargs=-1, metavar="[APP]")
+@click.option("--problems", is_flag=True, help="Only what is not as wanted.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even when something is failing.")
+@in_cluster
+async def status(cluster: Cluster, *, words: tuple[str, ...], problems: bool, exit_zero: bool) -> ExitCode:
+    """Show how the syncs and sources of the namespace (or with -A of all) are. Exits 1 when one is failing.
+
+    \b
+    Example: sluice status -A
+    """
+    screen = await _look(cluster, words)
+    if cluster.flags.structured:
+        write_structured(cluster.terminal, _answer(screen))
+    else:
+        _show(cluster, screen, only_problems=problems, one=bool(words))
+    return ExitCode.NO if screen.failing and not exit_zero else ExitCode.DONE
+
+
+async def _look(cluster: Cluster, words: Sequence[str]) -> _Screen:
+    chosen = choose(words, default="apps")
+    operator = await _operator(cluster)
+    if chosen.names:
+        views = [view for kind in chosen.kinds for view in await find_views(cluster, kind, chosen.names)]
+        return _Screen([v for v in views if v.kind is GIT], [v for v in views if v.kind is SYNCS], operator)
+    return _Screen(
+        await list_views(cluster, GIT, cluster.scope), await list_views(cluster, SYNCS, cluster.scope), operator
+    )
+
+
+async def _operator(cluster: Cluster) -> str:
+    """The operator's version; who may not look at Deployments still gets the rest of the screen."""
+    try:
+        found = await find_operator(cluster)
+    except ClusterError as error:
+        if error.status == 403:
+            return ""
+        raise
+    return found.version if found is not None else ""
+
+
+def _answer(screen: _Screen) -> dict[str, object]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Status",
+        "operator": screen.operator or None,
+        "summary": {
+            "sources": dict(Counter(v.state for v in screen.sources)),
+            "apps": dict(Counter(v.state for v in screen.syncs)),
+            "objects": sum(v.objects for v in screen.syncs),
+        },
+        "items": [fields_of(view) for view in screen.views],
+    }
+
+
+def _show(cluster: Cluster, screen: _Screen, *, only_problems: bool, one: bool) -> None:
+    terminal = cluster.terminal
+    if not only_problems:
+        context = cluster.client.access.context or cluster.client.access.server
+        operator = f" · operator {screen.operator}" if screen.operator else ""
+        scope = "all namespaces" if cluster.flags.all_namespaces else f"namespace {cluster.namespace}"
+        terminal.answer(f"cluster {context}{operator} · {scope}")
+        objects = sum(view.objects for view in screen.syncs)
+        if not one:
+            terminal.answer(f"SOURCES {_counts(screen.sources)}   APPS {_counts(screen.syncs)}   OBJECTS {objects:,}")
+    shown = [view for view in screen.views if view.state != "Ready" or one]
+    if shown and not only_problems:
+        terminal.answer("")
+    for view in shown:
+        for line in _lines(cluster, view, cluster.flags.all_namespaces):
+            terminal.answer(line)
+    first = next((view for view in shown if view.state == "Failing"), None)
+    if first is not None:
+        terminal.say(f"next: correct it in git and push, or see all of it: "
+                     f"sluice get {first.kind.short} {first.name} -n {first.namespace} -o yaml")  # fmt: skip
+    if not screen.views:
+        terminal.say("nothing is here yet; -A looks in all namespaces")
+
+
+def _counts(views: Sequence[View]) -> str:
+    counted = Counter(view.state for view in views)
+    words = [f"{counted[state]} {state.lower()}" for state in reversed(_ORDER) if counted[state]]
+    return " · ".join(words) or "0"
+
+
+def _lines(cluster: Cluster, view: View, with_namespace: bool) -> list[str]:
+    terminal = cluster.terminal
+    where = f"{view.namespace}  " if with_namespace else ""
+    head = f"{terminal.glyph(view.state)} {view.reference:<20} {where}{_since(view)}"
+    if view.state == "Ready":
+        objects = f" · {view.objects} objects" if view.kind is SYNCS else ""
+        return [f"{head}  {short_revision(view.revision)}{objects}"]
+    if view.state == "Suspended":
+        return [f"{head}{_suspension(view)}"]
+    if view.state not in {"Failing", "Waiting"}:
+        return [f"{head}  {one_line(view.message)}"]
+    lines = []
+    for number, problem in enumerate(view.problems):
+        code = f"  [{problem.code}]" if problem.code else ""
+        text = one_line(f"{f'{problem.subject}: ' if problem.subject else ''}{problem.title}")
+        lines.append(f"{head}  {text}{code}" if not number else f"    {text}{code}")
+        if problem.where:
+            lines.append(f"      {one_line(problem.where)}")
+        if problem.cause:
+            lines.append(f"      why: {one_line(problem.cause)}")
+        if problem.fix:
+            lines.append(f"      fix: {one_line(problem.fix)}")
+    if view.revision and view.kind is SYNCS:
+        lines.append(f"      still applied: {short_revision(view.revision)}, tried: {short_revision(view.attempted)}")
+    return lines
+
+
+def _since(view: View) -> str:
+    since = view.annotations.get(SUSPENDED_AT, "") if view.suspended else view.since
+    return f"{view.state.lower()} {age(since)}" if since else view.state.lower()
+
+
+def _suspension(view: View) -> str:
+    notes = view.annotations
+    by = f" by {notes[SUSPENDED_BY]}" if notes.get(SUSPENDED_BY) else ""
+    reason = f': "{one_line(notes[SUSPEND_REASON])}"' if notes.get(SUSPEND_REASON) else ""
+    return f"{by}{reason}"
