@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from sluice import __version__
+from sluice.core import codes
 from sluice.core.errors import ClusterError
 from sluice.core.live import LiveMeta, LiveObject
 from sluice.kube.config import ClusterAccess
@@ -73,6 +74,7 @@ class KubeClient:
             access, user_agent=user_agent, max_in_flight=max_in_flight, request_timeout=request_timeout
         )
         self._channel = Channel(self._transport, access.impersonate)
+        self._owns_transport = True
         self._apply_queries: dict[tuple[str, bool, bool, bool], str] = {}
 
     @property
@@ -81,13 +83,15 @@ class KubeClient:
         return self._transport.access
 
     async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
+        if self._owns_transport:
+            await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._transport.__aexit__(kind, error, trace)
+        if self._owns_transport:
+            await self._transport.__aexit__(kind, error, trace)
 
     def impersonating(self, user: str, groups: Sequence[str] = ()) -> KubeClient:
         """A client that acts as `user`, over the same connections; it lives as long as this one.
@@ -102,6 +106,7 @@ class KubeClient:
         twin._transport = self._transport
         identity = (("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups))
         twin._channel = Channel(self._transport, identity)
+        twin._owns_transport = False
         twin._apply_queries = self._apply_queries
         return twin
 
@@ -149,7 +154,11 @@ class KubeClient:
         return query
 
     async def get(self, resource: Resource, namespace: str, name: str) -> bytes | None:
-        """The object's JSON; None when it does not exist (a missing kind or namespace of it is None, too)."""
+        """The object's JSON; None when the API server says that it does not exist.
+
+        A kind that is not served is an error (UnknownKind), as is a 404 from anything that is no API server:
+        "could not look" is never "not there".
+        """
         return await self._get(resource, namespace, name, None)
 
     async def get_metadata(self, resource: Resource, namespace: str, name: str) -> LiveMeta | None:
@@ -162,7 +171,7 @@ class KubeClient:
         try:
             answer = await self.send(Call("GET", path, headers=headers), self._asked("get", resource, namespace, name))
         except ClusterError as error:
-            if error.status == 404 and error.reason == "NotFound":
+            if _is_absent(error):
                 return None
             raise
         return answer.body
@@ -322,7 +331,7 @@ class KubeClient:
         try:
             await self.send(call, self._asked("delete", resource, namespace, name))
         except ClusterError as error:
-            if error.status == 404 and error.reason == "NotFound":
+            if _is_absent(error):
                 return False
             raise
         return True
@@ -339,6 +348,11 @@ class KubeClient:
             return msgspec.json.decode(body, type=ServerVersion)
         except msgspec.MsgspecError as error:
             raise unreadable(self._asked("get"), f"/version: {error}") from error
+
+
+def _is_absent(error: ClusterError) -> bool:
+    """True when the API server itself said that this object, or the namespace it would be in, does not exist."""
+    return error.status == 404 and error.problems[0].code in {codes.TARGET_MISSING, codes.NAMESPACE_ABSENT}
 
 
 def _managed_by(manager: str) -> str:

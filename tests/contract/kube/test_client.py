@@ -87,7 +87,25 @@ async def test_get_answers_none_for_what_is_not_there(
     assert (meta.name, meta.namespace, meta.labels) == ("a", namespace, {"x": "y"})
     assert await client.get(config_maps, namespace, "b") is None
     assert await client.get_metadata(config_maps, namespace, "b") is None
-    assert await client.get(Resource("nope.io", "v1", "Nope", "nopes", namespaced=True), namespace, "b") is None
+    assert await client.get(config_maps, "no-such-namespace", "b") is None
+    assert not await client.delete(config_maps, "no-such-namespace", "b")
+
+
+@pytest.mark.parametrize(("group", "plural"), [("nope.io", "nopes"), ("apps", "nopes")])
+async def test_a_kind_that_is_not_served_is_not_taken_for_an_absent_object(
+    client: KubeClient, namespace: str, group: str, plural: str
+) -> None:
+    unserved = Resource(group, "v1", "Nope", plural, namespaced=True)
+    requests = (
+        client.get(unserved, namespace, "b"),
+        client.get_metadata(unserved, namespace, "b"),
+        client.delete(unserved, namespace, "b"),
+        client.list_metadata(unserved, namespace),
+    )
+    for request in requests:
+        with pytest.raises(ClusterError) as caught:
+            await request
+        assert caught.value.problems[0].code is codes.UNKNOWN_KIND
 
 
 async def test_a_list_is_the_same_in_pages_of_two_and_in_one(
@@ -226,8 +244,9 @@ async def test_a_client_that_impersonates_has_the_rights_of_the_other_and_shares
     problem = caught.value.problems[0]
     assert problem.code is codes.FORBIDDEN
     assert "system:serviceaccount:apps:nobody" in problem.cause
-    master = client.impersonating("anyone", ["system:masters"])
-    assert await master.get(config_maps, namespace, "x") is None
+    async with client.impersonating("anyone", ["system:masters"]) as master:
+        assert await master.get(config_maps, namespace, "x") is None
+    assert await client.get(config_maps, namespace, "x") is None
 
 
 @pytest.mark.parametrize("user", ["", " ", "a\r\nImpersonate-Group: system:masters", " a", "ü"])

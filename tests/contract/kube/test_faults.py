@@ -233,6 +233,17 @@ async def test_a_gateways_page_is_told_without_its_control_characters() -> None:
     assert "Bad Gateway" in caught.value.problems[0].cause
 
 
+async def test_a_404_of_something_that_is_no_api_server_is_not_taken_for_an_absent_object() -> None:
+    async def stranger(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=404, text="no such page")
+
+    async with canned(stranger) as url, KubeClient(ClusterAccess(url)) as client:
+        for answer in (client.get(CONFIG_MAPS, "w", "a"), client.delete(CONFIG_MAPS, "w", "a")):
+            with pytest.raises(ClusterError) as caught:
+                await answer
+            assert caught.value.status == 404
+
+
 async def test_a_redirect_is_not_followed() -> None:
     paths: list[str] = []
 
