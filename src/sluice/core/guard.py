@@ -34,7 +34,8 @@ def guard(plan: Plan, options: GuardOptions, claimed: Callable[[ResourceId], Own
 
 
 def _empty(plan: Plan, options: GuardOptions) -> list[Problem]:
-    if len(plan.after) or not len(plan.before) or options.allow_empty or not plan.prunes:
+    desired = any(change.manifest is not None for change in plan.changes())
+    if desired or options.allow_empty or not plan.prunes:
         return []
     return [
         Problem(

@@ -160,6 +160,7 @@ def build_plan(
     left = [_leaving(owner, e, live(e.id), options) for e in inventory if e.id not in wanted]
     applied = Inventory(_entry_after(c, inventory.get(c.id)) for c in changes)
     held = Inventory(e for e in inventory if e.id not in wanted)
+    deleting = {c.id for c in left if c.action is Action.KEEP}
     pruned = [c for c in left if c.action is Action.PRUNE]
     return Plan(
         owner=owner,
@@ -168,7 +169,7 @@ def build_plan(
         kept=tuple(c for c in (*changes, *left) if not c.action.applies and c.action is not Action.PRUNE),
         before=inventory,
         during=held.union(applied),
-        after=applied,
+        after=applied.union(Inventory(e for e in held if e.id in deleting)),
     )
 
 
@@ -243,6 +244,8 @@ def _leaving(owner: Owner, entry: Entry, found: Live | None, options: PlanOption
         return change(Action.RELEASE, f"{TOOLKIT}/prune: disabled")
     if not found.directives.reconcile or found.directives.ssa == "ignore":
         return change(Action.RELEASE, f"{TOOLKIT}/reconcile: disabled or ssa: Ignore on the live object")
+    if found.deleting:
+        return change(Action.KEEP, "is being deleted; a finalizer holds it")
     return change(Action.PRUNE, "left the desired state")
 
 

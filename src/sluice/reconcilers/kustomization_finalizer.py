@@ -11,7 +11,7 @@ from sluice.api.kinds import FINALIZER
 from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
 from sluice.core.duration import parse_duration
 from sluice.core.ids import NamespacedName, ResourceId
-from sluice.core.plan import Change, Owner, PlanOptions, build_plan
+from sluice.core.plan import Action, Change, Owner, PlanOptions, build_plan
 from sluice.core.problem import summarize
 from sluice.core.schedule import retry_interval, sync_timeout
 from sluice.core.transaction import Deferral
@@ -113,7 +113,7 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
         retry = parse_duration(sync.spec.retryInterval) if sync.spec.retryInterval else None
         return min(retry_interval(interval, retry), 60.0)
     if sync.spec.deletionPolicy == "WaitForTermination":
-        pruned = [c for batch in plan.prunes for c in batch.changes]
+        pruned = [c for c in plan.changes() if c.action in {Action.PRUNE, Action.KEEP}]
         return await _await_all_gone(operator, pruned, resources, execution.timeout)
     return None
 

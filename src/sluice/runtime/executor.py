@@ -313,7 +313,8 @@ class Executor:
 
 
 def _still_ours(live: Live, sync: Owner) -> bool:
-    return live.owner == sync and live.directives.prune and live.directives.reconcile
+    wants = live.directives
+    return live.owner == sync and wants.prune and wants.reconcile and wants.ssa != "ignore"
 
 
 class Superseded(Exception):

@@ -1,0 +1,5 @@
+"""The engine's tests share one operator per module."""
+
+from tests.operator_fixture import bench, crds, log_capture
+
+__all__ = ["bench", "crds", "log_capture"]
