@@ -24,6 +24,8 @@ from sluice.core.yaml_scalar import NotANumber, resolve_plain
 _SWITCH = "kustomize.toolkit.fluxcd.io/substitute"
 _NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
 _NEVER_FIRST = frozenset("#,[]{}&*!|>'\"%@`")
+# What Go's writer takes for printable: no line break, nothing beyond the Basic Multilingual Plane.
+_PRINTABLE = re.compile("[\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*")
 _TEXT_ONLY = re.compile(
     r"metadata\.(name|namespace|labels\..*|annotations\..*)|(ConfigMap|Secret) (data|stringData|binaryData)\..*",
     re.DOTALL,
@@ -130,7 +132,7 @@ def is_written_plain(text: str) -> bool:
     >>> is_written_plain("${N}"), is_written_plain("a: ${N}"), is_written_plain("- ${N}")
     (True, False, False)
     """
-    if not text or text[0] in _NEVER_FIRST or text != text.strip(" ") or not text.isprintable():
+    if not text or text[0] in _NEVER_FIRST or text != text.strip(" ") or not _PRINTABLE.fullmatch(text):
         return False
     if text.startswith(("---", "...", "- ", "? ")) or text in {"-", "?"}:
         return False

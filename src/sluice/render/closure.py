@@ -6,10 +6,12 @@ level (few reads), then walked as kustomize walks them (cycles).
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
@@ -31,7 +33,9 @@ from sluice.render.links import Escape, Links, normal
 MAX_FILES = 20_000
 MAX_BYTES = 200_000_000
 MAX_FOLDERS = 2_000
+BATCH = 64
 _REMOTE = re.compile(r"(git::)?(ssh://|https?://|[A-Za-z][A-Za-z0-9-]*@|github\.com[/:])", re.IGNORECASE)
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
 _OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")
 
 
@@ -55,6 +59,10 @@ class Walker:
         self._blobs = blobs
         self._links = links
         self._commit = commit
+        self._folders = {""}
+        for path in tree.by_path:
+            while (path := path.rpartition("/")[0]) not in self._folders:
+                self._folders.add(path)
         self._done: set[str] = set()
         self._contents: dict[str, bytes] = {}
         self.closure = Closure()
@@ -66,7 +74,7 @@ class Walker:
         self._visit(root, ())
         for path, file in ((file.path, file) for file in self.closure.kustomizations.values()):
             self.closure.files.pop(path, None)
-            self.closure.rewritten[path] = msgspec.json.encode(file.value)
+            self.closure.rewritten[path] = _as_yaml(file.value)
         if len(self.closure.files) > MAX_FILES or sum(e.size for e in self.closure.files.values()) > MAX_BYTES:
             cause = f"limits are {MAX_FILES:,} files and {MAX_BYTES // 1_000_000} MB"
             self.closure.problems.append(
@@ -82,7 +90,10 @@ class Walker:
         self._contents = await self._read({"resource", "patch"})
         problems: list[Problem] = []
         for file in self.closure.kustomizations.values():
-            for reference in references(file):
+            await asyncio.sleep(0)
+            for count, reference in enumerate(references(file), 1):
+                if count % BATCH == 0:
+                    await asyncio.sleep(0)
                 entry = self._entry_of(file, reference)
                 data = self._contents.get(entry.path) if entry is not None else None
                 if entry is None or data is None or entry.path not in self.closure.files:
@@ -163,7 +174,7 @@ class Walker:
             path = self._resolve(file, reference.text)
         except Escape:
             return None
-        return path if path not in self._tree.by_path and self._tree.has_folder(path) else None
+        return path if path not in self._tree.by_path and path in self._folders else None
 
     def _entry_of(self, file: KustomizationFile, reference: Reference) -> FileEntry | None:
         if reference.kind == "inline_patch" or "\n" in reference.text:
@@ -209,7 +220,7 @@ class Walker:
         entry = self._tree.by_path.get(path)
         if entry is not None:
             yield from self._file(file, reference, entry)
-        elif reference.kind in {"resource", "component", "plugin"} and self._tree.has_folder(path):
+        elif reference.kind in {"resource", "component", "plugin"} and path in self._folders:
             yield from self._folder(file, reference, path, stack)
         else:
             yield self._missing(file, reference, path)
@@ -253,7 +264,7 @@ class Walker:
                 yield from self._follow(file, Reference("file", inner.text, reference.field), ())
         if path and not problems:
             self.closure.files.pop(path, None)
-            self.closure.rewritten[path] = b"\n---\n".join(msgspec.json.encode(d.value) for d in documents)
+            self.closure.rewritten[path] = b"\n---\n".join(_as_yaml(d.value) for d in documents)
 
     def _folder(
         self, file: KustomizationFile, reference: Reference, path: str, stack: tuple[str, ...]
@@ -296,6 +307,12 @@ class Walker:
         return file.problem(
             codes.KUSTOMIZE_MISSING, f"{reference.text!r} does not exist", reference.field, f"looked for {path}", fix
         )
+
+
+def _as_yaml(value: Any) -> bytes:
+    """Write JSON that YAML 1.1 reads as the same: what it takes for a line break or refuses is escaped."""
+    text = msgspec.json.encode(value).decode()
+    return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def is_remote(text: str) -> bool:
