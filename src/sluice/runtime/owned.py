@@ -12,14 +12,19 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import structlog
+
+from sluice.core.errors import AuthenticationFailed, ClusterError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.live import LiveMeta
 from sluice.core.manifest import Directives
 from sluice.core.plan import OWNER_NAME, Live, Owner
+from sluice.core.schedule import backoff
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from sluice.kube.watch import EventType
 
+log = structlog.get_logger()
 Suspect = Callable[[Owner, ResourceId], None]
 
 
@@ -113,13 +118,33 @@ class OwnedObjects:
         )
 
     async def _follow(self, resource: Resource, synced: asyncio.Event) -> None:
+        """Watch one kind until the server no longer serves it; then its objects are gone, and so is the watch."""
+        kind = GroupKind(resource.group, resource.kind)
+        failures = 0
+        while True:
+            try:
+                await self._take_events(resource, kind, synced)
+            except ClusterError as error:
+                if error.status == 404:
+                    break
+                failures += 1
+                log.warning("owned objects are not watched", kind=str(kind), error=str(error))
+            except AuthenticationFailed as error:
+                failures += 1
+                log.warning("owned objects are not watched", kind=str(kind), error=str(error))
+            synced.clear()  # what the watch knew is not known any more: plans look for themselves meanwhile
+            await asyncio.sleep(backoff(failures, 1.0, 60.0))
+        del self._synced[kind]
+        self._forget_unseen(kind, set())
+
+    async def _take_events(self, resource: Resource, kind: GroupKind, synced: asyncio.Event) -> None:
         seen: set[ResourceId] = set()
         async for event in self._client.watch(resource, labels=OWNER_NAME):
             match event.type:
                 case EventType.RESTARTED:
                     seen.clear()
                 case EventType.SYNCED:
-                    self._forget_unseen(GroupKind(resource.group, resource.kind), seen)
+                    self._forget_unseen(kind, seen)
                     seen.clear()
                     synced.set()
                 case _ if event.item is not None:
