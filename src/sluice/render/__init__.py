@@ -6,7 +6,8 @@ files were checked for what must not be followed. The same inputs give the same 
 Nothing here talks to a cluster, a git host or a registry, and no renderer inherits our environment.
 """
 
+from sluice.render.field_origin import field_origin
 from sluice.render.render_input import RenderInput
 from sluice.render.renderer import Rendered, Renderer
 
-__all__ = ["RenderInput", "Rendered", "Renderer"]
+__all__ = ["RenderInput", "Rendered", "Renderer", "field_origin"]

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import msgspec
 
 from sluice.core import codes
 from sluice.core.artifact import BlobReader, FileEntry, FileTree
 from sluice.core.problem import Problem
 from sluice.core.yaml_read import MAX_FILE_BYTES, read_documents
+from sluice.render.confine import as_yaml, is_remote, remote_problem
 from sluice.render.json_patch import patch_fault
 from sluice.render.kustomization_file import (
     NAMES,
@@ -34,9 +31,6 @@ MAX_FILES = 20_000
 MAX_BYTES = 200_000_000
 MAX_FOLDERS = 2_000
 BATCH = 64
-_REMOTE = re.compile(r"(git::)?(ssh://|https?://|[A-Za-z][A-Za-z0-9-]*@|github\.com[/:])", re.IGNORECASE)
-_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
-_OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")
 
 
 @dataclass(slots=True)
@@ -74,7 +68,7 @@ class Walker:
         self._visit(root, ())
         for path, file in ((file.path, file) for file in self.closure.kustomizations.values()):
             self.closure.files.pop(path, None)
-            self.closure.rewritten[path] = _as_yaml(file.value)
+            self.closure.rewritten[path] = as_yaml(file.value)
         if len(self.closure.files) > MAX_FILES or sum(e.size for e in self.closure.files.values()) > MAX_BYTES:
             cause = f"limits are {MAX_FILES:,} files and {MAX_BYTES // 1_000_000} MB"
             self.closure.problems.append(
@@ -209,7 +203,7 @@ class Walker:
         if "\n" in text:
             yield from self._inline(file, reference)
             return
-        if (problem := _remote_problem(file, reference)) is not None:
+        if (problem := remote_problem(file, reference)) is not None:
             yield problem
             return
         try:
@@ -264,7 +258,7 @@ class Walker:
                 yield from self._follow(file, Reference("file", inner.text, reference.field), ())
         if path and not problems:
             self.closure.files.pop(path, None)
-            self.closure.rewritten[path] = b"\n---\n".join(_as_yaml(d.value) for d in documents)
+            self.closure.rewritten[path] = b"\n---\n".join(as_yaml(d.value) for d in documents)
 
     def _folder(
         self, file: KustomizationFile, reference: Reference, path: str, stack: tuple[str, ...]
@@ -307,28 +301,3 @@ class Walker:
         return file.problem(
             codes.KUSTOMIZE_MISSING, f"{reference.text!r} does not exist", reference.field, f"looked for {path}", fix
         )
-
-
-def _as_yaml(value: Any) -> bytes:
-    """Write JSON that YAML 1.1 reads as the same: what it takes for a line break or refuses is escaped."""
-    text = msgspec.json.encode(value).decode()
-    return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
-
-
-def is_remote(text: str) -> bool:
-    """True for what kustomize would fetch from the network, or take for another scheme."""
-    return bool(_REMOTE.match(text) or _OTHER_SCHEME.match(text))
-
-
-def _remote_problem(file: KustomizationFile, reference: Reference) -> Problem | None:
-    text = reference.text
-    shown = re.sub(r"//[^/@]*@", "//…@", text)
-    if _REMOTE.match(text):
-        fix = "commit it, or make it a source of its own"
-        return file.problem(
-            codes.REMOTE_BASE_OFF, f"{shown!r} is remote", reference.field, "builds have no network", fix
-        )
-    if _OTHER_SCHEME.match(text):
-        fix = "use a path inside the source"
-        return file.problem(codes.URL_SCHEME, f"{shown!r} is not allowed", reference.field, "unknown scheme", fix)
-    return None

@@ -23,7 +23,7 @@ from sluice.render.kustomize_error import translate
 from sluice.render.kustomize_origin import Origins
 from sluice.render.links import Links
 
-SECONDS = 60.0
+SECONDS = 120.0
 PARALLEL = 2
 
 

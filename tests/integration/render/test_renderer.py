@@ -12,7 +12,7 @@ import pytest
 from sluice.api.kustomization import CommonMetadata, Image, Patch, PostBuild, Selector
 from sluice.core.ids import GroupKind
 from sluice.core.manifest import Manifest
-from sluice.render import Rendered, Renderer
+from sluice.render import Rendered, Renderer, field_origin
 from sluice.render.kubectl import find_kubectl
 from tests.trees import OWNER, MemoryBlobs, config_map, render_input
 
@@ -282,3 +282,12 @@ async def test_symlinked_bases_are_built(tmp_path: Path) -> None:
     files["prod/kustomization.yaml"] = "resources: [link]\n"
     out = await rendered(tmp_path, files, links={"prod/link": "../real/base"}, path="prod")
     assert [str(manifest.origin) for manifest in out.manifests] == ["real/a.yaml:1@a1b2c3d"]
+
+
+async def test_a_field_that_the_api_server_names_is_found_in_its_file(tmp_path: Path) -> None:
+    files = {"base/web.yaml": config_map("a") + "---\n" + WEB, "base/kustomization.yaml": "resources: [web.yaml]\n"}
+    files["prod/kustomization.yaml"] = "resources: [../base]\nnamePrefix: p-\n"
+    given = render_input(files, path="prod")
+    origin = (await Renderer(tmp_path).render(given)).manifests[1].origin
+    found = await field_origin(given.tree, given.blobs, origin, "spec.template.spec.containers[0].image")
+    assert str(found) == "base/web.yaml:20:9@a1b2c3d"
