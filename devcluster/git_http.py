@@ -129,14 +129,16 @@ class GitHttpServer:
             limit=MAX_HEADER,
         )
         try:
-            response = await _relay(request, process)
+            return await _relay(request, process)
         except BaseException:
             if process.returncode is None:
                 process.kill()
             raise
         finally:
+            # To the end of its output as well: that closes the pipe.
+            while process.stdout is not None and await process.stdout.read(CHUNK):
+                pass
             await process.wait()
-        return response
 
     def _cgi_env(self, request: web.Request) -> dict[str, str]:
         env = hermetic_env(self.root) | {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
@@ -137,9 +137,7 @@ def _proxy_url(data: Mapping[str, bytes]) -> str:
 def _ssh_auth(data: Mapping[str, bytes]) -> GitAuth:
     missing = [key for key in ("identity", "known_hosts") if not data.get(key, b"").strip()]
     if missing:
-        names = " and ".join(repr(key) for key in missing)
-        fix = "create it with: flux create secret git NAME --url=ssh://…"
-        raise _refused(AUTH_REFUSED, f"git over ssh needs a Secret with {names}", fix)
+        raise ssh_needs(missing)
     key = _load_identity(data["identity"], _text(data, "password"))
     plain = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
@@ -149,6 +147,13 @@ def _ssh_auth(data: Mapping[str, bytes]) -> GitAuth:
         known_hosts=data["known_hosts"].replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n",
         fingerprint=_fingerprint(key),
     )
+
+
+def ssh_needs(missing: Sequence[str]) -> UserError:
+    """The error for an ssh URL whose Secret, if it has one, lacks these keys."""
+    names = " and ".join(repr(key) for key in missing)
+    fix = "create it with: flux create secret git NAME --url=ssh://…"
+    return _refused(AUTH_REFUSED, f"git over ssh needs a Secret with {names}", fix)
 
 
 def _load_identity(text: bytes, password: str) -> SSHPrivateKeyTypes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,7 +14,10 @@ from sluice.core.git_url import GitUrl
 from sluice.git.auth import NO_AUTH, GitAuth
 from sluice.git.limits import DEFAULT_LIMITS, DEFAULT_POLICY, GitLimits, GitPolicy
 from sluice.git.mirror import Mirror
+from sluice.git.process import check_git
 from sluice.git.remote import Remote
+
+SCRATCH = "scratch"
 
 
 class Mirrors:
@@ -25,18 +31,40 @@ class Mirrors:
 
     def open(self, url: GitUrl, auth: GitAuth = NO_AUTH) -> Mirror:
         """The mirror of this URL under these credentials; made on first use."""
-        key = hashlib.sha256(f"{url}\n{auth.digest()}".encode()).hexdigest()[:32]
+        key = _key(url, auth)
         found = self._mirrors.get(key)
         if found is None:
-            scratch = self.root / "scratch"
+            scratch = self.root / SCRATCH
             remote = Remote(url, auth, policy=self.policy, limits=self.limits, scratch=scratch)
             found = self._mirrors[key] = Mirror(remote, self.root / key)
         return found
 
+    async def remove_unused(self, used: Iterable[tuple[GitUrl, GitAuth]]) -> int:
+        """Delete all mirrors but those of `used` (a changed Secret makes a new one), and return how many went.
+
+        Call it only with everything that is in use: what an artifact's reader still needs must be among it.
+        """
+        keep = {_key(url, auth) for url, auth in used}
+        for key in [key for key in self._mirrors if key not in keep]:
+            await self._mirrors.pop(key).close()
+        return await asyncio.to_thread(self._delete_others, keep | set(self._mirrors) | {SCRATCH})
+
+    def _delete_others(self, keep: set[str]) -> int:
+        gone = [folder for folder in self.root.iterdir() if folder.name not in keep]
+        for folder in gone:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(gone)
+
     async def __aenter__(self) -> Self:
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.root / "scratch").mkdir(exist_ok=True, mode=0o700)
+        await asyncio.to_thread(self._lay_out)
+        await check_git(self.root)
         return self
+
+    def _lay_out(self) -> None:
+        """Make the folders. What a killed process left in scratch may hold credentials: it goes."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
+        (self.root / SCRATCH).mkdir(mode=0o700)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
@@ -44,3 +72,7 @@ class Mirrors:
         for mirror in self._mirrors.values():
             await mirror.close()
         self._mirrors.clear()
+
+
+def _key(url: GitUrl, auth: GitAuth) -> str:
+    return hashlib.sha256(f"{url}\n{auth.digest()}".encode()).hexdigest()[:32]

@@ -7,7 +7,9 @@ starts helpers (ssh, remote-https, index-pack) that would otherwise live on.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+import re
 import resource
 import shutil
 import signal
@@ -21,6 +23,7 @@ from sluice.core.problem import Problem
 
 MAX_STDERR = 16 * 1024
 CHUNK = 256 * 1024
+MIN_VERSION = (2, 37)
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -49,12 +52,23 @@ class RunLimits:
     file: int = 4 << 30
 
 
+@functools.cache
 def git_binary() -> str:
     """The absolute path of git. Raises StateError when the machine has none."""
     found = shutil.which("git")
     if found is None:
         raise StateError(Problem(REMOTE_UNREACHABLE, "git is not installed here", fix="install git 2.37 or newer"))
     return found
+
+
+async def check_git(home: Path) -> None:
+    """Raise StateError when git is older than the hardening asks for: pinned addresses came with 2.37."""
+    output = await run_git(["version"], env=base_env(home, Path(os.devnull)), cwd=home, limits=RunLimits(timeout=10))
+    found = re.match(rb"git version (\d+)\.(\d+)", output.stdout)
+    if found is None or (int(found[1]), int(found[2])) < MIN_VERSION:
+        shown = output.stdout.decode("utf-8", "replace").strip() or "git does not run"
+        title = "the git installed here is too old"
+        raise StateError(Problem(REMOTE_UNREACHABLE, title, cause=shown[:100], fix="install git 2.37 or newer"))
 
 
 def base_env(home: Path, config: Path) -> dict[str, str]:

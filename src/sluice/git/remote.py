@@ -11,7 +11,7 @@ from sluice.core.errors import SluiceError, UserError
 from sluice.core.git_url import GitUrl, is_loopback, parse_url
 from sluice.core.problem import Problem
 from sluice.git.address import check_addresses, look_up
-from sluice.git.auth import GitAuth
+from sluice.git.auth import GitAuth, ssh_needs
 from sluice.git.errors import is_redirect, location_in, remote_error
 from sluice.git.limits import GitLimits, GitPolicy
 from sluice.git.process import GitOutput, RunLimits, run_git
@@ -79,13 +79,13 @@ class Remote:
 
     async def run_here(self, args: Sequence[str], env: Mapping[str, str], cwd: Path, seconds: float) -> GitOutput:
         """Run git in a session for exactly this URL."""
-        check_credentials(self.url, self.auth, self.policy)
         addresses: tuple[str, ...] = ()
         if self.auth.proxy:
             check_addresses(self.url, (self.url.host,), allow_loopback=self.policy.allow_loopback)
         else:
             lookup = min(LOOKUP_SECONDS, seconds)
             addresses = await look_up(self.url, allow_loopback=self.policy.allow_loopback, seconds=lookup)
+        check_credentials(self.url, self.auth, self.policy)
         limits = RunLimits(timeout=seconds, output=self.limits.refs_bytes, file=self.limits.fetch_bytes)
         with open_session(self.url, self.auth, addresses, self.scratch) as session:
             return await run_git(args, env={**session.env, **env}, cwd=cwd, limits=limits)
@@ -113,7 +113,9 @@ def redirected(url: GitUrl, location: str) -> GitUrl:
 
 
 def check_credentials(url: GitUrl, auth: GitAuth, policy: GitPolicy) -> None:
-    """Raise UserError (UrlScheme) when a password would cross the network in the clear."""
+    """Raise UserError when ssh has no key (AuthRefused), or a password would go over plain http (UrlScheme)."""
+    if not url.is_http and not auth.identity:
+        raise ssh_needs(("identity", "known_hosts"))
     in_clear = url.scheme == "http" and auth.has_credentials and not is_loopback(url.host)
     if in_clear and not policy.insecure_http_credentials:
         title = f"credentials are not sent over plain http to {url.host!r}"

@@ -6,7 +6,6 @@ Symlinks are left out, as there: a consumer that unpacks must not be led elsewhe
 
 from __future__ import annotations
 
-import io
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -81,9 +80,3 @@ def _long_header(name: str, mode: int, size: int, kind: bytes) -> bytes:
     info = tarfile.TarInfo(name)
     info.mode, info.size, info.type = mode, size, kind
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def names_in(tarball: bytes) -> list[str]:
-    """The names in a tarball, in order, for tests and diagnostics."""
-    with tarfile.open(fileobj=io.BytesIO(tarball), mode="r:gz") as archive:
-        return archive.getnames()

@@ -175,6 +175,11 @@ async def test_a_deploy_key_lets_in(git_ssh: GitSshServer, mirrors: Mirrors, tmp
     assert await mirror.blobs.read((await mirror.tree(commit)).entries) == [b"1"]
 
 
+async def test_ssh_without_a_secret_says_which_keys_it_needs(git_ssh: GitSshServer, mirrors: Mirrors) -> None:
+    with pytest.raises(UserError, match="needs a Secret with 'identity' and 'known_hosts'"):
+        await mirrors.open(parse_url(git_ssh.url("fleet"))).resolve(MAIN)
+
+
 async def test_the_user_defaults_to_git(git_ssh: GitSshServer, mirrors: Mirrors, tmp_path: Path) -> None:
     commit = WorkingRepo(tmp_path / "work", git_ssh.create("fleet")).commit({"a": "1"}, "one")
     mirror = mirrors.open(parse_url(git_ssh.url("fleet").replace("git@", "")), _key(git_ssh))

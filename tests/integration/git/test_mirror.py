@@ -15,6 +15,7 @@ from sluice.core.artifact import FileEntry
 from sluice.core.codes import BAD_COMMIT, REF_MISSING, REPO_EMPTY, SEMVER
 from sluice.core.errors import StateError, UserError
 from sluice.core.git_url import parse_url
+from sluice.git.auth import NO_AUTH, auth_of_secret
 from sluice.git.mirrors import Mirrors
 from sluice.git.repository import KEEP_COMMITS
 from tests.git_servers import MAIN, Hosted, git_http, host, hosted, mirrors
@@ -260,6 +261,22 @@ async def test_contents_are_read_on_after_the_reader_process_was_killed(hosted: 
     assert await hosted.mirror.blobs.read(tree.entries) == [b"1"]
 
 
+async def test_the_reader_process_ends_when_it_is_idle_and_starts_again(
+    hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.git.blobs.IDLE_SECONDS", 0.05)
+    commit = hosted.commit({"a": "1"})
+    await hosted.follow()
+    tree = await hosted.mirror.tree(commit)
+    for _round in range(2):
+        assert await hosted.mirror.blobs.read(tree.entries) == [b"1"]
+        for _ in range(500):
+            if not _children("cat-file"):
+                break
+            await asyncio.sleep(0.02)
+        assert _children("cat-file") == []
+
+
 async def test_a_content_that_the_mirror_lacks_is_an_error_not_a_wait(hosted: Hosted) -> None:
     commit = hosted.commit({"a": "1"})
     await hosted.follow()
@@ -275,12 +292,22 @@ async def test_a_damaged_mirror_is_thrown_away_and_fetched_anew(hosted: Hosted, 
     hosted.commit({"a": "1"})
     await hosted.follow()
     repo = next((tmp_path / "cache").glob("*/repo.git"))
-    for folder in (repo / "objects").iterdir():
-        if folder.name not in {"info", "pack"}:
-            shutil.rmtree(folder)
+    shutil.rmtree(repo / "objects" / "pack")
     commit = hosted.commit({"a": "2"})
     await hosted.follow()
     assert await paths(hosted, commit) == ["a"]
+
+
+async def test_a_mirror_that_lacked_a_content_is_fetched_anew(hosted: Hosted, tmp_path: Path) -> None:
+    commit = hosted.commit({"a": "1", "b": "2"})
+    resolved = await hosted.follow()
+    tree = await hosted.mirror.tree(commit)
+    repo = next((tmp_path / "cache").glob("*/repo.git"))
+    shutil.rmtree(repo / "objects" / "pack")
+    with pytest.raises(StateError):
+        await hosted.mirror.blobs.read(tree.entries)
+    await hosted.mirror.fetch(resolved)
+    assert await hosted.mirror.blobs.read(tree.entries) == [b"1", b"2"]
 
 
 async def test_locks_left_by_a_killed_git_do_not_stop_the_next_fetch(hosted: Hosted, tmp_path: Path) -> None:
@@ -306,13 +333,22 @@ async def test_a_force_push_is_followed(hosted: Hosted) -> None:
 
 
 async def test_mirrors_are_shared_by_url_and_credentials_only(mirrors: Mirrors, git_http: GitHttpServer) -> None:
-    from sluice.git.auth import auth_of_secret
-
     url = parse_url(git_http.url("fleet"))
     ada = auth_of_secret(url, {"username": b"ada", "password": b"x"})
     bob = auth_of_secret(url, {"username": b"bob", "password": b"x"})
     assert mirrors.open(url, ada) is mirrors.open(url, ada)
     assert len({id(mirrors.open(url, auth)) for auth in (ada, bob)} | {id(mirrors.open(url))}) == 3
+
+
+async def test_only_mirrors_in_use_stay_on_the_disk(hosted: Hosted, git_http: GitHttpServer, mirrors: Mirrors) -> None:
+    hosted.commit({"a": "1"})
+    await hosted.follow()
+    other = parse_url(git_http.url("other"))
+    mirrors.open(other)
+    (mirrors.root / "of-another-time").mkdir()
+    assert await mirrors.remove_unused([(parse_url(hosted.url), NO_AUTH)]) == 2
+    assert await hosted.mirror.blobs.read((await hosted.mirror.tree(hosted.work.head())).entries) == [b"1"]
+    assert len(list(mirrors.root.iterdir())) == 2
 
 
 async def test_a_mirror_is_used_again_after_a_restart(
