@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -11,6 +12,7 @@ from sluice.core.ids import ResourceId
 from sluice.core.problem import Origin
 
 TOOLKIT = "kustomize.toolkit.fluxcd.io"
+_WAVE = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Directives:
             prune=value("prune") != "disabled",
             force=value("force") == "enabled",
             ssa=value("ssa") or "override",
-            wave=int(wave) if wave.lstrip("-").isdecimal() else 0,
+            wave=int(wave) if _WAVE.fullmatch(wave) else 0,
         )
         return DEFAULT_DIRECTIVES if directives == DEFAULT_DIRECTIVES else directives
 
