@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from sluice.core.artifact import FileEntry, FileTree
 from sluice.core.codes import SPEC_INVALID
@@ -36,11 +37,17 @@ _Names = Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """One line. `matches` is asked with the parts of a file's path below `scope`."""
+    """One line. `matches` is asked with the parts of a file's path below `scope`.
+
+    `name` or `suffix` say the same of a simple rule, so that many of them can be asked at once.
+    """
 
     scope: tuple[str, ...]
     ignores: bool
     matches: Callable[[_Names], bool]
+    name: str = ""
+    suffix: str = ""
+    folders_only: bool = False
 
     def verdict(self, names: _Names) -> bool | None:
         """True to ignore the file, False to keep it, None when the rule does not speak of it."""
@@ -49,6 +56,37 @@ class IgnoreRule:
                 return None
             names = names[len(self.scope) :]
         return self.ignores if self.matches(names) else None
+
+
+class _Run:
+    """Neighbouring rules of one scope and one meaning: which of them matches makes no difference."""
+
+    def __init__(self, rules: Sequence[IgnoreRule]) -> None:
+        self._scope, self._ignores = rules[0].scope, rules[0].ignores
+        self._names = frozenset(rule.name for rule in rules if rule.name and not rule.folders_only)
+        self._folders = frozenset(rule.name for rule in rules if rule.name and rule.folders_only)
+        self._suffixes = tuple(rule.suffix for rule in rules if rule.suffix and not rule.folders_only)
+        self._others = [rule.matches for rule in rules if not _is_simple(rule)]
+
+    def verdict(self, names: _Names) -> bool | None:
+        """As a rule's."""
+        if self._scope:
+            if tuple(names[: len(self._scope)]) != self._scope:
+                return None
+            names = names[len(self._scope) :]
+        return self._ignores if self._matches(names) else None
+
+    def _matches(self, names: _Names) -> bool:
+        return (
+            not self._names.isdisjoint(names)
+            or (bool(self._folders) and not self._folders.isdisjoint(names[:-1]))
+            or (bool(self._suffixes) and any(name.endswith(self._suffixes) for name in names))
+            or any(matches(names) for matches in self._others)
+        )
+
+
+def _is_simple(rule: IgnoreRule) -> bool:
+    return bool(rule.name or (rule.suffix and not rule.folders_only))
 
 
 def ignore_files(tree: FileTree) -> tuple[FileEntry, ...]:
@@ -68,8 +106,9 @@ def filter_tree(tree: FileTree, sourceignore_texts: Mapping[str, str], spec_igno
     if len(own) * len(tree.entries) > MAX_CHECKS:
         title = f"{len(own)} ignore rules for {len(tree.entries)} files take too long"
         raise UserError(Problem(SPEC_INVALID, title, field="spec.ignore", fix="use fewer, wider rules"))
-    rules = [*_default_rules(VCS_RULES), *(own or _default_rules(OTHER_DEFAULTS))][::-1]
-    return FileTree(tuple(entry for entry in tree.entries if not _is_ignored(entry.path.split("/"), rules)))
+    rules = [*_default_rules(VCS_RULES), *(own or _default_rules(OTHER_DEFAULTS))]
+    runs = [_Run(list(run)) for _, run in groupby(rules, key=lambda rule: (rule.scope, rule.ignores))][::-1]
+    return FileTree(tuple(entry for entry in tree.entries if not _is_ignored(entry.path.split("/"), runs)))
 
 
 def sparse_tree(tree: FileTree, folders: Sequence[str]) -> FileTree:
@@ -126,7 +165,7 @@ def _default_rules(lines: tuple[str, ...]) -> tuple[IgnoreRule, ...]:
     return tuple(parse_rules("\n".join(lines)))
 
 
-def _is_ignored(names: _Names, newest_first: Iterable[IgnoreRule]) -> bool:
+def _is_ignored(names: _Names, newest_first: Iterable[IgnoreRule | _Run]) -> bool:
     for rule in newest_first:
         verdict = rule.verdict(names)
         if verdict is not None:
@@ -146,16 +185,20 @@ def _parse_rule(line: str, scope: tuple[str, ...]) -> IgnoreRule | None:
     if parts == [""]:
         return None
     if len(parts) == 1 and parts[0] != "**":
-        return IgnoreRule(scope, ignores, _anywhere(parts[0], folders_only=folders_only))
+        return _anywhere(parts[0], scope, ignores=ignores, folders_only=folders_only)
     return IgnoreRule(scope, ignores, _anchored([p for p in parts if p], folders_only=folders_only))
 
 
-def _anywhere(pattern: str, *, folders_only: bool) -> Callable[[_Names], bool]:
+def _anywhere(pattern: str, scope: tuple[str, ...], *, ignores: bool, folders_only: bool) -> IgnoreRule:
     """A pattern without a slash matches the file or any folder above it, by name."""
     test = _name_test(pattern)
-    if folders_only:
-        return lambda names: any(map(test, names[:-1]))
-    return lambda names: any(map(test, names))
+    name = "" if _GLOB.search(pattern) else pattern
+    suffix = pattern[1:] if pattern[0] == "*" and not _GLOB.search(pattern[1:]) else ""
+
+    def matches(names: _Names) -> bool:
+        return any(map(test, names[:-1] if folders_only else names))
+
+    return IgnoreRule(scope, ignores, matches, name, suffix, folders_only)
 
 
 def _anchored(patterns: Sequence[str], *, folders_only: bool) -> Callable[[_Names], bool]:

@@ -16,7 +16,8 @@ from sluice.core.errors import UserError
 from sluice.core.git_url import check_ref_name, is_commit
 from sluice.core.problem import Problem, printable
 from sluice.core.revision import Revision
-from sluice.core.semver import RangeError, parse_range, parse_version
+from sluice.core.semver import parse_version
+from sluice.core.semver_range import RangeError, parse_range
 
 DEFAULT_BRANCH = "master"
 
