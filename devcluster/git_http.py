@@ -26,7 +26,10 @@ CHUNK = 64 * 1024
 
 
 class GitHttpServer:
-    """Serves the bare repositories below `root`. Use `await start()` / `await stop()`, or `with` (own thread)."""
+    """Serves the bare repositories below `root`. Use `await start()` / `await stop()`, or `with` (own thread).
+
+    `old_protocol` answers as servers did before protocol version 2, which send only what a ref names.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class GitHttpServer:
         password: str = "",
         token: str = "",
         tls: ssl.SSLContext | None = None,
+        old_protocol: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -46,6 +50,7 @@ class GitHttpServer:
         self._basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
         self._bearer = f"Bearer {token}" if token else ""
         self._tls = tls
+        self._old_protocol = old_protocol
         self._runner: web.AppRunner | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -150,7 +155,7 @@ class GitHttpServer:
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
             "REMOTE_USER": "someone",
             "REMOTE_ADDR": "127.0.0.1",
-            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": "" if self._old_protocol else request.headers.get("Git-Protocol", ""),
         }
         for header, name in (("Content-Encoding", "HTTP_CONTENT_ENCODING"), ("Content-Length", "CONTENT_LENGTH")):
             if header in request.headers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -82,6 +83,48 @@ async def test_a_certificate_is_trusted_by_the_secret_s_authority_only(mirrors: 
             with pytest.raises(AuthenticationFailed) as caught:
                 await mirrors.open(url, auth_of_secret(url, data)).resolve(MAIN)
             assert caught.value.problems[0].code is HOST_UNVERIFIED
+
+
+async def test_a_client_certificate_is_shown_to_a_server_that_asks(mirrors: Mirrors, tmp_path: Path) -> None:
+    authority = make_authority(tmp_path / "ca")
+    context = authority.server_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=authority.certificate.decode())
+    with GitHttpServer(tmp_path / "tls", tls=context) as server:
+        url = parse_url(server.url("fleet"))
+        pair = {"tls.crt": authority.certificate, "tls.key": authority.key.read_bytes()}
+        auth = auth_of_secret(url, {"ca.crt": authority.certificate, **pair})
+        repo = host(server, mirrors, tmp_path, "fleet", auth=auth)
+        commit = repo.commit({"a": "1"})
+        assert (await repo.follow()).commit == commit
+        with pytest.raises(SluiceError):
+            await mirrors.open(url, auth_of_secret(url, {"ca.crt": authority.certificate})).resolve(MAIN)
+
+
+async def test_a_proxy_is_asked_with_its_own_credentials(mirrors: Mirrors) -> None:
+    heads: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        asked = b'407 Login\r\nProxy-Authenticate: Basic realm="proxy"' if len(heads) == 1 else b"502 Bad Gateway"
+        writer.write(b"HTTP/1.1 " + asked + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        proxy = {"address": f"http://127.0.0.1:{port}".encode(), "username": b"u:r", "password": b"hunter2@"}
+        url = parse_url("http://git.example/fleet")
+        with pytest.raises(RemoteError) as caught:
+            await mirrors.open(url, auth_of_secret(url, {}, proxy=proxy)).resolve(MAIN)
+        blocked = parse_url("http://169.254.169.254/fleet")
+        with pytest.raises(UserError, match="must not be reached"):
+            await mirrors.open(blocked, auth_of_secret(blocked, {}, proxy=proxy)).resolve(MAIN)
+    login = base64.b64encode(b"u:r:hunter2@").decode()
+    first, second = heads
+    assert first.startswith("GET http://git.example/fleet/info/refs?service=git-upload-pack HTTP/1.1\r\n")
+    assert f"Proxy-Authorization: Basic {login}\r\n" in second
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_a_certificate_for_another_host_is_not_trusted(mirrors: Mirrors, tmp_path: Path) -> None:

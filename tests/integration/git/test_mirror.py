@@ -240,6 +240,22 @@ async def test_a_sha256_repository_works_like_any(git_http: GitHttpServer, mirro
     assert (await repo.mirror.resolve(GitRef(semver="*"))).commit == commit
 
 
+async def test_a_server_of_the_old_protocol_is_followed_too(mirrors: Mirrors, tmp_path: Path) -> None:
+    with GitHttpServer(tmp_path / "old", old_protocol=True) as server:
+        repo = host(server, mirrors, tmp_path, "old")
+        first = repo.commit({"a": "1"})
+        repo.commit({"a": "2"})
+        assert await paths(repo, (await repo.follow()).commit) == ["a"]
+        repo.work.tag("v1", annotated=True)
+        repo.commit({"a": "3"})
+        assert (await repo.follow(GitRef(tag="v1"))).revision.name == "v1"
+        pinned = await repo.follow(GitRef(commit=first))
+        assert await repo.mirror.blobs.read((await repo.mirror.tree(pinned.commit)).entries) == [b"1"]
+        with pytest.raises(UserError) as caught:
+            await repo.follow(GitRef(commit="1" * 40))
+        assert caught.value.problems[0].code is BAD_COMMIT
+
+
 async def test_many_readers_at_once_get_their_own_contents(hosted: Hosted) -> None:
     commit = hosted.commit({f"f{n}": f"content {n}\n" * n for n in range(50)})
     await hosted.follow()
