@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -106,6 +106,21 @@ async def run_operator(
         finally:
             for candidate in candidates:
                 await candidate.release()
+
+
+@asynccontextmanager
+async def reading_operator(settings: Settings, client: KubeClient) -> AsyncIterator[Operator]:
+    """The parts of an operator for looking without writing: no leases, no watches, no objects of ours."""
+    policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
+    (settings.storage / "render").mkdir(parents=True, exist_ok=True)
+    async with Mirrors(settings.storage / "mirrors", policy=policy) as mirrors, asyncio.TaskGroup() as group:
+        records = RecordStore(client, settings.namespace)
+        await records.load()
+        owned = OwnedObjects(client, group, lambda owner, resource: None)
+        nothing = _Parts(FlagObjects[GitRepository]([]), FlagObjects[Kustomization]([]))
+        discovery = Discovery(client)
+        await discovery.invalidate()
+        yield _operator(settings, client, discovery, mirrors, records, owned, nothing)
 
 
 async def _raise_when(stop: asyncio.Event) -> None:

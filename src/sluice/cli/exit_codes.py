@@ -46,6 +46,7 @@ _BY_CODE: dict[Code, ExitCode] = {
     codes.AUTH_REFUSED: ExitCode.NOT_PERMITTED,
     codes.HOST_UNVERIFIED: ExitCode.NOT_PERMITTED,
     codes.WAIT_TIMEOUT: ExitCode.TIMED_OUT,
+    codes.HEALTH_TIMEOUT: ExitCode.TIMED_OUT,
     codes.API_UNAVAILABLE: ExitCode.UNREACHABLE,
     codes.REMOTE_UNREACHABLE: ExitCode.UNREACHABLE,
     codes.TARGET_MISSING: ExitCode.NOT_FOUND,

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
 from sluice.cli.cluster import Cluster
+from sluice.core import codes
 from sluice.core.live import LiveMeta
+from sluice.core.problem import Problem
+from sluice.kube.lease import LEASES as LEASE_KIND
+from sluice.kube.lease import Lease
 from sluice.kube.resource import Resource
 
 DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments", namespaced=True)
-LEASE_KIND = Resource("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
 CRD_KIND = Resource(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
 PART_OF = "app.kubernetes.io/part-of"
 VERSION = "app.kubernetes.io/version"
 INSTANCE = "app.kubernetes.io/instance"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "sluice"
+OUR_LEASE = "sluice-leader-election"
+# The controllers of Flux whose objects we act on, and so the leases that we hold ourselves.
+RIVALS = ("kustomize-controller", "source-controller")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Installed:
     namespace: str
     name: str
     version: str
+    replicas: int
 
     @property
     def is_ours(self) -> bool:
@@ -35,15 +44,25 @@ class Installed:
         return self.name == OURS
 
 
+class _Spec(msgspec.Struct, frozen=True):
+    replicas: int = 1
+
+
 class _Deployment(msgspec.Struct, frozen=True):
     metadata: LiveMeta
+    spec: _Spec = _Spec()
 
 
 async def find_installations(cluster: Cluster) -> tuple[Installed, ...]:
     """Every Deployment that is part of Flux, ours among them, in all namespaces."""
     listed = await cluster.client.list(DEPLOYMENTS, labels=f"{PART_OF}=flux", item_type=_Deployment)
     return tuple(
-        Installed(item.metadata.namespace, item.metadata.name, item.metadata.labels.get(VERSION, "").removeprefix("v"))
+        Installed(
+            item.metadata.namespace,
+            item.metadata.name,
+            item.metadata.labels.get(VERSION, "").removeprefix("v"),
+            item.spec.replicas,
+        )
         for item in listed.items
     )
 
@@ -51,3 +70,56 @@ async def find_installations(cluster: Cluster) -> tuple[Installed, ...]:
 async def find_operator(cluster: Cluster) -> Installed | None:
     """Our own operator, or None."""
     return next((each for each in await find_installations(cluster) if each.is_ours), None)
+
+
+async def in_the_way(cluster: Cluster, namespace: str) -> tuple[Problem, ...]:
+    """Why nothing may be installed in `namespace`: another installation that acts on the same objects."""
+    problems = []
+    for found in await find_installations(cluster):
+        if found.is_ours and found.namespace != namespace:
+            fix = (
+                f"`sluice install -n {found.namespace}` upgrades it; `sluice uninstall -n {found.namespace}` removes it"
+            )
+            problems.append(_already(f"Sluice {found.version} is installed in namespace {found.namespace}", found, fix))
+        elif found.name in RIVALS and found.replicas:
+            stop = f"kubectl -n {found.namespace} scale deployment {' '.join(RIVALS)} --replicas 0"
+            title = f"Flux's {found.name} {found.version} runs in namespace {found.namespace}"
+            problems.append(_already(title, found, f"stop it first: `{stop}`"))
+    if not problems:
+        problems += await _held(cluster, namespace)
+    return tuple(problems)
+
+
+def _already(title: str, found: Installed, fix: str) -> Problem:
+    subject = DEPLOYMENTS.id_of(found.namespace, found.name)
+    cause = "two operators would write the same objects under the same name"
+    return Problem(codes.ALREADY_INSTALLED, title, subject, cause=cause, fix=fix)
+
+
+async def _held(cluster: Cluster, namespace: str) -> list[Problem]:
+    """The leases of Flux that somebody other than our own operator holds."""
+    ours = await holder(cluster, namespace, OUR_LEASE)
+    problems = []
+    for controller in RIVALS:
+        name = f"{controller}-leader-election"
+        other = await holder(cluster, namespace, name)
+        if other and other != ours:
+            title = f"Lease {namespace}/{name} is held by {other}"
+            cause = "that process acts on the same objects"
+            subject = LEASE_KIND.id_of(namespace, name)
+            problems.append(Problem(codes.ALREADY_INSTALLED, title, subject, cause=cause, fix="stop it first"))
+    return problems
+
+
+async def holder(cluster: Cluster, namespace: str, name: str) -> str:
+    """Who holds a lease now; empty when nobody does, or it has run out."""
+    raw = await cluster.client.get(LEASE_KIND, namespace, name)
+    if raw is None:
+        return ""
+    spec = msgspec.json.decode(raw, type=Lease).spec
+    try:
+        renewed = datetime.fromisoformat(spec.renew_time or "")
+    except ValueError:
+        return ""
+    over = (datetime.now(UTC) - renewed).total_seconds() > (spec.lease_duration_seconds or 0)
+    return "" if over else spec.holder_identity or ""

@@ -98,6 +98,11 @@ class GitRepositoryReconciler:
         await self._report_success(source, artifact, memory, fresh=fresh)
         return next_interval(parse_duration(source.spec.interval), self._op.poll_jitter())
 
+    async def fetch(self, source: GitRepository) -> Artifact:
+        """Fetch what the spec names now, once, and tell nobody. Raises as a turn would report."""
+        artifact, _ = await self._fetch(source, _Memory())
+        return artifact
+
     async def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)
         self._op.git_status.forget(key)

@@ -1,0 +1,165 @@
+"""What `plan` and `diff` look at: a Kustomization, and a folder or a branch in place of its artifact."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from sluice import settings
+from sluice.api.git_repository import GitRef, GitRepository
+from sluice.api.kustomization import Kustomization
+from sluice.cli.cluster import Cluster, open_cluster
+from sluice.cli.conflicts import refuse_together
+from sluice.cli.flags import usage
+from sluice.cli.kinds import GIT, SYNCS, choose
+from sluice.cli.local_source import local_source
+from sluice.cli.lookup import find_views
+from sluice.cli.terminal import Terminal
+from sluice.core import codes
+from sluice.core.artifact import Artifact
+from sluice.core.errors import UserError
+from sluice.core.git_url import is_commit
+from sluice.core.ids import ResourceId
+from sluice.core.problem import Problem
+from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.preview import Preview, preview
+from sluice.settings import Settings
+from sluice.wiring import reading_operator
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is compared: a folder, a branch, a commit, or (nothing set) what the source names now."""
+
+    words: tuple[str, ...]
+    path: Path | None
+    branch: str
+    revision: str
+    allow_loopback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The preview, what it is of, and what it was compared with."""
+
+    name: str
+    namespace: str
+    compared: str
+    preview: Preview
+
+
+def preview_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that say what is compared."""
+    for add in (
+        click.option("--git-allow-loopback", "allow_loopback", is_flag=True, hidden=True),
+        click.option("--revision", default="", metavar="COMMIT", help="This commit of the source."),
+        click.option("--branch", default="", metavar="NAME", help="The head of this branch of the source."),
+        click.option("--path", type=click.Path(path_type=Path), help="This folder, and the checkout it is in."),
+        click.argument("words", nargs=-1, metavar="KUSTOMIZATION"),
+    ):
+        command = add(command)
+    return command
+
+
+def wanted_of(given: dict[str, Any]) -> Wanted:
+    """Read the flags. Raises UsageRefused."""
+    wanted = Wanted(**{name: given[name] for name in ("words", "path", "branch", "revision", "allow_loopback")})
+    refuse_together({"--path": wanted.path, "--branch": wanted.branch, "--revision": wanted.revision})
+    if wanted.revision and not is_commit(wanted.revision):
+        raise usage("--revision is not a full commit hash", field="--revision", fix="git rev-parse HEAD prints one")
+    return wanted
+
+
+async def look(terminal: Terminal, wanted: Wanted) -> Answer:
+    """Compare. Raises what makes the revision impossible to plan: every problem at once."""
+    chosen = choose(wanted.words, default="ks")
+    if chosen.kinds != (SYNCS,) or len(chosen.names) != 1:
+        raise usage("exactly one Kustomization must be named", fix=f"{_example()}")
+    async with open_cluster(terminal) as cluster, _operator(cluster, wanted) as operator:
+        sync = await _sync(cluster, chosen.names[0])
+        terminal.say(f"comparing {_compared(wanted)} with {cluster.client.access.server}; nothing is written")
+        sync, artifact = await _artifact(cluster, operator, sync, wanted)
+        found = await preview(operator, sync, artifact)
+        return Answer(sync.metadata.name, sync.metadata.namespace, _compared(wanted), found)
+
+
+def _example() -> str:
+    return "sluice diff apps --path ."
+
+
+def _compared(wanted: Wanted) -> str:
+    if wanted.path is not None:
+        return f"folder {wanted.path}"
+    return (
+        f"branch {wanted.branch}" if wanted.branch else f"commit {wanted.revision}" if wanted.revision else "its source"
+    )
+
+
+@asynccontextmanager
+async def _operator(cluster: Cluster, wanted: Wanted) -> AsyncIterator[Operator]:
+    """The operator's parts, with its records where we may read them."""
+    chosen = Settings(
+        namespace=settings.runtime_namespace(),
+        storage=settings.cache_home() / "preview",
+        git_allow_loopback=wanted.allow_loopback,
+    )
+    async with reading_operator(chosen, cluster.client) as operator:
+        yield operator
+
+
+async def _sync(cluster: Cluster, name: str) -> Kustomization:
+    [view] = await find_views(cluster, SYNCS, [name])
+    return await _read(cluster, SYNCS.resource.id_of(view.namespace, name), Kustomization)
+
+
+async def _read(cluster: Cluster, key: ResourceId, kind: Any) -> Any:
+    resource = SYNCS.resource if key.kind == SYNCS.resource.kind else GIT.resource
+    raw = await cluster.client.get(resource, key.namespace, key.name)
+    if raw is None:
+        raise UserError(Problem(codes.SOURCE_MISSING, f"{key} does not exist", key, fix="correct spec.sourceRef"))
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise UserError(Problem(codes.SPEC_INVALID, f"{key} is not of its kind", key, cause=str(error))) from None
+
+
+async def _artifact(
+    cluster: Cluster, operator: Operator, sync: Kustomization, wanted: Wanted
+) -> tuple[Kustomization, Artifact]:
+    """The artifact, and the Kustomization with the path that is meant in it."""
+    ref = sync.spec.sourceRef
+    key = ResourceId(GIT.resource.group, ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
+    if wanted.path is not None:
+        local = await local_source(wanted.path)
+        ignore = await _ignore_rules(cluster, key)
+        # The top of a checkout stands for the repository; any other folder for the sync's own path.
+        at = sync if not local.path and local.commit else _with_path(sync, local.path)
+        return at, await local.artifact(key, ignore)
+    source: GitRepository = await _read(cluster, key, GitRepository)
+    if wanted.branch or wanted.revision:
+        reference = GitRef(branch=wanted.branch, commit=wanted.revision)
+        source = msgspec.structs.replace(source, spec=msgspec.structs.replace(source.spec, ref=reference))
+    return sync, await GitRepositoryReconciler(operator).fetch(source)
+
+
+async def _ignore_rules(cluster: Cluster, key: ResourceId) -> str | None:
+    if key.kind != GIT.resource.kind or await cluster.client.get(GIT.resource, key.namespace, key.name) is None:
+        return None
+    source: GitRepository = await _read(cluster, key, GitRepository)
+    return source.spec.ignore
+
+
+def _with_path(sync: Kustomization, path: str) -> Kustomization:
+    return msgspec.structs.replace(sync, spec=msgspec.structs.replace(sync.spec, path=path))
+
+
+def names_of(answers: Sequence[Answer]) -> list[str]:
+    """The syncs that were looked at."""
+    return [f"{answer.namespace}/{answer.name}" for answer in answers]

@@ -1,0 +1,67 @@
+"""A preview for programs: every object with what would happen to it, in the output contract's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.cli.error_output import API_VERSION, problem_fields
+from sluice.cli.preview_input import Answer
+from sluice.core.object_diff import ABSENT, FieldChange
+from sluice.reconcilers.preview import Previewed
+
+
+def answer_fields(answer: Answer, kind: str) -> dict[str, Any]:
+    """The whole answer."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "ref": {"kind": "Kustomization", "namespace": answer.namespace, "name": answer.name},
+        "compared": answer.compared,
+        "differs": answer.preview.differs,
+        "items": [_object(each) for each in answer.preview.objects],
+        "problems": [problem_fields(problem) for problem in answer.preview.problems],
+        "warnings": [problem_fields(problem) for problem in answer.preview.warnings],
+    }
+
+
+def _object(each: Previewed) -> dict[str, Any]:
+    key, manifest = each.change.id, each.change.manifest
+    origin = manifest.origin if manifest is not None else None
+    return {
+        "ref": {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name},
+        "effect": str(each.effect),
+        "stage": each.stage.title if each.stage is not None else None,
+        "reason": each.change.reason,
+        "deferred": each.deferred,
+        "origin": None
+        if origin is None
+        else {"path": origin.path, "line": origin.line, "commit": origin.commit, "renderer": origin.renderer},
+        "fields": [_field(change) for change in each.fields],
+    }
+
+
+def _field(change: FieldChange) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": change.path, "action": change.action}
+    for side in ("before", "after"):
+        value = getattr(change, side)
+        if value is not ABSENT:
+            found[side] = value
+    return found
+
+
+def summary(answer: Answer) -> str:
+    """How many of what."""
+    from collections import Counter
+
+    counted = Counter(each.effect.value for each in answer.preview.objects)
+    words = {
+        "create": "to create",
+        "change": "to change",
+        "replace": "to replace",
+        "prune": "to prune",
+        "refused": "refused",
+        "skip": "skipped",
+        "unchanged": "unchanged",
+    }
+    parts = [f"{counted[name]} {text}" for name, text in words.items() if counted[name]]
+    return f"Plan: {', '.join(parts) or 'no objects'}"

@@ -1,0 +1,144 @@
+"""`sluice validate`: all problems of a folder, as a sync of it would find them before it asks any cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sluice.cli.error_output import API_VERSION, problem_fields, problem_text
+from sluice.cli.exit_codes import ExitCode
+from sluice.cli.flags import Flags, usage
+from sluice.cli.terminal import Terminal
+from sluice.core.problem import Problem
+
+if TYPE_CHECKING:
+    from sluice.render import Rendered
+
+
+@click.command(short_help="All problems of a folder; no cluster needed.")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--target-namespace", default="", metavar="NAME", help="As spec.targetNamespace of the Kustomization.")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A variable of postBuild; repeat it.")
+@click.pass_obj
+def validate(flags: Flags, /, *, paths: tuple[Path, ...], target_namespace: str, values: tuple[str, ...]) -> ExitCode:
+    """Render folders as the operator would, and show every problem. Exits 1 when there is one.
+
+    \b
+    Example: sluice validate apps/web
+    """
+    terminal = Terminal(flags)
+    variables = _variables(values)
+    return asyncio.run(_validate(terminal, paths or (Path(),), target_namespace, variables))
+
+
+def _variables(values: Sequence[str]) -> dict[str, str]:
+    variables = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise usage(f"--set {name!r} has no value", field="--set", fix="write --set NAME=VALUE")
+        variables[name] = value
+    return variables
+
+
+async def _validate(terminal: Terminal, paths: Sequence[Path], namespace: str, variables: dict[str, str]) -> ExitCode:
+    from sluice.core.errors import UserError
+
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    objects = 0
+    for path in paths:
+        try:
+            rendered = await _render(path, namespace, variables)
+        except UserError as error:
+            if error.problems[0].origin is not None and error.problems[0].origin.path == str(path):
+                raise  # the folder itself can't be read: no answer about its content
+            problems += error.problems
+        else:
+            objects += len(rendered.manifests)
+            warnings += rendered.warnings
+    _show(terminal, problems, warnings, objects)
+    return ExitCode.NO if problems else ExitCode.DONE
+
+
+async def _render(path: Path, namespace: str, variables: dict[str, str]) -> Rendered:
+    import tempfile
+
+    from sluice.api.kustomization import KustomizationSpec, PostBuild, SourceRef
+    from sluice.cli.local_source import local_source
+    from sluice.core.ids import ResourceId
+    from sluice.core.plan import Owner
+    from sluice.render import Renderer, RenderInput
+
+    local = await local_source(path)
+    artifact = await local.artifact(ResourceId("", "Folder", "", str(path)))
+    spec = KustomizationSpec(
+        interval="10m",
+        sourceRef=SourceRef(kind="GitRepository", name="local"),
+        prune=True,
+        path=local.path,
+        targetNamespace=namespace,
+        postBuild=PostBuild(substitute=variables) if variables else None,
+    )
+    with tempfile.TemporaryDirectory(prefix="sluice-") as work:
+        given = RenderInput(
+            tree=artifact.tree,
+            blobs=artifact.blobs,
+            commit="",
+            spec=spec,
+            owner_labels=Owner("local", "local").labels(),
+            variables={},
+            scope=lambda kind: None,
+        )
+        return await Renderer(Path(work)).render(given)
+
+
+def _show(terminal: Terminal, problems: Sequence[Problem], warnings: Sequence[Problem], objects: int) -> None:
+    match terminal.flags.output:
+        case "json" | "yaml":
+            from sluice.cli.structured import write_structured
+
+            answer = {
+                "apiVersion": API_VERSION,
+                "kind": "ProblemList",
+                "items": [problem_fields(p) for p in problems],
+                "warnings": [problem_fields(p) for p in warnings],
+                "objects": objects,
+            }
+            write_structured(terminal, answer)
+        case "github":
+            for problem in (*problems, *warnings):
+                terminal.answer(github_annotation(problem))
+        case _:
+            for problem in (*warnings, *problems):
+                terminal.warn(problem_text(terminal, problem))
+            count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+            state = "Failing" if problems else "Ready"
+            terminal.answer(f"{terminal.glyph(state)} {count if problems else f'{objects} objects, no problems'}")
+
+
+def github_annotation(problem: Problem) -> str:
+    """A workflow command that puts the problem beside its line in a pull request."""
+    level = "warning" if problem.code.number.startswith("W") else "error"
+    place = ""
+    if problem.origin is not None:
+        where = [f"file={_property(problem.origin.path)}"]
+        where += [f"line={problem.origin.line}"] if problem.origin.line else []
+        where += [f"col={problem.origin.column}"] if problem.origin.column else []
+        place = f" {','.join(where)}"
+    text = f"{problem.title} [{problem.code.number}]"
+    text += f": {problem.cause}" if problem.cause else ""
+    text += f"; fix: {problem.fix}" if problem.fix else ""
+    return f"::{level}{place}::{_message(text)}"
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
