@@ -104,9 +104,7 @@ class Api:
 
     def patch(self, path: str, body: Json, *, manager: str = "kubectl-edit") -> Json:
         """Merge `body` into the object."""
-        status, answer = self.request(
-            "PATCH", f"{path}?fieldManager={manager}", body, "application/merge-patch+json"
-        )
+        status, answer = self.request("PATCH", f"{path}?fieldManager={manager}", body, "application/merge-patch+json")
         assert status == 200, answer
         return answer
 
@@ -427,9 +425,7 @@ class Sync:
 
         def check(found: Json) -> bool:
             c = condition(found, type_)
-            return (
-                c.get("status") == status and reason in {"", c.get("reason")} and text in c.get("message", "")
-            )
+            return c.get("status") == status and reason in {"", c.get("reason")} and text in c.get("message", "")
 
         return condition(self.wait(f"{type_}={status} {reason} {text!r}", check, seconds), type_)
 
@@ -523,9 +519,7 @@ class LogCapture:
 def log_capture() -> LogCapture:
     """Structlog's output for the whole session, as entries."""
     capture = LogCapture()
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, capture], cache_logger_on_first_use=False
-    )
+    structlog.configure(processors=[structlog.processors.format_exc_info, capture], cache_logger_on_first_use=False)
     return capture
 
 

@@ -28,6 +28,7 @@ async def inventory_of(operator: Operator, owner: Owner, sync: Kustomization) ->
     Entries read from status carry no UID: such an object is pruned only while it carries our owner labels.
     Raises StateError when the record can't be read.
     """
+    await operator.records.look_again(str(owner))
     record = operator.records.get(str(owner))
     if record is not None:
         return record.inventory

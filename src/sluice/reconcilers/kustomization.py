@@ -142,14 +142,15 @@ class KustomizationReconciler:
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
-        self._settle(sync, suspects, corrected=bool(suspects) and plan.writes > 0)
+        # What a failed transaction did not get to may still have drifted.
+        settled = suspects & ended.outcomes.keys() if ended.problems else suspects
+        self._settle(sync, settled, corrected=bool(suspects) and plan.writes > 0)
         self._watch(plan, resources)
         rendered = prepared.rendered
         return of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
 
     def _artifact(self, sync: Kustomization) -> Artifact:
-        ref = sync.spec.sourceRef
-        source = ResourceId("source.toolkit.fluxcd.io", ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
+        source = _source_of(sync)
         artifact = self._op.artifacts.get(source)
         if artifact is not None:
             return artifact
@@ -222,7 +223,8 @@ class KustomizationReconciler:
             now = self._op.kustomizations.get(turn.key.namespace, turn.key.name)
             if now is None or now.metadata.generation != sync.metadata.generation or now.metadata.deletionTimestamp:
                 return
-            if str(self._artifact(sync).revision) != revision:
+            artifact = self._op.artifacts.get(_source_of(sync))
+            if artifact is not None and str(artifact.revision) != revision:
                 return
 
     def _settle(self, sync: Kustomization, suspects: frozenset[ResourceId], *, corrected: bool) -> None:
@@ -246,12 +248,7 @@ class KustomizationReconciler:
 
     def _turnout_of(self, sync: Kustomization, error: SluiceError) -> Turnout:
         """An error before the transaction began: nothing was written."""
-        source = sync.spec.sourceRef
-        artifact = self._op.artifacts.get(
-            ResourceId(
-                "source.toolkit.fluxcd.io", source.kind, source.namespace or sync.metadata.namespace, source.name
-            )
-        )
+        artifact = self._op.artifacts.get(_source_of(sync))
         revision = str(artifact.revision) if artifact is not None else ""
         found = {p.code for p in error.problems}
         if codes.DEPENDENCY_NOT_READY in found:
@@ -300,6 +297,11 @@ class KustomizationReconciler:
         if turnout.succeeded:
             return next_interval(interval, self._op.poll_jitter())
         return retry_interval(interval, parse_duration(sync.spec.retryInterval) if sync.spec.retryInterval else None)
+
+
+def _source_of(sync: Kustomization) -> ResourceId:
+    ref = sync.spec.sourceRef
+    return ResourceId("source.toolkit.fluxcd.io", ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
 
 
 def _timeout(sync: Kustomization) -> float:

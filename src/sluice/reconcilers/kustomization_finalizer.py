@@ -17,6 +17,7 @@ from sluice.core.schedule import retry_interval, sync_timeout
 from sluice.core.transaction import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.inventory_source import inventory_of
+from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
 from sluice.runtime.event_recorder import Subject
 from sluice.runtime.executor import Execution
@@ -81,7 +82,7 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
     resources: dict[ResourceId, Resource | None] = {
         e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory
     }
-    live = await operator.lookup.find(inventory.ids(), resources)
+    live = await find_live(operator, inventory.ids(), resources)
     plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions())
     record = operator.records.get(str(owner))
     seconds = parse_duration(sync.spec.timeout) if sync.spec.timeout else None

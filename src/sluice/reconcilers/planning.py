@@ -20,6 +20,7 @@ from sluice.core.manifest import Manifest, with_namespace
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
 from sluice.core.transaction import Deferral
 from sluice.kube.resource import Resource
+from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.variables import read_variables
 from sluice.render import Rendered, RenderInput
@@ -111,7 +112,7 @@ class Planner:
         for entry in inventory:
             if entry.id in wanted and entry.id not in known:
                 known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
-        live = await self._op.lookup.find(wanted, known)
+        live = await find_live(self._op, wanted, known)
         return build_plan(owner, manifests, inventory, live.__getitem__, options)
 
 

@@ -51,7 +51,7 @@ from sluice.runtime.gone import await_gone
 from sluice.runtime.health_gate import HealthGate, Target
 from sluice.runtime.owned import OwnedObjects, live_of, version_of
 from sluice.runtime.record_store import RecordStore
-from sluice.runtime.together import together
+from sluice.runtime.together import one_failure, together
 
 MANAGER = "kustomize-controller"
 SERVED_TIMEOUT = 60.0
@@ -115,9 +115,10 @@ class Executor:
                 await execution.progress(f"Applying {len(changes)} objects")
                 return await self._apply_all(changes, recreate)
             case AwaitServed(changes):
-                return Served(await self._await_served(changes))
+                return Served(await _found(self._await_served(changes)))
             case AwaitHealth():
-                return HealthKnown(await self._await_health(execution, max(0.0, deadline - time.monotonic())))
+                left = max(0.0, deadline - time.monotonic())
+                return HealthKnown(await _found(self._await_health(execution, left)))
             case Prune(changes):
                 await execution.progress(f"Pruning {len(changes)} objects")
                 return await self._prune_all(changes, execution.sync)
@@ -135,12 +136,13 @@ class Executor:
         """Wait for the gate without holding a worker. Raises Superseded when a newer revision arrives first."""
         await execution.progress(f"Running health checks with a timeout of {left:.0f}s")
         gate = HealthGate(self._client, execution.targets)
-        async with execution.waiting(), asyncio.TaskGroup() as group:
-            waited = group.create_task(gate.wait(left))
-            newer = group.create_task(execution.superseded())
-            await asyncio.wait({waited, newer}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (waited, newer):
-                task.cancel()
+        with one_failure():
+            async with execution.waiting(), asyncio.TaskGroup() as group:
+                waited = group.create_task(gate.wait(left))
+                newer = group.create_task(execution.superseded())
+                await asyncio.wait({waited, newer}, return_when=asyncio.FIRST_COMPLETED)
+                for task in (waited, newer):
+                    task.cancel()
         if waited.cancelled():
             raise Superseded
         return waited.result()
@@ -269,6 +271,8 @@ class Executor:
 
     async def _prune_all(self, changes: tuple[Change, ...], sync: Owner) -> Answered:
         results = await together(self._prune(change, sync) for change in changes)
+        if any(change.id.group_kind == CRD for change in changes):
+            await self._discovery.invalidate()
         return Answered(
             tuple(r for r in results if isinstance(r, Outcome)),
             tuple(r for r in results if isinstance(r, Problem)),
@@ -310,6 +314,14 @@ class Executor:
                 version = meta.resource_version
             else:
                 return
+
+
+async def _found(waiting: Awaitable[tuple[Problem, ...]]) -> tuple[Problem, ...]:
+    """What a wait found; a wait that could not look has found that."""
+    try:
+        return await waiting
+    except SluiceError as error:
+        return error.problems
 
 
 def _still_ours(live: Live, sync: Owner) -> bool:

@@ -16,6 +16,7 @@ from sluice.core.problem import Origin, Problem
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from sluice.kube.watch import EventType
+from sluice.runtime.together import one_failure
 
 # Up to this many objects of one kind in one namespace are watched by name; more by the owner label.
 BY_NAME_UP_TO = 3
@@ -42,17 +43,21 @@ class HealthGate:
         self._changed = asyncio.Event()
 
     async def wait(self, seconds: float) -> tuple[Problem, ...]:
-        """Return when every target is Current (no problems), one Failed, or `seconds` have passed."""
+        """Return when every target is Current (no problems), one Failed, or `seconds` have passed.
+
+        Raises ClusterError when a target can't be watched.
+        """
         if not self._targets:
             return ()
         try:
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-                watches = [group.create_task(self._follow(*watch)) for watch in self._watches()]
-                while not self._settled():
-                    self._changed.clear()
-                    await self._changed.wait()
-                for watch in watches:
-                    watch.cancel()
+            with one_failure():
+                async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+                    watches = [group.create_task(self._follow(*watch)) for watch in self._watches()]
+                    while not self._settled():
+                        self._changed.clear()
+                        await self._changed.wait()
+                    for watch in watches:
+                        watch.cancel()
         except TimeoutError:
             return self._late(seconds)
         return self._failures()

@@ -49,11 +49,29 @@ class RecordStore:
         listed = await self._client.list(SECRETS, self._namespace, labels=f"{LABEL}=head", item_type=_Secret)
         for secret in listed.items:
             owner = base64.b64decode(secret.data.get("owner", "")).decode("utf-8", "replace")
-            self._versions[owner] = secret.metadata.resourceVersion
-            try:
-                self._records[owner] = decode_record(await self._join(owner, secret))
-            except StateError as error:
-                self._broken[owner] = error
+            await self._take(owner, secret)
+
+    async def _take(self, owner: str, secret: _Secret) -> None:
+        self._versions[owner] = secret.metadata.resourceVersion
+        self._broken.pop(owner, None)
+        try:
+            record = decode_record(await self._join(owner, secret))
+            if record.owner != owner:
+                raise _foreign(owner, record.owner)
+            self._records[owner] = record
+        except StateError as error:
+            self._broken[owner] = error
+
+    async def look_again(self, owner: str) -> None:
+        """Read the record of `owner` once more if it could not be read: somebody may have restored or deleted it."""
+        if owner not in self._broken:
+            return
+        raw = await self._client.get(SECRETS, self._namespace, _name(owner))
+        if raw is not None:
+            await self._take(owner, msgspec.json.decode(raw, type=_Secret))
+            return
+        for known in (self._broken, self._versions, self._chunks):
+            known.pop(owner, None)
 
     def get(self, owner: str) -> Record | None:
         """The record of `owner`, or None when it has none. Raises StateError when it has one that can't be read."""
@@ -77,11 +95,7 @@ class RecordStore:
         names = await self._write_chunks(record, rest)
         body = self._head(record.owner, head, names)
         name = _name(record.owner)
-        if record.owner in self._versions:
-            body["metadata"]["resourceVersion"] = self._versions[record.owner]
-            answer = await self._client.replace(SECRETS, self._namespace, name, msgspec.json.encode(body))
-        else:
-            answer = await self._client.create(SECRETS, self._namespace, msgspec.json.encode(body), manager=MANAGER)
+        answer = await self._swap(name, body, self._versions.get(record.owner, ""))
         old = self._chunks.get(record.owner, ())
         self._versions[record.owner] = msgspec.json.decode(answer, type=_Secret).metadata.resourceVersion
         self._records[record.owner] = record
@@ -89,6 +103,17 @@ class RecordStore:
         self._broken.pop(record.owner, None)
         for chunk in set(old) - set(names):
             await self._client.delete(SECRETS, self._namespace, chunk)
+
+    async def _swap(self, name: str, body: dict[str, Any], version: str) -> bytes:
+        if version:
+            swap = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
+            try:
+                return await self._client.replace(SECRETS, self._namespace, name, msgspec.json.encode(swap))
+            except ClusterError as error:
+                # Somebody deleted the Secret; what it held is in memory, and must be durable before anything is sent.
+                if error.status != 404:
+                    raise
+        return await self._client.create(SECRETS, self._namespace, msgspec.json.encode(body), manager=MANAGER)
 
     async def forget(self, owner: str) -> None:
         """Delete the record of an owner that has let go of every object."""
@@ -142,6 +167,17 @@ class RecordStore:
             parts.append(base64.b64decode(msgspec.json.decode(raw, type=_Secret).data.get("record", "")))
         self._chunks[owner] = names
         return b"".join(parts)
+
+
+def _foreign(owner: str, other: str) -> StateError:
+    return StateError(
+        Problem(
+            codes.RECORD_UNREADABLE,
+            f"the operator's record of {owner} is that of another sync",
+            cause=f"it says that it belongs to {other}",
+            fix="restore the Secret from a backup, or delete it",
+        )
+    )
 
 
 def _split(data: bytes) -> list[bytes]:

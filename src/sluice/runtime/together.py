@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -14,12 +15,19 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
     The first failure cancels the rest and is raised as it is, not wrapped in a group.
     """
-    try:
+    with one_failure():
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
+    return [task.result() for task in tasks]
+
+
+@contextmanager
+def one_failure() -> Iterator[None]:
+    """Turn the group that a TaskGroup raises into the first of its errors."""
+    try:
+        yield
     except BaseExceptionGroup as failures:
         raise _first(failures) from None
-    return [task.result() for task in tasks]
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,0 +1,33 @@
+"""What is live of the objects that a plan is about, also when a kind went away since discovery was last read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sluice.core import codes
+from sluice.core.errors import ClusterError
+from sluice.core.ids import ResourceId
+from sluice.core.plan import Live
+from sluice.kube.resource import Resource
+from sluice.reconcilers.operator import Operator
+
+
+async def find_live(
+    operator: Operator, wanted: Collection[ResourceId], resources: Mapping[ResourceId, Resource | None]
+) -> dict[ResourceId, Live | None]:
+    """The live metadata of every id of `wanted`; None where it was looked for and is not there.
+
+    A kind that the server has stopped serving (its CRD was deleted) has no objects. Raises ClusterError when a look-up
+    fails: that is never taken for an absence.
+    """
+    try:
+        return await operator.lookup.find(wanted, resources)
+    except ClusterError as error:
+        if not any(problem.code is codes.UNKNOWN_KIND for problem in error.problems):
+            raise
+    await operator.discovery.invalidate()
+    served = {
+        key: await operator.discovery.find(resource.api_version, resource.kind) if resource is not None else None
+        for key, resource in resources.items()
+    }
+    return await operator.lookup.find(wanted, served)

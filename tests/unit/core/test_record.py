@@ -1,0 +1,81 @@
+"""The durable record of a sync, as bytes."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+
+from sluice.core import codes
+from sluice.core.errors import StateError
+from sluice.core.ids import ResourceId
+from sluice.core.inventory import Entry, Inventory
+from sluice.core.record import MAX_BYTES, Record, decode_record, encode_record
+from sluice.core.transaction import Phase
+from tests.plans import entry, manifest
+
+RECORD = Record(
+    "shop/web", 7, Phase.APPLYING, "main@sha1:0123", Inventory([entry(manifest("ConfigMap", n)) for n in "abc"])
+)
+
+
+def stored(**changes: Any) -> bytes:
+    value = json.loads(zlib.decompress(encode_record(RECORD)))
+    return zlib.compress(json.dumps({**value, **changes}).encode())
+
+
+def test_a_record_is_read_back_as_it_was() -> None:
+    assert decode_record(encode_record(RECORD)) == RECORD
+    assert encode_record(decode_record(encode_record(RECORD))) == encode_record(RECORD)
+
+
+@pytest.mark.parametrize("name", ["system:node", "a__b", "a:_b", "a_:b", "_", ":"])
+def test_no_name_is_changed_on_the_way(name: str) -> None:
+    role = Entry(ResourceId("rbac.authorization.k8s.io", "ClusterRole", "", name), "rbac.authorization.k8s.io/v1", "u")
+    record = Record("shop/web", 1, Phase.DONE, "", Inventory([role]))
+    assert decode_record(encode_record(record)) == record
+
+
+BOMB = zlib.compress(b" " * (MAX_BYTES + 1024))
+BROKEN = [
+    ("it is empty", b""),
+    ("it is no zlib stream", b"garbage"),
+    ("it is cut", encode_record(RECORD)[:-3]),
+    ("a byte was edited", encode_record(RECORD)[:40] + b"\0" + encode_record(RECORD)[41:]),
+    ("something follows it", encode_record(RECORD) + b"x"),
+    ("it is no JSON", zlib.compress(b"hello")),
+    ("it is another JSON", zlib.compress(b"[]")),
+    ("it is of a later format", stored(format=2)),
+    ("its phase is unknown", stored(phase="Guessing")),
+    ("an entry lacks parts", stored(entries=[["a"]])),
+    ("an entry's digest is no base64", stored(entries=[["", "ConfigMap", "shop", "a", "v1", "u", "?", ""]])),
+    ("it is a bomb", BOMB),
+]
+
+
+@pytest.mark.parametrize(("why", "data"), BROKEN, ids=[b[0] for b in BROKEN])
+def test_a_record_is_refused_with_a_way_to_recover_when(why: str, data: bytes) -> None:
+    with pytest.raises(StateError) as caught:
+        decode_record(data)
+    (problem,) = caught.value.problems
+    assert problem.code is codes.RECORD_UNREADABLE, why
+    assert problem.cause
+    assert "never pruned" in problem.fix
+
+
+def test_a_bomb_is_given_up_at_the_limit() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(StateError):
+            decode_record(BOMB)
+        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_inventory_stays_small() -> None:
+    many = Inventory([entry(manifest("ConfigMap", f"config-{n:05}"), f"{n:032x}") for n in range(1001)])
+    assert len(encode_record(Record("shop/web", 1, Phase.DONE, "main@sha1:0", many))) < 100_000
