@@ -24,6 +24,7 @@ async def booted(script: Script, scratch: Path) -> AsyncIterator[Home]:
     from devcluster import running_cluster
     from devcluster.binary import ensure_binary, kubernetes_version
 
+    script.say("A control plane, a git server and Sluice, all on this machine. Ctrl-C ends it.")
     await asyncio.to_thread(ensure_binary, script.say)
     began = time.monotonic()
     script.pending("control plane", "starting")

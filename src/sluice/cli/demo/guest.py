@@ -11,7 +11,7 @@ from sluice.cli.demo.guest_cleanup import MADE, is_the_demos, prune_apps, sweep
 from sluice.cli.demo.kubectl import Kubectl, program
 from sluice.cli.demo.place import DEMO, SHOP, Home
 from sluice.cli.demo.script import Script
-from sluice.cli.demo.views import DEPLOYMENTS
+from sluice.cli.demo.views import DEPLOYMENTS, Bare
 from sluice.cli.flags import Flags, usage
 from sluice.cli.terminal import Terminal
 from sluice.core import codes
@@ -57,9 +57,9 @@ def _home(flags: Flags, client: KubeClient) -> Home:
 
 async def _check(client: KubeClient) -> bool:
     """Tell whether an earlier demo left something. Raises UserError when the cluster is somebody's."""
-    installed = await client.list_metadata(DEPLOYMENTS, labels="app.kubernetes.io/part-of=flux", limit=1)
+    installed = await client.list(DEPLOYMENTS, labels="app.kubernetes.io/part-of=flux", limit=1, item_type=Bare)
     if installed.items:
-        found = installed.items[0]
+        found = installed.items[0].metadata
         raise _refusal(codes.ALREADY_INSTALLED, f"Deployment {found.namespace}/{found.name} is installed there")
     leftovers = False
     for resource, name in MADE:

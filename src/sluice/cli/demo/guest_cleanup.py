@@ -9,7 +9,7 @@ import msgspec
 from sluice.api.crds import crds
 from sluice.cli.demo.lookout import NotObserved
 from sluice.cli.demo.place import DEMO, PART_OF, SHOP
-from sluice.cli.demo.views import CRDS, NAMESPACES
+from sluice.cli.demo.views import CRDS, NAMESPACES, Bare, Meta
 from sluice.core.errors import ClusterError
 from sluice.core.live import LiveMeta
 from sluice.kube.client import KubeClient
@@ -51,8 +51,8 @@ async def sweep(client: KubeClient) -> None:
     Raises NotObserved when something does not go: it names the command that looks into it.
     """
     for resource in (KUSTOMIZATIONS, GIT_REPOSITORIES):
-        for meta in await _in_namespace(client, resource):
-            await _release(client, resource, meta)
+        for held in await _in_namespace(client, resource):
+            await _release(client, resource, held)
     waiting: list[tuple[Resource, LiveMeta]] = []
     for resource, name in MADE:
         found = await client.get_metadata(resource, "", name)
@@ -68,17 +68,17 @@ async def sweep(client: KubeClient) -> None:
             raise NotObserved(f"{resource.kind} {meta.name} does not go away; look at it with `{look}`") from None
 
 
-async def _in_namespace(client: KubeClient, resource: Resource) -> list[LiveMeta]:
+async def _in_namespace(client: KubeClient, resource: Resource) -> list[Meta]:
     """The demo's objects of one of our kinds; none where the kind is not served."""
     try:
-        return list((await client.list_metadata(resource, DEMO)).items)
+        return [item.metadata for item in (await client.list(resource, DEMO, item_type=Bare)).items]
     except ClusterError as error:
         if error.status == 404:
             return []
         raise
 
 
-async def _release(client: KubeClient, resource: Resource, meta: LiveMeta) -> None:
+async def _release(client: KubeClient, resource: Resource, meta: Meta) -> None:
     """Take the finalizers off: nobody will act on them any more."""
     if not meta.finalizers:
         return

@@ -14,7 +14,7 @@ from contextlib import aclosing, asynccontextmanager
 from sluice.api.kustomization import Kustomization
 from sluice.cli.demo.checkout import NotPossible
 from sluice.cli.demo.lookout import NotObserved
-from sluice.cli.demo.place import Place, ready_message
+from sluice.cli.demo.place import Place, ready_message, verdict
 from sluice.cli.demo.tour import Step, Tour
 from sluice.core import condition
 from sluice.core.revision import Revision
@@ -32,6 +32,7 @@ async def run_step(tour: Tour, step: Step) -> bool:
         await step.run(tour)
     except NotObserved as error:
         script.refused("not observed", str(error))
+        await show_unready(tour.place)
         return False
     except NotPossible as error:
         script.waits("not now", str(error))
@@ -41,13 +42,21 @@ async def run_step(tour: Tour, step: Step) -> bool:
     return True
 
 
+async def show_unready(place: Place) -> None:
+    """What the apps say that are not ready: most often, why something was not observed."""
+    found = await place.client.list(KUSTOMIZATIONS, place.home.namespace, item_type=Kustomization)
+    for sync in found.items:
+        if not condition.is_true(sync.status.conditions, condition.READY):
+            place.script.detail(sync.metadata.name, verdict(sync))
+
+
 async def menu(tour: Tour, steps: Sequence[Step]) -> None:
     """Take keys until q, Ctrl-D, or the end of the terminal."""
     script, by_key = tour.place.script, {step.key: step for step in steps}
     choices = "  ".join(f"{step.key} {step.name}" for step in steps)
     script.say("")
     script.say("Press a key; or edit a file yourself, commit and push, and watch it go live here:")
-    script.command(f"git -C {tour.place.checkout.path} commit -am … && git -C {tour.place.checkout.path} push")
+    script.command(f"cd {tour.place.checkout.path} && git commit -am '...' && git push")
     async with _telling(tour), _keys() as pressed:
         while True:
             script.say("")
@@ -65,7 +74,7 @@ async def stay(tour: Tour) -> None:
     script, loop, enough = tour.place.script, asyncio.get_running_loop(), asyncio.Event()
     script.say("")
     script.say("Everything stays up until Ctrl-C. To change something, edit a file, then:")
-    script.command(f"git -C {tour.place.checkout.path} commit -am … && git -C {tour.place.checkout.path} push")
+    script.command(f"cd {tour.place.checkout.path} && git commit -am '...' && git push")
     loop.add_signal_handler(signal.SIGINT, enough.set)
     try:
         async with _telling(tour):
@@ -119,7 +128,8 @@ async def _tell(tour: Tour) -> None:
             if sync is None or not sync.status.lastAttemptedRevision:
                 continue
             ready = condition.find_condition(sync.status.conditions, condition.READY)
-            if ready is None or ready.status == "Unknown":
+            # Who waits for another app is told of when that one is there, or is refused.
+            if ready is None or ready.status == "Unknown" or ready.reason == condition.DEPENDENCY_NOT_READY:
                 continue
             state = (ready.status, ready.message)
             first = sync.metadata.name not in known

@@ -50,7 +50,10 @@ APPS = (
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The cluster of the demo. `hints` are commands to look at it with. `leave` takes back what the demo did there, while the operator still runs."""
+    """The cluster of the demo; `hints` are commands to look at it with.
+
+    `leave` takes back what the demo did there, while the operator still runs.
+    """
 
     access: ClusterAccess
     kubectl: Kubectl

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import textwrap
 
-from sluice.cli.terminal import Terminal, one_line
+from sluice.cli.terminal import GLYPHS, Terminal, one_line
 
+SIGN = 4  # where it is a word
 LABEL = 14
 TEXT = 54
 WIDTH = 80
@@ -45,7 +46,6 @@ class Script:
     def detail(self, label: str, text: str) -> None:
         """One more fact about the line above, folded to the width."""
         start = f"    {label:<8}"
-        # What is folded holds paths and commands, and a piece of one would be of no use.
         fold = textwrap.TextWrapper(
             WIDTH,
             initial_indent=start,
@@ -54,6 +54,10 @@ class Script:
             break_on_hyphens=False,
         )
         self.say(fold.fill(one_line(text)))
+
+    def fact(self, label: str, text: str) -> None:
+        """A path or a command, in one piece."""
+        self.say(f"    {label:<8}{text}")
 
     def heading(self, text: str, about: str) -> None:
         """The beginning of a step."""
@@ -75,7 +79,9 @@ class Script:
 
     def _line(self, state: str, label: str, text: str, seconds: float | None) -> str:
         took = "" if seconds is None else duration(seconds)
-        sign = self.terminal.glyph(state, self.terminal.out)
+        sign, word = self.terminal.glyph(state, self.terminal.out), GLYPHS[state][1]
+        if word in sign:
+            sign += " " * (SIGN - len(word))
         plain = f"{label:<{LABEL}} {one_line(text)}"
         return f"{sign} {plain:<{LABEL + TEXT}} {took:>7}".rstrip()
 

@@ -16,9 +16,9 @@ from sluice.cli.demo.booted import booted
 from sluice.cli.demo.checkout import Checkout
 from sluice.cli.demo.guest import guest
 from sluice.cli.demo.lookout import NotObserved
-from sluice.cli.demo.menu import menu, run_step, stay
+from sluice.cli.demo.menu import menu, run_step, show_unready, stay
 from sluice.cli.demo.operator_log import logging_to
-from sluice.cli.demo.place import APPS, DEMO, SHOP, Home, Place
+from sluice.cli.demo.place import APPS, DEMO, Home, Place
 from sluice.cli.demo.script import Script
 from sluice.cli.demo.step_break import BREAK
 from sluice.cli.demo.step_bump import BUMP
@@ -46,7 +46,6 @@ class Wish:
 async def show(terminal: Terminal, wish: Wish) -> ExitCode:
     """Run the demo. Returns DONE when all was observed, FAILED after a line that says what was seen instead."""
     script, began = Script(terminal), time.monotonic()
-    script.say("A control plane, a git server and Sluice, all on this machine. Ctrl-C ends it.")
     _stop_on_signals()
     try:
         with tempfile.TemporaryDirectory(prefix="sluice-demo-") as folder:
@@ -90,6 +89,7 @@ async def _run(home: Home, script: Script, scratch: Path, wish: Wish) -> bool:
             return await _act(Tour(place), wish)
         except NotObserved as error:
             script.refused("not observed", str(error))
+            await show_unready(place)
             if wish.keep:
                 await stay(Tour(place))
             return False
@@ -134,10 +134,10 @@ async def _arrive(place: Place, storage: Path, stop: asyncio.Event) -> None:
     await _start_operator(place, storage, stop)
     script.done("operator", "runs in this process, asks git for news every second", time.monotonic() - began)
     await see_apps(place, first)
-    script.detail("files", str(place.checkout.path))
+    script.fact("files", str(place.checkout.path))
     for line in place.home.hints:
-        script.detail("look", line)
-    script.detail("log", str(place.log))
+        script.fact("look", line)
+    script.fact("log", str(place.log))
 
 
 async def _start_operator(place: Place, storage: Path, stop: asyncio.Event) -> None:

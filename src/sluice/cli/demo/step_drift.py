@@ -18,9 +18,9 @@ async def _drift(tour: Tour) -> None:
         script.command(f"kubectl -n {SHOP} scale deployment/api --replicas={by_hand}")
         await place.home.kubectl.run("-n", SHOP, "scale", "deployment/api", f"--replicas={by_hand}")
         edited = await lookout.until(lambda api: _has(api, by_hand), f"api to have {by_hand} replicas", CORRECTED)
-        script.waits("seen", f"{wanted} → {by_hand} replicas, {_who_scaled(edited.item)}")
+        script.waits("seen", f"from {wanted} to {by_hand} replicas, {_who_scaled(edited.item)}")
         back = await lookout.until(lambda api: _has(api, wanted), f"api to have {wanted} replicas again", CORRECTED)
-        script.done("corrected", f"{by_hand} → {wanted} replicas, as git says", back.at - edited.at)
+        script.done("corrected", f"from {by_hand} back to {wanted} replicas, as git says", back.at - edited.at)
 
 
 def _has(deployment: Deployment | None, replicas: int) -> bool:

@@ -18,8 +18,10 @@ class Meta(msgspec.Struct, frozen=True, rename="camel"):
     """Metadata, the field managers included."""
 
     name: str
+    namespace: str = ""
     uid: str = ""
     generation: int = 0
+    finalizers: tuple[str, ...] = ()
     managed_fields: tuple[FieldManager, ...] = ()
 
 
