@@ -15,6 +15,7 @@ from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import usage
 from sluice.cli.kinds import Chosen, Kind, choose
+from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import Item, find_views, list_views
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
@@ -27,7 +28,7 @@ WIDE = ("SOURCE", "PATH", "OBJECTS", "REASON")
 
 
 @click.command(short_help="Tables of Kustomizations and sources.")
-@click.argument("words", nargs=-1, metavar="KIND [NAME]...")
+@words_of("", "KIND [NAME]...")
 @click.option("-w", "--watch", is_flag=True, help="Then tell every change, until interrupted.")
 @in_cluster
 async def get(cluster: Cluster, *, words: tuple[str, ...], watch: bool) -> ExitCode:

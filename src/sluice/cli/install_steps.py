@@ -19,6 +19,7 @@ from sluice.cli.structured import write_structured
 from sluice.cli.terminal import Terminal
 from sluice.core.errors import NotReady, UserError
 from sluice.core.ids import ResourceId
+from sluice.core.object_diff import diff_objects
 from sluice.kube.client import Applied
 from sluice.kube.resource import Resource
 from sluice.runtime.health_gate import HealthGate, Target
@@ -73,12 +74,12 @@ class Install:
         return steps
 
     async def _action(self, cluster: Cluster, resource: Resource, key: ResourceId, body: Object) -> str:
-        live = await cluster.client.get_metadata(resource, key.namespace, key.name)
+        live = await cluster.client.get(resource, key.namespace, key.name)
         if live is None:
             return CREATED
         answer = await _apply(cluster, resource, key, body, dry_run=True)
-        unchanged = (answer.meta.resource_version, answer.meta.generation) == (live.resource_version, live.generation)
-        return UNCHANGED if unchanged else CONFIGURED
+        changes = diff_objects(msgspec.json.decode(live), msgspec.json.decode(answer.raw))
+        return CONFIGURED if changes else UNCHANGED
 
     def _show(self, cluster: Cluster, steps: Sequence[_Step]) -> None:
         if cluster.flags.structured:

@@ -59,15 +59,19 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
     },
 }
 _ALIASES = {"reconcile": "sync"}
-_VERBS: dict[str, _Verb] = {
-    **{name: verb for group in _GROUPS.values() for name, verb in group.items()},
-    "complete": _Verb("sluice.cli.completion:complete", ""),
-}
+_VERBS: dict[str, _Verb] = {name: verb for group in _GROUPS.values() for name, verb in group.items()}
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class Root(click.Group):
     """The `sluice` command: knows its verbs by name and imports one only to run it or to print its help."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Give completion, which brings none, flags of its own."""
+        extra.setdefault("obj", Flags())
+        return super().make_context(info_name, args, parent, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All verbs that are listed."""
@@ -112,7 +116,7 @@ def with_global_options(command: click.Command) -> click.Command:
 
 
 def _refuse_verb(name: str) -> NoReturn:
-    near = difflib.get_close_matches(name, [*(n for n in _VERBS if n != "complete"), *_ALIASES], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*_VERBS, *_ALIASES], n=3, cutoff=0.5)
     fix = f"did you mean {' or '.join(near)}?" if near else "see sluice --help for all verbs"
     raise usage(f"there is no verb {printable(name)!r}", fix=fix)
 

@@ -18,6 +18,7 @@ from sluice.cli.cluster import Cluster, open_cluster
 from sluice.cli.conflicts import refuse_together
 from sluice.cli.flags import usage
 from sluice.cli.kinds import GIT, SYNCS, choose
+from sluice.cli.live_names import words as words_of
 from sluice.cli.local_source import local_source
 from sluice.cli.lookup import find_views
 from sluice.cli.terminal import Terminal
@@ -62,7 +63,7 @@ def preview_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--revision", default="", metavar="COMMIT", help="This commit of the source."),
         click.option("--branch", default="", metavar="NAME", help="The head of this branch of the source."),
         click.option("--path", type=click.Path(path_type=Path), help="This folder, and the checkout it is in."),
-        click.argument("words", nargs=-1, metavar="KUSTOMIZATION"),
+        words_of("ks", "KUSTOMIZATION"),
     ):
         command = add(command)
     return command

@@ -10,6 +10,7 @@ from sluice.api.kinds import REQUESTED_AT
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import told_text
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.live_names import words as words_of
 from sluice.cli.progress import Progress
 from sluice.cli.request import annotate, new_token, said, wait_until
 from sluice.cli.several import chosen_views, show_views
@@ -20,7 +21,7 @@ _NOTES = (SUSPENDED_BY, SUSPENDED_AT, SUSPEND_REASON)
 
 
 @click.command(short_help="Sync it again, and wait until it is ready.")
-@click.argument("words", nargs=-1, metavar="KIND NAME...")
+@words_of("", "KIND NAME...")
 @click.option("--all", "everything", is_flag=True, help="All objects of the kind in the namespace.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the outcome (default).")
 @in_cluster

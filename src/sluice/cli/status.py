@@ -14,6 +14,7 @@ from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.installation import find_operator
 from sluice.cli.kinds import GIT, SYNCS, choose
+from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_views, list_views
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
@@ -39,7 +40,7 @@ class _Screen:
 
 
 @click.command(short_help="One screen: problems first, then counts.")
-@click.argument("words", nargs=-1, metavar="[APP]")
+@words_of("ks", "[APP]")
 @click.option("--problems", is_flag=True, help="Only what is not as wanted.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when something is failing.")
 @in_cluster

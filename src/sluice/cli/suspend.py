@@ -9,6 +9,7 @@ import click
 from sluice import settings
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.live_names import words as words_of
 from sluice.cli.request import annotate
 from sluice.cli.several import chosen_views, show_views
 from sluice.cli.terminal import one_line
@@ -16,7 +17,7 @@ from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY
 
 
 @click.command(short_help="Stop syncing an object, with a reason.")
-@click.argument("words", nargs=-1, metavar="KIND NAME...")
+@words_of("", "KIND NAME...")
 @click.option("--all", "everything", is_flag=True, help="All objects of the kind in the namespace.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; everybody who looks sees it.")
 @in_cluster

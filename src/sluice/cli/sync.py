@@ -10,6 +10,7 @@ from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, told_text
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.kinds import GIT, SYNCS, choose
+from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_views, list_views
 from sluice.cli.progress import Progress
 from sluice.cli.request import refuse_suspended, request, said
@@ -18,7 +19,7 @@ from sluice.runtime.together import together
 
 
 @click.command(short_help="Fetch and apply now, and wait for the outcome.")
-@click.argument("words", nargs=-1, metavar="[APP]...")
+@words_of("ks", "[APP]...")
 @click.option("--with-source/--no-with-source", default=True, help="Fetch its source first (default).")
 @in_cluster
 async def sync(cluster: Cluster, *, words: tuple[str, ...], with_source: bool) -> ExitCode:
