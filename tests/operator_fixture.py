@@ -259,14 +259,22 @@ class Bench:
         """The audit log from now on."""
         return Audit(self.cluster)
 
-    def sync(self, files: Mapping[str, str | None] | None = None, *, name: str = "", **spec: Any) -> Sync:
-        """Make a repository with `files`, its GitRepository and a Kustomization with `spec` on top of the defaults."""
-        made = self.source(name)
-        if files is not None:
-            made.commit(files)
+    def synced(self, files: Mapping[str, str | None], **spec: Any) -> Sync:
+        """Make a repository with `files`, a source and a Kustomization (`spec` over defaults); wait until Ready."""
+        made = self.source()
+        revision = made.commit(files)
         made.create_source()
         made.create(**spec)
+        made.wait_ready(revision)
         return made
+
+    def failing(self, files: Mapping[str, str | None], text: str, **spec: Any) -> tuple[Sync, str]:
+        """Make a sync whose first revision fails with `text`; returns it and Ready's message."""
+        made = self.source()
+        revision = made.commit(files)
+        made.create_source()
+        made.create(**spec)
+        return made, made.wait_failed(revision, text)
 
     def source(self, name: str = "") -> Sync:
         """Only a repository and a namespace; the caller makes the objects."""

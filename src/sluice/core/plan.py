@@ -130,11 +130,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """How one sync wants its plan. `suspects` are objects that may have drifted: they are never kept unasked."""
+    """How one sync wants its plan.
+
+    `suspects` are objects that may have drifted: they are never kept unasked. `handed_over` are objects that another
+    sync wants: they are let go, not pruned, when they leave this one.
+    """
 
     prune: bool = True
     force_all: bool = False
     suspects: frozenset[ResourceId] = frozenset()
+    handed_over: frozenset[ResourceId] = frozenset()
 
 
 def needs_live(desired: Iterable[Manifest], inventory: Inventory, options: PlanOptions) -> frozenset[ResourceId]:
@@ -240,6 +245,8 @@ def _leaving(owner: Owner, entry: Entry, found: Live | None, options: PlanOption
         return change(Action.RELEASE, f"now belongs to {found.owner}" if found.owner else "has lost our owner labels")
     if entry.uid and entry.uid != found.uid:
         return change(Action.RELEASE, "was recreated by somebody else: not the object we applied")
+    if entry.id in options.handed_over:
+        return change(Action.RELEASE, "another sync takes it over")
     if not found.directives.prune:
         return change(Action.RELEASE, f"{TOOLKIT}/prune: disabled")
     if not found.directives.reconcile or found.directives.ssa == "ignore":

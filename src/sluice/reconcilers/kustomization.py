@@ -107,6 +107,7 @@ class KustomizationReconciler:
         owner = Owner(key.namespace, key.name)
         for claimed in [i for i, o in self._op.claims.items() if o == owner]:
             del self._op.claims[claimed]
+        self._op.wishes.drop(owner)
 
     # --- observe, decide, act -----------------------------------------------------------------------------------
 

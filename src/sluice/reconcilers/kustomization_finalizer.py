@@ -46,6 +46,7 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
         await operator.records.forget(str(owner))
     for claimed in [i for i, o in operator.claims.items() if o == owner]:
         del operator.claims[claimed]
+    operator.wishes.drop(owner)
     await operator.sync_finalizers.remove(sync.metadata)
     operator.sync_status.forget(NamespacedName(owner.namespace, owner.name))
     return None
@@ -83,7 +84,7 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
         e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory
     }
     live = await find_live(operator, inventory.ids(), resources)
-    plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions())
+    plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions(handed_over=operator.wishes.of_others(owner)))
     record = operator.records.get(str(owner))
     seconds = parse_duration(sync.spec.timeout) if sync.spec.timeout else None
     interval = parse_duration(sync.spec.interval)

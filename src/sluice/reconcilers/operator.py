@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -22,6 +22,7 @@ from sluice.kube.discovery import Discovery
 from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Resource
 from sluice.reconcilers.artifacts import Artifacts
+from sluice.reconcilers.wishes import Wishes
 from sluice.render import Renderer
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
@@ -108,6 +109,7 @@ class Operator:
     protected: frozenset[ResourceId]
     claims: dict[ResourceId, Owner]
     default_namespace: str = ""
+    wishes: Wishes = field(default_factory=Wishes)
     poll_jitter: Callable[[], float] = random.SystemRandom().random
 
     def now(self) -> datetime:

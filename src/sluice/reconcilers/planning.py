@@ -12,12 +12,13 @@ from sluice.api.kustomization import Kustomization
 from sluice.core import codes
 from sluice.core.artifact import Artifact
 from sluice.core.deferral import DefinedKind, defined_kinds, find_deferred, unknown_kinds
-from sluice.core.errors import NotReady, UserError
+from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.guard import GuardOptions, check_namespaces, guard
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest, with_namespace
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
+from sluice.core.problem import Problem
 from sluice.core.transaction import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.live_state import find_live
@@ -59,8 +60,15 @@ class Planner:
             plan, GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.protected), self._op.claims.get
         )
         if refusals:
-            raise UserError(*refusals)
+            raise self._refused(owner, refusals)
+        self._op.wishes.drop(owner)
         return Prepared(rendered, resources, plan, find_deferred(plan, defined))
+
+    def _refused(self, owner: Owner, refusals: tuple[Problem, ...]) -> SluiceError:
+        """An object that another sync has is handed over once it lets go: that is waited for, the rest is not."""
+        wanted = [p.subject for p in refusals if p.code is codes.OWNED_BY_ANOTHER and p.subject is not None]
+        self._op.wishes.make(owner, {key: self._op.claims[key] for key in wanted})
+        return NotReady(*refusals) if wanted else UserError(*refusals)
 
     async def _render(self, sync: Kustomization, owner: Owner, artifact: Artifact) -> Rendered:
         return await self._op.renderer.render(
@@ -106,7 +114,7 @@ class Planner:
         suspects: frozenset[ResourceId],
         resources: Mapping[ResourceId, Resource | None],
     ) -> Plan:
-        options = PlanOptions(prune=sync.spec.prune, suspects=suspects)
+        options = PlanOptions(prune=sync.spec.prune, suspects=suspects, handed_over=self._op.wishes.of_others(owner))
         wanted = needs_live(manifests, inventory, options)
         known = dict(resources)
         for entry in inventory:

@@ -7,6 +7,7 @@ from sluice.api.kinds import REQUESTED_AT, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.core import condition
 from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.plan import Owner
 from sluice.kube.watch import EventType
 from sluice.reconcilers.dependencies import dependencies_of
 from sluice.reconcilers.operator import Operator
@@ -60,10 +61,15 @@ class Wakeups:
         """A Kustomization was made, edited, asked for or deleted; or became ready, which its dependants wait for."""
         if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
             self._syncs.add(key_of(item.metadata))
-        if old is not None and _became_ready(item, old):
+        ready = old is not None and _became_ready(item, old)
+        if ready or (old is not None and _failure(item) != _failure(old)):
             for other in self._op.kustomizations.items():
-                if other.spec.dependsOn and key_of(item.metadata) in dependencies_of(other):
+                # One that is well goes on; one that waits says why, and that has just changed.
+                if (ready or _waits(other)) and key_of(item.metadata) in dependencies_of(other):
                     self._syncs.add(key_of(other.metadata))
+        if ready or event is EventType.DELETED:
+            for owner in self._op.wishes.waiting_for(Owner(item.metadata.namespace, item.metadata.name)):
+                self._syncs.add(NamespacedName(owner.namespace, owner.name))
 
 
 def key_of(meta: ObjectMeta) -> NamespacedName:
@@ -80,8 +86,13 @@ def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
     )
 
 
-def _failure(source: GitRepository) -> str:
-    ready = condition.find_condition(source.status.conditions, condition.READY)
+def _waits(sync: Kustomization) -> bool:
+    ready = condition.find_condition(sync.status.conditions, condition.READY)
+    return ready is not None and ready.status == "False" and ready.reason == condition.DEPENDENCY_NOT_READY
+
+
+def _failure(item: GitRepository | Kustomization) -> str:
+    ready = condition.find_condition(item.status.conditions, condition.READY)
     return ready.message if ready is not None and ready.status == "False" else ""
 
 

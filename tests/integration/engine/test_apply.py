@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
+from tests.operator_fixture import Bench, config_map, deployment, poll
 
 GROUP = "engine.example.com"
 
@@ -121,25 +121,12 @@ metadata: {name: worker, namespace: $NS}
 
 
 def test_a_role_binding_applies_together_with_the_role_that_it_binds(bench: Bench) -> None:
-    sync = bench.source()
-    revision = sync.commit({"rbac.yaml": RBAC})
-    sync.create_source()
-    sync.create()
-    sync.wait_ready(revision)
+    sync = bench.synced({"rbac.yaml": RBAC})
     assert sync.live("rbac.authorization.k8s.io/v1/rolebindings", "reader") is not None
 
 
-def _settled(bench: Bench, files: dict[str, str]) -> Sync:
-    sync = bench.source()
-    revision = sync.commit(dict(files))
-    sync.create_source()
-    sync.create()
-    sync.wait_ready(revision)
-    return sync
-
-
 def test_an_unchanged_revision_sends_nothing_but_the_status_handshake(bench: Bench) -> None:
-    sync = _settled(bench, {f"{n}.yaml": config_map(n) for n in "abc"})
+    sync = bench.synced({f"{n}.yaml": config_map(n) for n in "abc"})
     sync.reconcile()
     audit = bench.audit()
     sync.reconcile()
@@ -149,14 +136,14 @@ def test_an_unchanged_revision_sends_nothing_but_the_status_handshake(bench: Ben
 
 
 def test_a_commit_that_changes_no_object_sends_no_object(bench: Bench) -> None:
-    sync = _settled(bench, {"a.yaml": config_map("a")})
+    sync = bench.synced({"a.yaml": config_map("a")})
     audit = bench.audit()
     sync.wait_ready(sync.push({"README.md": "hello"}))
     assert sync.writes(audit) == []
 
 
 def test_one_changed_object_of_many_costs_one_dry_run_and_one_apply(bench: Bench) -> None:
-    sync = _settled(bench, {f"{n}.yaml": config_map(n) for n in "abcdefgh"})
+    sync = bench.synced({f"{n}.yaml": config_map(n) for n in "abcdefgh"})
     audit = bench.audit()
     sync.wait_ready(sync.push({"c.yaml": config_map("c", "2")}))
     assert [(w.verb, w.path, w.dry_run) for w in sync.writes(audit)] == [
@@ -167,7 +154,7 @@ def test_one_changed_object_of_many_costs_one_dry_run_and_one_apply(bench: Bench
 
 
 def test_every_object_carries_the_owner_labels_and_flux_field_manager(bench: Bench) -> None:
-    sync = _settled(bench, {"a.yaml": config_map("a")})
+    sync = bench.synced({"a.yaml": config_map("a")})
     live = sync.config("a")
     assert live["metadata"]["labels"] == {
         "kustomize.toolkit.fluxcd.io/name": sync.name,
@@ -179,7 +166,7 @@ def test_every_object_carries_the_owner_labels_and_flux_field_manager(bench: Ben
 
 
 def test_an_object_that_left_git_is_deleted_after_the_last_apply(bench: Bench) -> None:
-    sync = _settled(bench, {f"{n}.yaml": config_map(n) for n in "abc"} | {"web.yaml": deployment("web")})
+    sync = bench.synced({f"{n}.yaml": config_map(n) for n in "abc"} | {"web.yaml": deployment("web")})
     audit = bench.audit()
     sync.wait_ready(
         sync.push({"a.yaml": None, "b.yaml": config_map("b", "2"), "web.yaml": None, "d.yaml": config_map("d")})

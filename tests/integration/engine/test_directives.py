@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
+from tests.operator_fixture import Bench, config_map, deployment, poll
 
 SSA = "kustomize.toolkit.fluxcd.io/ssa"
 RECONCILE = "kustomize.toolkit.fluxcd.io/reconcile"
@@ -13,17 +13,8 @@ def note(key: str, value: str) -> str:
     return f"annotations: {{{key}: {value}}}"
 
 
-def synced(bench: Bench, files: dict[str, str], **spec: object) -> Sync:
-    sync = bench.source()
-    revision = sync.commit(dict(files))
-    sync.create_source()
-    sync.create(**spec)
-    sync.wait_ready(revision)
-    return sync
-
-
 def test_if_not_present_creates_once_and_never_updates(bench: Bench) -> None:
-    sync = synced(bench, {"a.yaml": config_map("a", extra=note(SSA, "IfNotPresent"))})
+    sync = bench.synced({"a.yaml": config_map("a", extra=note(SSA, "IfNotPresent"))})
     before = sync.config("a")
     sync.wait_ready(sync.push({"a.yaml": config_map("a", "2", extra=note(SSA, "IfNotPresent"))}))
     after = sync.config("a")
@@ -65,7 +56,7 @@ def test_without_merge_the_fields_that_kubectl_set_are_taken_over_and_undone(ben
 
 
 def test_ignore_neither_applies_nor_deletes(bench: Bench) -> None:
-    sync = synced(bench, {"a.yaml": config_map("a"), "b.yaml": config_map("b", extra=note(SSA, "Ignore"))})
+    sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b", extra=note(SSA, "Ignore"))})
     assert sync.live("configmaps", "b") is None
     sync.wait_ready(sync.push({"a.yaml": config_map("a", "2", extra=note(SSA, "Ignore"))}))
     assert sync.config("a")["data"] == {"key": "1"}
@@ -75,7 +66,7 @@ def test_ignore_neither_applies_nor_deletes(bench: Bench) -> None:
 
 
 def test_reconcile_disabled_in_git_stops_updates(bench: Bench) -> None:
-    sync = synced(bench, {"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
     audit = bench.audit()
     sync.wait_ready(sync.push({"a.yaml": config_map("a", "2", extra=note(RECONCILE, "disabled"))}))
     assert sync.writes(audit) == []
@@ -83,7 +74,7 @@ def test_reconcile_disabled_in_git_stops_updates(bench: Bench) -> None:
 
 
 def test_reconcile_disabled_on_the_live_object_stops_updates_corrections_and_prune(bench: Bench) -> None:
-    sync = synced(bench, {"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
     mine = {"metadata": {"annotations": {RECONCILE: "disabled"}}, "data": {"key": "mine"}}
     bench.api.patch(sync.at("configmaps", "a"), mine)
     sync.wait_ready(sync.push({"a.yaml": config_map("a", "2"), "b.yaml": config_map("b", "2")}))
@@ -94,7 +85,7 @@ def test_reconcile_disabled_on_the_live_object_stops_updates_corrections_and_pru
 
 
 def test_taking_reconcile_disabled_off_again_brings_the_object_back_in_step(bench: Bench) -> None:
-    sync = synced(bench, {"a.yaml": config_map("a")})
+    sync = bench.synced({"a.yaml": config_map("a")})
     mine = {"metadata": {"annotations": {RECONCILE: "disabled"}}, "data": {"key": "mine"}}
     bench.api.patch(sync.at("configmaps", "a"), mine)
     sync.reconcile()
@@ -104,7 +95,7 @@ def test_taking_reconcile_disabled_off_again_brings_the_object_back_in_step(benc
 
 
 def test_an_immutable_field_is_refused_with_its_place_in_git(bench: Bench) -> None:
-    sync = synced(bench, {"apps/web.yaml": deployment("web"), "a.yaml": config_map("a")})
+    sync = bench.synced({"apps/web.yaml": deployment("web"), "a.yaml": config_map("a")})
     uid = (sync.live("apps/v1/deployments", "web") or {})["metadata"]["uid"]
     audit = bench.audit()
     revision = sync.push({"apps/web.yaml": deployment("web", app="other"), "a.yaml": config_map("a", "2")})
@@ -118,7 +109,7 @@ def test_an_immutable_field_is_refused_with_its_place_in_git(bench: Bench) -> No
 
 
 def test_the_force_annotation_recreates_an_object_whose_immutable_field_changed(bench: Bench) -> None:
-    sync = synced(bench, {"web.yaml": deployment("web", extra=note(FORCE, "Enabled")), "a.yaml": config_map("a")})
+    sync = bench.synced({"web.yaml": deployment("web", extra=note(FORCE, "Enabled")), "a.yaml": config_map("a")})
     uid = (sync.live("apps/v1/deployments", "web") or {})["metadata"]["uid"]
     sync.wait_ready(sync.push({"web.yaml": deployment("web", app="other", extra=note(FORCE, "Enabled"))}))
     live = sync.live("apps/v1/deployments", "web") or {}
@@ -130,7 +121,7 @@ def test_the_force_annotation_recreates_an_object_whose_immutable_field_changed(
 
 
 def test_spec_force_recreates_every_object_whose_immutable_field_changed(bench: Bench) -> None:
-    sync = synced(bench, {"web.yaml": deployment("web"), "a.yaml": config_map("a")}, force=True)
+    sync = bench.synced({"web.yaml": deployment("web"), "a.yaml": config_map("a")}, force=True)
     uid = (sync.live("apps/v1/deployments", "web") or {})["metadata"]["uid"]
     keeps = sync.config("a")["metadata"]["uid"]
     sync.wait_ready(sync.push({"web.yaml": deployment("web", app="other"), "a.yaml": config_map("a", "2")}))

@@ -10,15 +10,6 @@ LABEL = "kustomize.toolkit.fluxcd.io/name"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
-def synced(bench: Bench, files: dict[str, str], **spec: object) -> Sync:
-    sync = bench.source()
-    revision = sync.commit(dict(files))
-    sync.create_source()
-    sync.create(**spec)
-    sync.wait_ready(revision)
-    return sync
-
-
 def deletions(bench: Bench, sync: Sync, audit: object) -> list[str]:
     return [w.path for w in sync.writes(audit) if w.verb == "delete"]  # type: ignore[arg-type]
 
@@ -27,7 +18,7 @@ TWO = {"a.yaml": config_map("a"), "b.yaml": config_map("b")}
 
 
 def test_an_object_whose_owner_label_was_changed_by_hand_is_not_pruned(bench: Bench) -> None:
-    sync = synced(bench, TWO)
+    sync = bench.synced(TWO)
     bench.operator.stop()
     bench.api.patch(sync.at("configmaps", "a"), {"metadata": {"labels": {LABEL: "somebody-else"}}})
     sync.push({"a.yaml": None})
@@ -39,7 +30,7 @@ def test_an_object_whose_owner_label_was_changed_by_hand_is_not_pruned(bench: Be
 
 
 def test_an_object_that_lost_its_owner_labels_is_not_pruned(bench: Bench) -> None:
-    sync = synced(bench, TWO)
+    sync = bench.synced(TWO)
     bench.operator.stop()
     bench.api.patch(sync.at("configmaps", "a"), {"metadata": {"labels": None}})
     revision = sync.push({"a.yaml": None})
@@ -52,7 +43,7 @@ def test_an_object_that_lost_its_owner_labels_is_not_pruned(bench: Bench) -> Non
 
 
 def test_an_object_recreated_by_somebody_else_is_not_pruned_although_it_carries_our_labels(bench: Bench) -> None:
-    sync = synced(bench, TWO)
+    sync = bench.synced(TWO)
     bench.operator.stop()
     ours = sync.config("a")
     bench.api.delete(sync.at("configmaps", "a"))
@@ -70,14 +61,14 @@ def test_an_object_recreated_by_somebody_else_is_not_pruned_although_it_carries_
 
 def test_an_object_with_prune_disabled_in_git_stays_when_it_leaves_git(bench: Bench) -> None:
     kept = config_map("a", extra="annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}")
-    sync = synced(bench, {"a.yaml": kept, "b.yaml": config_map("b")})
+    sync = bench.synced({"a.yaml": kept, "b.yaml": config_map("b")})
     sync.wait_ready(sync.push({"a.yaml": None}))
     assert sync.live("configmaps", "a") is not None
     assert sync.inventory() == [f"{sync.target}_b__ConfigMap"]
 
 
 def test_an_object_with_prune_disabled_put_on_by_hand_stays_when_it_leaves_git(bench: Bench) -> None:
-    sync = synced(bench, TWO)
+    sync = bench.synced(TWO)
     note = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/prune": "Disabled"}}}
     bench.api.patch(sync.at("configmaps", "a"), note)
     sync.wait_ready(sync.push({"a.yaml": None}))
@@ -85,7 +76,7 @@ def test_an_object_with_prune_disabled_put_on_by_hand_stays_when_it_leaves_git(b
 
 
 def test_with_prune_off_objects_that_leave_git_stay(bench: Bench) -> None:
-    sync = synced(bench, TWO, prune=False)
+    sync = bench.synced(TWO, prune=False)
     audit = bench.audit()
     sync.wait_ready(sync.push({"a.yaml": None}))
     assert deletions(bench, sync, audit) == []
@@ -108,7 +99,7 @@ def test_objects_of_others_beside_ours_are_never_touched(bench: Bench) -> None:
 
 def test_an_object_held_by_a_finalizer_is_shown_blocks_nothing_and_is_deleted_once(bench: Bench) -> None:
     held = config_map("held", extra="finalizers: [example.com/hold]")
-    sync = synced(bench, {"held.yaml": held, "b.yaml": config_map("b")})
+    sync = bench.synced({"held.yaml": held, "b.yaml": config_map("b")})
     audit = bench.audit()
     sync.wait_ready(sync.push({"held.yaml": None}))
     assert f"{sync.target}_held__ConfigMap" in sync.inventory()
@@ -157,9 +148,7 @@ def undeletable(bench: Bench) -> str:
 
 def test_a_denied_prune_is_reported_keeps_its_entry_and_is_tried_again(bench: Bench, undeletable: str) -> None:
     stuck = config_map("stuck", extra=f'labels: {{{undeletable}: "yes"}}')
-    sync = synced(
-        bench, {"stuck.yaml": stuck, "a.yaml": config_map("a"), "b.yaml": config_map("b")}, retryInterval="1s"
-    )
+    sync = bench.synced({"stuck.yaml": stuck, "a.yaml": config_map("a"), "b.yaml": config_map("b")}, retryInterval="1s")
     applied = sync.status["lastAppliedRevision"]
     revision = sync.push({"stuck.yaml": None, "a.yaml": None, "b.yaml": config_map("b", "2")})
     message = sync.wait_failed(revision, "E309", "PruneFailed")
@@ -178,14 +167,21 @@ def test_a_denied_prune_is_reported_keeps_its_entry_and_is_tried_again(bench: Be
     bench.api.delete(f"{ADMISSION}/validatingadmissionpolicies/{undeletable}")
 
 
-def test_an_object_moved_to_another_sync_is_handed_over_with_its_uid(bench: Bench) -> None:
-    first = synced(bench, TWO)
+def test_an_object_in_two_syncs_is_refused_to_the_second_and_handed_over_with_its_uid(bench: Bench) -> None:
+    first = bench.synced(TWO)
     uid = first.config("a")["metadata"]["uid"]
     second = bench.source()
     revision = second.commit({"a.yaml": config_map("a", "2", namespace=first.target)})
     second.create_source()
-    second.create()
-    # Both have it: the second one is refused, and says who has it.
+    second.create(retryInterval="1s")
     second.wait_failed(revision, "E315")
     assert first.name in second.message
     assert first.config("a")["data"] == {"key": "1"}
+    audit = bench.audit()
+    first.wait_ready(first.push({"a.yaml": None}))
+    second.wait_ready(revision)
+    live = first.config("a")
+    assert live["metadata"]["uid"] == uid
+    assert live["data"] == {"key": "2"}
+    assert live["metadata"]["labels"][LABEL] == second.name
+    assert deletions(bench, first, audit) == []

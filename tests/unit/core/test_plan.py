@@ -124,6 +124,12 @@ def test_with_pruning_off_what_left_is_released() -> None:
     assert only(plan).reason == "pruning is off"
 
 
+def test_an_object_that_another_sync_wants_is_let_go_and_not_deleted() -> None:
+    plan = plan_of([], [entry(A)], {A.id: live()}, PlanOptions(handed_over=frozenset({A.id})))
+    assert only(plan).action is Action.RELEASE
+    assert "takes it over" in only(plan).reason
+
+
 def test_a_suspect_is_sent_again_although_its_text_is_unchanged() -> None:
     plan = plan_of([A], [entry(A)], {A.id: live()}, PlanOptions(suspects=frozenset({A.id})))
     assert only(plan).action is Action.UPDATE
