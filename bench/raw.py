@@ -19,7 +19,7 @@ from bench.objects import Body
 from devcluster import Cluster
 
 IN_FLIGHT = 16
-PATIENCE = 300.0
+PATIENCE = 120.0
 Seen = Callable[[dict[str, Any]], bool]
 
 

@@ -31,6 +31,7 @@ ROOT = Path(__file__).parent.parent
 BUSY = ("kube-apiserver", "etcd", "kube-controller-manager")
 QUIET_SHARE = 0.10
 QUIET_TIMEOUT = 60.0
+SNAPSHOT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,11 @@ async def stand(
                 made.cpu()
                 try:
                     yield made
+                except Exception:
+                    print((folder / "operator.log").read_text(errors="replace")[-4000:], file=sys.stderr)
+                    raise
                 finally:
-                    await asyncio.to_thread(_end, operator)
+                    await asyncio.to_thread(_end, operator, traced=tracing is not None and tracing.memory)
 
 
 async def _prepare(cluster: Cluster, api: RawApi) -> None:
@@ -177,7 +181,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], *, traced: bool = False) -> None:
+    if traced and process.poll() is None:
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(SNAPSHOT_SECONDS)
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:

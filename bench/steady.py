@@ -33,8 +33,10 @@ FIGURES_1001 = ("one_file", "one_file_requests", "noop_requests", "idle_requests
 async def measure_1001(tracing: Tracing, idle_seconds: float) -> list[Figure]:
     """All figures of the stand with 1,001 objects; `idle_seconds` 0 leaves out the idle window."""
     async with stand("steady-1001", files("objects", mixed("steady")), audit=True, tracing=tracing) as place:
-        await _begin(place)
-        figures = [*await _one_file(place), await _noop(place), _memory(place, 1)]
+        notes = [await _begin(place)]
+        figures = await _one_file(place)
+        notes.append(f"after the changes {place.peak.mb:.0f} MB at most")
+        figures += [await _noop(place), _memory(place, 1, tuple(notes))]
         if idle_seconds:
             figures.append(await _idle(place, idle_seconds))
         return figures
@@ -43,18 +45,20 @@ async def measure_1001(tracing: Tracing, idle_seconds: float) -> list[Figure]:
 async def measure_10001(tracing: Tracing) -> list[Figure]:
     """`rss_10001_mb`: first sync, one change, one request."""
     async with stand("steady-10001", files("objects", mixed("steady", 10)), audit=True, tracing=tracing) as place:
-        took = await _begin(place)
+        begun = await _begin(place)
         seconds, _ = await _change(place, 0)
         await _ask_once(place)
-        notes = (f"first sync {took:.1f} s, one file {seconds:.2f} s",)
-        return [_memory(place, 10, notes)]
+        return [_memory(place, 10, (begun, f"one file {seconds:.2f} s"))]
 
 
-async def _begin(place: Stand) -> float:
+async def _begin(place: Stand) -> str:
+    """Fetch and sync; returns what that took, in words."""
+    start = place.peak.mb
     revision = await fetch_source(place)
+    fetched = place.peak.mb
     took = await first_sync(place, "objects", "./objects", revision)
     await place.quiet()
-    return took
+    return f"{start:.0f} MB at most when ready, {fetched:.0f} fetched, {place.peak.mb:.0f} synced ({took:.1f} s)"
 
 
 async def _one_file(place: Stand) -> list[Figure]:

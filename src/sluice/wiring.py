@@ -85,13 +85,15 @@ async def run_operator(
     ready = asyncio.Event()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(KubeClient(access, max_in_flight=32))
+        # Connections of their own: a renewal must never stand in line behind applies that a webhook holds up.
+        lease_client = await stack.enter_async_context(KubeClient(access, max_in_flight=len(LEASES)))
         await stack.enter_async_context(serving(settings.health_address, settings.metrics_address, ready.is_set))
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
         discovery = Discovery(client)
         if settings.flag_source is None:
             await _require_crds(discovery)
-        candidates = [Candidate(client, LeaseName(settings.namespace, n, settings.identity)) for n in LEASES]
+        candidates = [Candidate(lease_client, LeaseName(settings.namespace, n, settings.identity)) for n in LEASES]
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))

@@ -30,12 +30,14 @@ class FileTree:
 
     entries: tuple[FileEntry, ...]
     by_path: dict[str, FileEntry] = field(init=False, repr=False, compare=False)
+    symlinks: tuple[FileEntry, ...] = field(init=False, repr=False, compare=False)
     _paths: list[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         entries = tuple(sorted(self.entries, key=lambda e: e.path))
         object.__setattr__(self, "entries", entries)
         object.__setattr__(self, "by_path", {entry.path: entry for entry in entries})
+        object.__setattr__(self, "symlinks", tuple(entry for entry in entries if entry.mode == "symlink"))
         object.__setattr__(self, "_paths", [entry.path for entry in entries])
 
     def under(self, folder: str) -> tuple[FileEntry, ...]:

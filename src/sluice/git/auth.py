@@ -14,17 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
-
 from sluice.core.codes import AUTH_REFUSED, HOST_UNVERIFIED, NOT_HONOURED, SPEC_INVALID
 from sluice.core.errors import UserError
 from sluice.core.git_url import GitUrl
 from sluice.core.problem import Code, Problem
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PEM_BEGIN = b"-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +133,13 @@ def _ssh_auth(data: Mapping[str, bytes]) -> GitAuth:
     missing = [key for key in ("identity", "known_hosts") if not data.get(key, b"").strip()]
     if missing:
         raise ssh_needs(missing)
-    key = _load_identity(data["identity"], _text(data, "password"))
-    plain = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
+    from sluice.git.ssh_identity import open_identity  # what it needs takes 9 MB, and few sources use ssh
+
+    identity, fingerprint = open_identity(data["identity"], _text(data, "password"))
     return GitAuth(
-        identity=plain,
+        identity=identity,
         known_hosts=data["known_hosts"].replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n",
-        fingerprint=_fingerprint(key),
+        fingerprint=fingerprint,
     )
 
 
@@ -154,38 +148,6 @@ def ssh_needs(missing: Sequence[str]) -> UserError:
     names = " and ".join(repr(key) for key in missing)
     fix = "create it with: flux create secret git NAME --url=ssh://…"
     return _refused(AUTH_REFUSED, f"git over ssh needs a Secret with {names}", fix)
-
-
-def _load_identity(text: bytes, password: str) -> SSHPrivateKeyTypes:
-    if _PEM_BEGIN not in text:
-        raise _refused(AUTH_REFUSED, "the Secret's 'identity' is not a private key in PEM form", "give the private key")
-    secret = password.encode() or None
-    body = text.replace(b"\r\n", b"\n").strip() + b"\n"
-    load = serialization.load_ssh_private_key if b"OPENSSH PRIVATE KEY" in body else serialization.load_pem_private_key
-    try:
-        key = load(body, secret if _is_encrypted(body) else None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        cause = "'password' does not open it, or it is damaged" if secret else "it is encrypted, or damaged"
-        title = "the Secret's 'identity' can't be read"
-        fix = "put the passphrase in the key 'password'" if not secret else "check 'password'"
-        raise UserError(Problem(AUTH_REFUSED, title, field="spec.secretRef", cause=cause, fix=fix)) from None
-    return key  # type: ignore[return-value]  # a kind that ssh can't use fails in private_bytes
-
-
-def _is_encrypted(body: bytes) -> bool:
-    if b"OPENSSH PRIVATE KEY" not in body:
-        return b"ENCRYPTED" in body
-    try:
-        raw = base64.b64decode(b"".join(body.split(b"\n")[1:-2]))
-    except ValueError:
-        return False
-    return not raw.startswith(b"openssh-key-v1\0\0\0\0\x04none")
-
-
-def _fingerprint(key: SSHPrivateKeyTypes) -> str:
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    digest = hashlib.sha256(base64.b64decode(public.split()[1])).digest()
-    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def _refused(code: Code, title: str, fix: str) -> UserError:

@@ -42,7 +42,7 @@ class Links:
     @staticmethod
     async def of(tree: FileTree, blobs: BlobReader) -> Links:
         """Read the targets of all symlinks of the tree."""
-        entries = [entry for entry in tree.entries if entry.mode == "symlink"]
+        entries = tree.symlinks
         contents = await blobs.read(entries) if entries else []
         return Links(
             {e.path: data.decode("utf-8", "surrogateescape") for e, data in zip(entries, contents, strict=True)}

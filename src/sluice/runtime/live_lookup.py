@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from sluice.core.ids import ResourceId
@@ -43,7 +44,7 @@ class LiveLookup:
                 answers[key] = live
             else:
                 asked.setdefault((resource, key.namespace), []).append(key)
-        absent = await self._absent_namespaces({namespace for _, namespace in asked if namespace})
+        absent = await self._absent_namespaces(_worth_a_look(asked))
         work = []
         for (resource, namespace), keys in asked.items():
             if namespace in absent:
@@ -55,10 +56,8 @@ class LiveLookup:
         await together(work)
         return answers
 
-    async def _absent_namespaces(self, namespaces: set[str]) -> set[str]:
+    async def _absent_namespaces(self, namespaces: Collection[str]) -> set[str]:
         """Those that do not exist: nothing is in them, so nothing has to be looked for there."""
-        if len(namespaces) == 0:
-            return set()
         namespace_kind = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
         unknown = [n for n in namespaces if self._owned.get(ResourceId(NAMESPACE.group, NAMESPACE.kind, "", n)) is None]
         if len(unknown) > LIST_FROM:
@@ -78,3 +77,11 @@ class LiveLookup:
         found = {m.name: m for m in listed.items}
         for key in keys:
             answers[key] = live_of(found[key.name]) if key.name in found else None
+
+
+def _worth_a_look(asked: Mapping[tuple[Resource, str], list[ResourceId]]) -> set[str]:
+    """The namespaces in which more than one object is asked for: with one, its own answer says as much."""
+    counts: Counter[str] = Counter()
+    for (_, namespace), keys in asked.items():
+        counts[namespace] += len(keys)
+    return {namespace for namespace, count in counts.items() if namespace and count > 1}

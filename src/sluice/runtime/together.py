@@ -1,4 +1,4 @@
-"""Concurrent awaits whose failure is one exception: a TaskGroup without the group in its errors."""
+"""Concurrent awaits, a bounded number at a time, whose failure is one exception without a group around it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,32 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Below what a client has in flight: ten thousand objects of one sync must not stand in line before everybody else's.
+AT_ONCE = 16
 
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run all of `work` at once and return the results in order.
 
-    The first failure cancels the rest and is raised as it is, not wrapped in a group.
+async def together(work: Iterable[Coroutine[Any, Any, T]], at_once: int = AT_ONCE) -> list[T]:
+    """Run all of `work`, `at_once` at a time, and return the results in order.
+
+    `work` is drawn from only when there is room, so a generator's coroutines are never all in memory. The first failure
+    cancels what runs and is raised as it is, not wrapped in a group; what has not begun never does.
     """
-    with one_failure():
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    return [task.result() for task in tasks]
+    results: dict[int, T] = {}
+    waiting = enumerate(work)
+
+    async def draw() -> None:
+        for number, one in waiting:
+            results[number] = await one
+
+    try:
+        with one_failure():
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(draw())
+    finally:
+        for _, one in waiting:
+            one.close()
+    return [results[number] for number in sorted(results)]
 
 
 @contextmanager
