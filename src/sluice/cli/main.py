@@ -158,7 +158,7 @@ def _run(argv: list[str], flags: Flags) -> ExitCode:
     try:
         refuse_secrets(argv)
         apply_environment(flags, settings.cli_environment())
-        answer = root.main(argv, prog_name="sluice", standalone_mode=False, obj=flags)
+        answer = _invoke(argv, flags)
     except click.exceptions.NoArgsIsHelpError as error:
         terminal.warn(error.format_message())
         return ExitCode.USAGE
@@ -178,6 +178,19 @@ def _run(argv: list[str], flags: Flags) -> ExitCode:
     except Exception as error:  # noqa: BLE001 - a person must never see a bare traceback
         return _crashed(terminal, error)
     return answer if isinstance(answer, ExitCode) else ExitCode(answer or 0)
+
+
+def _invoke(argv: list[str], flags: Flags) -> Any:
+    """What `root.main` does, but for its own handling of interrupts and closed pipes."""
+    if instruction := settings.environment().get("_SLUICE_COMPLETE"):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(root, {}, "sluice", "_SLUICE_COMPLETE", instruction)
+    try:
+        with root.make_context("sluice", argv, obj=flags) as context:
+            return root.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
 
 
 def _output_of(argv: list[str], flags: Flags) -> str:

@@ -18,6 +18,7 @@ _SERVER_METADATA = frozenset(
     {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink", "deletionTimestamp"}
 )
 _SECRET = GroupKind("", "Secret")
+_ANNOTATIONS = "metadata.annotations"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -107,7 +108,8 @@ def _join(path: str, key: str) -> str:
 
 def _mask(change: FieldChange) -> FieldChange:
     root = change.path.partition(".")[0].partition("[")[0]
-    if root not in {"data", "stringData"} and _LAST_APPLIED not in change.path:
+    # All annotations at once may hold the copy of the whole Secret that kubectl keeps in one.
+    if root not in {"data", "stringData"} and _LAST_APPLIED not in change.path and change.path != _ANNOTATIONS:
         return change
     hidden: dict[str, Any] = {side: MASK for side in ("before", "after") if getattr(change, side) is not ABSENT}
     return replace(change, **hidden)

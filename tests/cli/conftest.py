@@ -1,0 +1,72 @@
+"""The real command as people run it: a process with its own environment, whose streams and exit code are seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The answer, as a program reads it."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Sluice:
+    """Runs `sluice` with an environment of its own."""
+
+    home: Path
+    environment: Mapping[str, str]
+
+    def env(self, **more: str) -> dict[str, str]:
+        """The whole environment of one run."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "PYTHONUTF8": "1",
+            "USER": "ada",
+            **self.environment,
+            **more,
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        """The argument list of one run."""
+        return [sys.executable, "-m", "sluice", *arguments]
+
+    def __call__(self, *arguments: str, cwd: Path | None = None, **more: str) -> Ran:
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.env(**more),
+            cwd=cwd or self.home,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def sluice(tmp_path: Path) -> Sluice:
+    """The command on a machine without any kubeconfig."""
+    return Sluice(tmp_path, {})

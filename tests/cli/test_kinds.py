@@ -1,0 +1,57 @@
+"""The words after a verb: every form that people type, to kinds and names."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluice.cli.exit_codes import UsageRefused
+from sluice.cli.kinds import GIT, SYNCS, Kind, choose
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds", "names"),
+    [
+        (("ks",), (SYNCS,), ()),
+        (("kustomization", "apps"), (SYNCS,), ("apps",)),
+        (("kustomizations", "a", "b"), (SYNCS,), ("a", "b")),
+        (("ks/apps",), (SYNCS,), ("apps",)),
+        (("git/fleet", "gitrepository/other"), (GIT,), ("fleet", "other")),
+        (("sources",), (GIT,), ()),
+        (("sources", "git"), (GIT,), ()),
+        (("source", "git", "fleet"), (GIT,), ("fleet",)),
+        (("sources", "all"), (GIT,), ()),
+        (("all",), (GIT, SYNCS), ()),
+        (("apps",), (SYNCS,), ()),
+        (("gitrepo", "x"), (GIT,), ("x",)),
+    ],
+)
+def test_kinds_and_names_are_read_in_every_form(
+    words: tuple[str, ...], kinds: tuple[Kind, ...], names: tuple[str, ...]
+) -> None:
+    chosen = choose(words)
+    assert (chosen.kinds, chosen.names) == (kinds, names)
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds", "names"),
+    [
+        ((), (SYNCS,), ()),
+        (("apps",), (SYNCS,), ("apps",)),
+        (("ks",), (SYNCS,), ("ks",)),
+        (("apps", "web"), (SYNCS,), ("apps", "web")),
+        (("ks", "apps"), (SYNCS,), ("apps",)),
+        (("source", "git", "fleet"), (GIT,), ("fleet",)),
+        (("kustomization", "apps"), (SYNCS,), ("apps",)),
+    ],
+)
+def test_with_a_default_kind_one_word_is_a_name(
+    words: tuple[str, ...], kinds: tuple[Kind, ...], names: tuple[str, ...]
+) -> None:
+    chosen = choose(words, default="ks")
+    assert (chosen.kinds, chosen.names) == (kinds, names)
+
+
+@pytest.mark.parametrize("words", [(), ("pods",), ("ks/a", "git/b"), ("sources", "oci"), ("ks", "../x"), ("all/x",)])
+def test_what_can_not_be_meant_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageRefused):
+        choose(words)

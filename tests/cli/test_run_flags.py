@@ -1,0 +1,96 @@
+"""`sluice run`: flags to settings, fluxd's and Flux's names, and what is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from sluice.cli.exit_codes import UsageRefused
+from sluice.cli.flags import Flags
+from sluice.cli.fluxd_flags import REFUSED
+from sluice.cli.run import run, settings_of
+from sluice.core import codes
+from sluice.settings import Settings
+
+
+def settings_from(*arguments: str, flags: Flags | None = None) -> Settings:
+    context = run.make_context("run", list(arguments), obj=flags or Flags())
+    return settings_of(context.obj, context.params)
+
+
+def test_flag_mode_has_fluxds_defaults() -> None:
+    source = settings_from("--git-url", "git@git.example:me/fleet").flag_source
+    assert source is not None
+    assert source.branch == "master"
+    assert source.paths == ("",)
+    assert (source.poll_interval, source.sync_interval, source.timeout) == ("5m", "5m", "20s")
+    assert not source.garbage_collection
+
+
+def test_paths_are_repeated_or_separated_by_commas() -> None:
+    source = settings_from("--git-url=https://git.example/x", "--git-path=a,b", "--git-path", "c").flag_source
+    assert source is not None
+    assert source.paths == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(("text", "expected"), [((), True), (("=true",), True), (("=false",), False)])
+def test_switches_take_gos_form(text: tuple[str, ...], expected: bool) -> None:
+    flag = "--sync-garbage-collection" + "".join(text)
+    source = settings_from("--git-url=https://git.example/x", flag, "--git-readonly").flag_source
+    assert source is not None
+    assert source.garbage_collection is expected
+
+
+def test_the_arguments_of_the_shipped_deployment_are_taken() -> None:
+    from sluice.api.install import InstallOptions, manifests
+
+    deployment: Any = manifests(InstallOptions(version="1.0.0"))[-1]
+    verb, *arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert verb == "run"
+    chosen = settings_from(*arguments)
+    assert chosen.storage == Path("/data")
+    assert (chosen.metrics_address, chosen.health_address) == (":8080", ":9440")
+
+
+def test_the_namespace_names_the_host_of_artifacts() -> None:
+    chosen = settings_from("--runtime-namespace", "gitops", "--watch-all-namespaces=false")
+    assert chosen.namespace == chosen.watch_namespace == "gitops"
+    assert chosen.artifact_host == "source-controller.gitops.svc.cluster.local."
+
+
+@pytest.mark.parametrize("flag", sorted(REFUSED))
+@pytest.mark.parametrize("value", ["", "=x"])
+def test_flags_of_fluxd_that_are_not_acted_on_are_refused_by_name(flag: str, value: str) -> None:
+    with pytest.raises(UsageRefused) as refused:
+        settings_from("--git-url=https://git.example/x", flag + value)
+    [problem] = refused.value.problems
+    assert problem.code is codes.NOT_HONOURED
+    assert flag in problem.title
+    assert problem.cause
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--git-branch", "main"), "--git-branch"),
+        (("--git-url=https://git.example/x", "--git-path=/apps"), "--git-path"),
+        (("--git-url=https://git.example/x", "--git-path=../up"), "--git-path"),
+        (("--git-url=https://git.example/x", "--git-poll-interval=5"), "--git-poll-interval"),
+        (("--git-url=https://git.example/x", "--git-branch=a..b"), "a..b"),
+        (("--git-url=file:///etc",), "git URL"),
+        (("--health-addr=9440",), "--health-addr"),
+        (("--runtime-namespace=A",), "--runtime-namespace"),
+    ],
+)
+def test_values_that_can_not_be_used_are_usage_errors(arguments: tuple[str, ...], named: str) -> None:
+    with pytest.raises(UsageRefused) as refused:
+        settings_from(*arguments)
+    assert named in str(refused.value)
+
+
+def test_an_unknown_flag_is_no_flag_of_run() -> None:
+    with pytest.raises(click.NoSuchOption):
+        settings_from("--git-pol-interval=5m")

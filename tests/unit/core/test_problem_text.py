@@ -1,0 +1,46 @@
+"""Problems written into a message are read back from it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.core import codes
+from sluice.core.ids import ResourceId
+from sluice.core.problem import Origin, Problem, summarize
+from sluice.core.problem_text import ToldProblem, read_problems
+
+TITLES = st.text("abcdefgh ", min_size=1, max_size=30).map(str.strip).filter(bool)
+TEXTS = st.text("abcdefgh .,'", max_size=30).map(str.strip)
+PROBLEMS = st.builds(
+    Problem,
+    st.sampled_from(codes.CODES),
+    TITLES,
+    st.none()
+    | st.just(ResourceId("apps", "Deployment", "shop", "web"))
+    | st.just(ResourceId("", "Namespace", "", "n")),
+    st.none() | st.builds(Origin, st.just("apps/web.yaml"), st.integers(0, 99), commit=st.just("a1b2c3d")),
+    cause=TEXTS,
+    fix=TEXTS,
+)
+
+
+@given(st.lists(PROBLEMS, min_size=1, max_size=5))
+def test_a_summary_tells_every_part_of_every_problem(problems: list[Problem]) -> None:
+    told = read_problems(summarize(tuple(problems)))
+    assert told == tuple(
+        ToldProblem(
+            p.title,
+            p.code.number,
+            str(p.subject) if p.subject else "",
+            str(p.origin) if p.origin else "",
+            p.cause,
+            p.fix,
+        )
+        for p in problems
+    )
+
+
+def test_a_message_of_another_form_is_told_whole() -> None:
+    assert read_problems("context deadline exceeded") == (ToldProblem("context deadline exceeded"),)
+    assert read_problems("") == ()
