@@ -170,6 +170,12 @@ def test_without_a_terminal_every_step_is_observed_and_nothing_is_left_behind(ne
     assert newcomer.left_behind() == []
 
 
+def test_the_readme_shows_such_a_run() -> None:
+    blocks = (ROOT / "README.md").read_text().split("```")
+    (shown,) = [block for block in blocks if "$ make demo" in block]
+    lines_with(shown, *TOUR, r"^✓ done           5 steps seen in the API server; nothing is left behind")
+
+
 def seconds(text: str) -> float:
     return float(text[:-2]) / 1000 if text.endswith("ms") else float(text[:-1])
 
