@@ -142,7 +142,6 @@ async def _arrive(place: Place, storage: Path, stop: asyncio.Event) -> None:
 
 async def _start_operator(place: Place, storage: Path, stop: asyncio.Event) -> None:
     """Start the operator; return when it serves."""
-    (storage / "render").mkdir(parents=True)
     namespace, ready = place.home.namespace, asyncio.Event()
     settings = Settings(
         namespace=namespace, watch_namespace=namespace, storage=storage, identity=DEMO, git_allow_loopback=True
