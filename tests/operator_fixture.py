@@ -8,6 +8,7 @@ a namespace for what is applied. Every wait is a poll with a deadline that fails
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import secrets
@@ -232,10 +233,20 @@ class RunningOperator:
             for task in asyncio.all_tasks(loop):
                 task.cancel()
 
-        loop.call_soon_threadsafe(cancel_all)
-        self._thread.join(20)
+        for _ in range(100):  # what hangs in its farewell is cancelled there, too
+            if not self._thread.is_alive():
+                break
+            with contextlib.suppress(RuntimeError):  # the loop closed a moment ago
+                loop.call_soon_threadsafe(cancel_all)
+            self._thread.join(0.1)
+        assert not self._thread.is_alive(), "the operator could not be killed"
         self._thread = None
         self.failure = None
+
+    def ensure(self) -> None:
+        """Start it unless it runs."""
+        if self._thread is None or not self._thread.is_alive():
+            self.start()
 
     def restart(self) -> None:
         """Stop it and start it again with the same disk."""

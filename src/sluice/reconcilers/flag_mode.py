@@ -75,7 +75,7 @@ class FlagObjects(Generic[S]):
         """All of them."""
         return list(self._objects.values())
 
-    async def write(self, key: NamespacedName, status: Mapping[str, Any]) -> None:
+    async def write(self, key: NamespacedName, status: Mapping[str, Any], present: msgspec.Struct) -> None:
         """Keep the status for the next turn, and log a Ready condition that changed."""
         old = self._objects[key]
         merged = {**msgspec.to_builtins(old.status), **{k: msgspec.to_builtins(v) for k, v in status.items()}}

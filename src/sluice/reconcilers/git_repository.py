@@ -260,6 +260,7 @@ class GitRepositoryReconciler:
                 "observedSparseCheckout": source.spec.sparseCheckout or None,
                 "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
             },
+            source.status,
         )
         if fresh:
             revision = {f"{GROUP}/revision": str(artifact.revision), f"{GROUP}/digest": artifact.digest}
@@ -278,7 +279,7 @@ class GitRepositoryReconciler:
         }
         if stalled:
             status["observedGeneration"] = source.metadata.generation
-        await self._op.git_status.write(_key(source), status)
+        await self._op.git_status.write(_key(source), status, source.status)
         self._op.git_events.record(subject_of(source), "Warning", reason, str(error))
         log.warning("source failed", kind=KIND, namespace=source.metadata.namespace, name=source.metadata.name,
                     reason=reason, error=str(error))  # fmt: skip

@@ -265,12 +265,12 @@ class KustomizationReconciler:
         stamp = condition.Stamp(sync.metadata.generation, self._op.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         key = NamespacedName(sync.metadata.namespace, sync.metadata.name)
         conditions = condition.progressing(sync.status.conditions, message, stamp)
-        await self._op.sync_status.write(key, {"conditions": conditions})
+        await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
 
     async def _report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
         meta = sync.metadata
         key = NamespacedName(meta.namespace, meta.name)
-        await self._op.sync_status.write(key, status_of(sync, turnout, started, self._op.now()))
+        await self._op.sync_status.write(key, status_of(sync, turnout, started, self._op.now()), sync.status)
         subject = Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
         changed = any(outcome.result != "unchanged" for outcome in turnout.outcomes)

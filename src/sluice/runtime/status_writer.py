@@ -17,8 +17,8 @@ from sluice.kube.resource import Resource
 class Statuses(Protocol):
     """Where reconcilers put what they report."""
 
-    async def write(self, key: NamespacedName, status: Mapping[str, Any]) -> None:
-        """Set these top-level fields of the status; None removes one, the others stay."""
+    async def write(self, key: NamespacedName, status: Mapping[str, Any], present: msgspec.Struct) -> None:
+        """Set these top-level fields of the status; None removes one, the others stay. `present` is what it is now."""
         ...
 
     def forget(self, key: NamespacedName) -> None:
@@ -35,11 +35,16 @@ class StatusWriter:
         self._manager = manager
         self._written: dict[NamespacedName, dict[str, bytes]] = {}
 
-    async def write(self, key: NamespacedName, status: Mapping[str, Any]) -> None:
-        """Send the fields that differ from what this process wrote last. An object that is gone is no error."""
-        known = self._written.setdefault(key, {})
+    async def write(self, key: NamespacedName, status: Mapping[str, Any], present: msgspec.Struct) -> None:
+        """Send the fields that differ from what this process wrote last, at its first write from `present`.
+
+        An object that is gone is no error.
+        """
+        if key not in self._written:
+            self._written[key] = {n: _digest_of(getattr(present, n, None)) for n in present.__struct_fields__}
+        known = self._written[key]
         encoded = {name: msgspec.json.encode(value) for name, value in status.items()}
-        digests = {name: hashlib.sha256(value).digest() for name, value in encoded.items()}
+        digests = {name: _digest_of(value) for name, value in status.items()}
         changed = {n: msgspec.Raw(encoded[n]) for n, digest in digests.items() if known.get(n) != digest}
         if not changed:
             return
@@ -58,3 +63,8 @@ class StatusWriter:
     def forget(self, key: NamespacedName) -> None:
         """Drop what is remembered of an object that is gone."""
         self._written.pop(key, None)
+
+
+def _digest_of(value: Any) -> bytes:
+    """Names a field's value; one that is empty is one that is not set."""
+    return hashlib.sha256(msgspec.json.encode(value or None)).digest()
