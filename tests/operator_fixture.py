@@ -82,7 +82,9 @@ class Api:
             try:
                 self._connection.request(method, path, payload, headers)
                 answer = self._connection.getresponse()
-                return answer.status, json.loads(answer.read() or b"{}")
+                text = answer.read()
+                plain = "json" not in answer.headers.get("Content-Type", "")
+                return answer.status, {"text": text.decode()} if plain else json.loads(text or b"{}")
             except (http.client.HTTPException, ConnectionError):
                 self._connection.close()
                 if attempt == 2:
@@ -306,16 +308,22 @@ class Sync:
     target: str
     repo: WorkingRepo
     requests: int = 0
+    home: str = ""
+
+    @property
+    def namespace(self) -> str:
+        """Where its own objects are: the operator's namespace unless `home` says otherwise."""
+        return self.home or self.bench.namespace
 
     @property
     def path(self) -> str:
         """The Kustomization's path in the API."""
-        return f"{SYNCS}/namespaces/{self.bench.namespace}/kustomizations/{self.name}"
+        return f"{SYNCS}/namespaces/{self.namespace}/kustomizations/{self.name}"
 
     @property
     def source_path(self) -> str:
         """The GitRepository's path in the API."""
-        return f"{SOURCES}/namespaces/{self.bench.namespace}/gitrepositories/{self.name}"
+        return f"{SOURCES}/namespaces/{self.namespace}/gitrepositories/{self.name}"
 
     def create_source(self, **spec: Any) -> None:
         """Make the GitRepository."""
@@ -324,7 +332,7 @@ class Sync:
             {
                 "apiVersion": "source.toolkit.fluxcd.io/v1",
                 "kind": "GitRepository",
-                "metadata": {"name": self.name, "namespace": self.bench.namespace},
+                "metadata": {"name": self.name, "namespace": self.namespace},
                 "spec": {
                     "url": self.bench.git.url(self.name),
                     "interval": "1h",
@@ -336,7 +344,7 @@ class Sync:
 
     def create(self, **spec: Any) -> None:
         """Make the Kustomization."""
-        metadata = {"name": self.name, "namespace": self.bench.namespace, **spec.pop("metadata", {})}
+        metadata = {"name": self.name, "namespace": self.namespace, **spec.pop("metadata", {})}
         base = {
             "interval": "1h",
             "retryInterval": "1h",

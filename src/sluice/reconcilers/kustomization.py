@@ -48,7 +48,7 @@ class _Memory:
     """What is remembered of one sync between turns."""
 
     suspects: set[ResourceId] = field(default_factory=set)
-    waits: int = 0
+    waiting_since: float | None = None
     corrections: int = 0
     corrected_at: float = 0.0
 
@@ -94,10 +94,14 @@ class KustomizationReconciler:
             except SluiceError as error:
                 turnout = self._turnout_of(sync, error)
         memory = self._memory_of(sync)
-        if turnout.reason == "ArtifactFailed" and not turnout.problems[0].cause and not memory.waits:
-            memory.waits += 1
-            return SOURCE_PATIENCE
-        memory.waits = 0
+        if turnout.reason == "ArtifactFailed" and not turnout.problems[0].cause:
+            if memory.waiting_since is None:
+                memory.waiting_since = time.monotonic()
+            left = memory.waiting_since + SOURCE_PATIENCE - time.monotonic()
+            if left > 0:
+                return left
+        else:
+            memory.waiting_since = None
         await self._report(sync, turnout, started)
         return self._next(sync, turnout)
 
