@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.operator_fixture import bench, crds, log_capture
+
+__all__ = ["bench", "crds", "log_capture"]
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -51,11 +55,16 @@ class Sluice:
         """The argument list of one run."""
         return [sys.executable, "-m", "sluice", *arguments]
 
-    def __call__(self, *arguments: str, cwd: Path | None = None, **more: str) -> Ran:
+    def __call__(self, *arguments: str, **more: str) -> Ran:
+        """Run it in the home folder, with more variables."""
+        return self.within(self.home, *arguments, **more)
+
+    def within(self, folder: Path, *arguments: str, **more: str) -> Ran:
+        """Run it in a folder."""
         done = subprocess.run(
             self.command(*arguments),
             env=self.env(**more),
-            cwd=cwd or self.home,
+            cwd=folder,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sluice import __version__
 from sluice.cli.exit_codes import MEANINGS, ExitCode, UsageRefused, exit_code_of, table
+from sluice.cli.version import version_skew
 from sluice.core import codes
 from sluice.core.errors import AuthenticationFailed, ClusterError, NotReady, RemoteError, SluiceError, UserError
 from sluice.core.problem import Code, Problem
@@ -42,3 +44,13 @@ def test_an_error_has_the_exit_code_of_the_table(error: SluiceError, code: int) 
 def test_every_exit_code_has_a_meaning_and_is_printed() -> None:
     assert set(MEANINGS) == set(ExitCode)
     assert all(meaning in table() for meaning in MEANINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("operator", "minor", "warns"),
+    [("", "37", 0), (__version__, "31", 0), (f"{__version__}-rc.1", "37", 0), ("99.0.0", "37", 1), ("99.0.0", "20", 2)],
+)
+def test_b147_versions_that_do_not_go_together_are_warned_about(operator: str, minor: str, warns: int) -> None:
+    found = version_skew(operator, "1", minor)
+    assert len(found) == warns
+    assert all(warning.startswith("VersionSkew: ") for warning in found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -21,7 +20,7 @@ from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
 from sluice.cli.terminal import one_line
 from sluice.cli.view import View, fields_of, short_revision, view_of
-from sluice.kube.watch import EventType, WatchEvent
+from sluice.kube.watch import EventType
 
 HEADERS = ("NAME", "READY", "STATUS", "REVISION", "SUSPENDED", "AGE")
 WIDE = ("SOURCE", "PATH", "OBJECTS", "REASON")
@@ -121,19 +120,25 @@ async def _follow(cluster: Cluster, kind: Kind, chosen: Chosen, known: dict[tupl
             if event.item is None or (chosen.names and event.name not in chosen.names):
                 continue
             view = view_of(kind, event.item)
-            if event.type is EventType.DELETED or known.get((kind, view.namespace, view.name)) != view:
-                known[kind, view.namespace, view.name] = view
-                _tell(cluster, chosen.kinds, event, view)
+            key = (kind, view.namespace, view.name)
+            before = known.pop(key, None)
+            if event.type is EventType.DELETED:
+                _tell(cluster, chosen.kinds, EventType.DELETED, view)
+                continue
+            known[key] = view
+            if before != view:
+                # A watch begins by telling everything as added, also what changed since the list before it.
+                _tell(cluster, chosen.kinds, EventType.MODIFIED if before else EventType.ADDED, view)
 
 
-def _tell(cluster: Cluster, kinds: Sequence[Kind], event: WatchEvent[Any], view: View) -> None:
+def _tell(cluster: Cluster, kinds: Sequence[Kind], event: EventType, view: View) -> None:
     if cluster.flags.structured:
-        write_structured(cluster.terminal, {"type": str(event.type), "object": fields_of(view)}, one_line=True)
+        write_structured(cluster.terminal, {"type": str(event), "object": fields_of(view)}, one_line=True)
     elif cluster.flags.output == "name":
         cluster.terminal.answer(view.kind.full_name(view.name))
     else:
         row = _row(cluster, view, mixed=len(kinds) > 1)
-        if event.type is EventType.DELETED:
+        if event is EventType.DELETED:
             row[_headers(cluster).index("STATUS")] = "deleted"
         write_table(cluster.terminal, _headers(cluster), [row])
     cluster.terminal.out.flush()

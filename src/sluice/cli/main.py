@@ -66,13 +66,6 @@ SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_
 class Root(click.Group):
     """The `sluice` command: knows its verbs by name and imports one only to run it or to print its help."""
 
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """Give completion, which brings none, flags of its own."""
-        extra.setdefault("obj", Flags())
-        return super().make_context(info_name, args, parent, **extra)
-
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All verbs that are listed."""
         return [name for group in _GROUPS.values() for name in group]
@@ -185,7 +178,7 @@ def _invoke(argv: list[str], flags: Flags) -> Any:
     if instruction := settings.environment().get("_SLUICE_COMPLETE"):
         from click.shell_completion import shell_complete
 
-        return shell_complete(root, {}, "sluice", "_SLUICE_COMPLETE", instruction)
+        return shell_complete(root, {"obj": flags}, "sluice", "_SLUICE_COMPLETE", instruction)
     try:
         with root.make_context("sluice", argv, obj=flags) as context:
             return root.invoke(context)

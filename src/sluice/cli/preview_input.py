@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from sluice.api.kustomization import Kustomization
 from sluice.cli.cluster import Cluster, open_cluster
 from sluice.cli.conflicts import refuse_together
 from sluice.cli.flags import usage
+from sluice.cli.installation import find_operator
 from sluice.cli.kinds import GIT, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.local_source import local_source
@@ -24,7 +25,7 @@ from sluice.cli.lookup import find_views
 from sluice.cli.terminal import Terminal
 from sluice.core import codes
 from sluice.core.artifact import Artifact
-from sluice.core.errors import UserError
+from sluice.core.errors import ClusterError, UserError
 from sluice.core.git_url import is_commit
 from sluice.core.ids import ResourceId
 from sluice.core.problem import Problem
@@ -107,7 +108,7 @@ def _compared(wanted: Wanted) -> str:
 async def _operator(cluster: Cluster, wanted: Wanted) -> AsyncIterator[Operator]:
     """The operator's parts, with its records where we may read them."""
     chosen = Settings(
-        namespace=settings.runtime_namespace(),
+        namespace=await _home(cluster),
         storage=settings.cache_home() / "preview",
         git_allow_loopback=wanted.allow_loopback,
     )
@@ -115,9 +116,23 @@ async def _operator(cluster: Cluster, wanted: Wanted) -> AsyncIterator[Operator]
         yield operator
 
 
+async def _home(cluster: Cluster) -> str:
+    """The operator's namespace, where its records are: as the environment says, else where its Deployment is."""
+    if named := settings.environment().get("RUNTIME_NAMESPACE"):
+        return named
+    try:
+        found = await find_operator(cluster)
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        found = None
+    return found.namespace if found is not None else settings.runtime_namespace()
+
+
 async def _sync(cluster: Cluster, name: str) -> Kustomization:
     [view] = await find_views(cluster, SYNCS, [name])
-    return await _read(cluster, SYNCS.resource.id_of(view.namespace, name), Kustomization)
+    found: Kustomization = await _read(cluster, SYNCS.resource.id_of(view.namespace, name), Kustomization)
+    return found
 
 
 async def _read(cluster: Cluster, key: ResourceId, kind: Any) -> Any:
@@ -159,8 +174,3 @@ async def _ignore_rules(cluster: Cluster, key: ResourceId) -> str | None:
 
 def _with_path(sync: Kustomization, path: str) -> Kustomization:
     return msgspec.structs.replace(sync, spec=msgspec.structs.replace(sync.spec, path=path))
-
-
-def names_of(answers: Sequence[Answer]) -> list[str]:
-    """The syncs that were looked at."""
-    return [f"{answer.namespace}/{answer.name}" for answer in answers]

@@ -59,11 +59,11 @@ async def _ask(terminal: Terminal) -> dict[str, Any]:
         return {
             "operator": installed,
             "kubernetes": served.git_version,
-            "warnings": _skew(installed, served.major, served.minor),
+            "warnings": version_skew(installed, served.major, served.minor),
         }
 
 
-def _skew(operator: str, major: str, minor: str) -> list[str]:
+def version_skew(operator: str, major: str, minor: str) -> list[str]:
     """Sentences about versions that do not go together."""
     warnings = []
     if operator and operator.split(".")[:2] != __version__.split(".")[:2]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 _COUNT = re.compile(r"\A\d+ problems:\n")
 _LINE = re.compile(r"\A(?P<title>.*?) \[(?P<code>[EW]\d{3})\](?P<rest>.*)\Z", re.DOTALL)
-_REST = re.compile(r"\A(?: (?P<subject>[A-Z]\w* \S+?))?(?: at (?P<where>\S.*?))?(?:: (?P<cause>.*))?\Z", re.DOTALL)
+_REST = re.compile(r"\A(?: (?P<subject>[A-Z]\w* .+?))?(?: at (?P<where>\S.*?))?(?:: (?P<cause>.*))?\Z", re.DOTALL)
 _FIX = "; fix: "
 
 

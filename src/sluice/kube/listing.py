@@ -43,7 +43,7 @@ class ListMeta(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Page(msgspec.Struct, Generic[T]):
     metadata: ListMeta
-    items: list[T]
+    items: list[T] | None = None  # the server writes null for an empty list of metadata
 
 
 _PAGE_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -70,7 +70,7 @@ def decode_page(body: bytes, item_type: type[T], asked: Asked) -> tuple[ObjectLi
         page = page_decoder(item_type).decode(body)
     except msgspec.MsgspecError:
         return _decode_one_by_one(body, item_type, asked)
-    return ObjectList(page.items, page.metadata.resource_version), page.metadata.continue_
+    return ObjectList(page.items or [], page.metadata.resource_version), page.metadata.continue_
 
 
 def _decode_one_by_one(body: bytes, item_type: type[T], asked: Asked) -> tuple[ObjectList[T], str]:
@@ -80,7 +80,7 @@ def _decode_one_by_one(body: bytes, item_type: type[T], asked: Asked) -> tuple[O
         raise unreadable(asked, str(error)) from error
     items: list[T] = []
     problems: list[Problem] = []
-    for text in page.items:
+    for text in page.items or ():
         item = decode_item(text, item_type, asked)
         if isinstance(item, Problem):
             problems.append(item)

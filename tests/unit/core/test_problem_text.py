@@ -18,7 +18,7 @@ PROBLEMS = st.builds(
     TITLES,
     st.none()
     | st.just(ResourceId("apps", "Deployment", "shop", "web"))
-    | st.just(ResourceId("", "Namespace", "", "n")),
+    | st.just(ResourceId("", "Namespace", "", "Bad Name")),
     st.none() | st.builds(Origin, st.just("apps/web.yaml"), st.integers(0, 99), commit=st.just("a1b2c3d")),
     cause=TEXTS,
     fix=TEXTS,

@@ -1,0 +1,518 @@
+"""The verbs against a real API server, git server and operator: what people see, and the exit codes scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devcluster.fixture import create_namespace
+from sluice import __version__
+from tests.cli.conftest import Sluice
+from tests.operator_fixture import SYNCS, Audit, Bench, Sync, config_map, deployment, poll
+
+pytestmark = pytest.mark.cluster
+AGENT = f"sluice/{__version__}"
+
+
+@pytest.fixture
+def cli(bench: Bench, tmp_path: Path) -> Sluice:
+    """The command with the cluster's kubeconfig, in the operator's namespace."""
+    return Sluice(
+        tmp_path,
+        {
+            "KUBECONFIG": str(bench.cluster.kubeconfig),
+            "SLUICE_NAMESPACE": bench.namespace,
+            "RUNTIME_NAMESPACE": bench.namespace,
+        },
+    )
+
+
+@pytest.fixture
+def sync(bench: Bench) -> Sync:
+    """One sync that is ready."""
+    made = bench.source()
+    revision = made.commit({"a.yaml": config_map("a"), "web.yaml": deployment("web")})
+    made.create_source()
+    made.create()
+    made.wait_ready(revision)
+    return made
+
+
+def write(sync: Sync, name: str, text: str) -> None:
+    """A file of the working tree, not committed."""
+    (sync.repo.path / name).write_text(text.replace("$NS", sync.target))
+
+
+# --- sync -------------------------------------------------------------------------------------------------------------
+
+
+def test_sync_fetches_applies_waits_and_says_what_is_there_now(cli: Sluice, sync: Sync) -> None:
+    revision = sync.commit({"a.yaml": config_map("a", "2")})
+    ran = cli("sync", sync.name)
+    assert ran.code == 0, ran.err
+    assert sync.config("a")["data"]["key"] == "2"
+    assert f"ks/{sync.name} is ready at main@{revision[-40:][:8]}" in ran.out
+    assert len(ran.out.splitlines()) == 1
+    assert f"git/{sync.name}" in ran.err
+    assert "\x1b" not in ran.out + ran.err
+
+
+def test_the_words_of_the_flux_command_do_the_same(cli: Sluice, sync: Sync) -> None:
+    sync.commit({"a.yaml": config_map("a", "3")})
+    fetched = cli("reconcile", "source", "git", sync.name)
+    assert fetched.code == 0
+    assert f"git/{sync.name} is ready" in fetched.out
+    applied = cli("reconcile", "kustomization", sync.name, "--with-source")
+    assert applied.code == 0
+    assert sync.config("a")["data"]["key"] == "3"
+
+
+def test_a_broken_commit_is_exit_3_with_every_problem_and_its_place(cli: Sluice, sync: Sync) -> None:
+    sync.commit({"a.yaml": "a: [\n", "b.yaml": config_map("Bad Name")})
+    ran = cli("sync", sync.name)
+    assert ran.code == 3
+    assert not ran.out
+    assert "--> a.yaml:" in ran.err
+    assert "--> b.yaml:" in ran.err
+    assert ran.err.count("error[E2") == 2
+    assert "= fix:" in ran.err
+    assert "still at main@" in ran.err
+
+
+def test_the_outcome_for_programs_has_code_place_and_fix(cli: Sluice, sync: Sync) -> None:
+    sync.commit({"a.yaml": "a: [\n"})
+    ran = cli("sync", sync.name, "-o", "json")
+    assert ran.code == 3
+    assert ran.json["kind"] == "SyncResultList"
+    [item] = ran.json["items"]
+    assert item["cause"]["code"] == "E202"
+    assert item["origin"]["path"] == "a.yaml"
+    assert item["cause"]["why"]
+
+
+def test_a_source_that_can_not_be_fetched_is_told_as_the_cause(cli: Sluice, bench: Bench) -> None:
+    made = bench.source()
+    made.commit({"a.yaml": config_map("a")})
+    made.create_source(ref={"branch": "mian"})
+    made.create()
+    ran = cli("sync", made.name)
+    assert ran.code == 3
+    assert "error[E102]" in ran.err
+    assert "mian" in ran.err
+
+
+def test_a_suspended_object_is_not_synced(cli: Sluice, sync: Sync) -> None:
+    sync.edit(suspend=True)
+    ran = cli("sync", sync.name)
+    assert ran.code == 1
+    assert "error[E705]" in ran.err
+    assert f"sluice resume ks {sync.name}" in ran.err
+
+
+def test_when_nobody_answers_the_outcome_is_not_known(cli: Sluice, bench: Bench) -> None:
+    elsewhere = f"unwatched-{secrets.token_hex(3)}"
+    create_namespace(bench.cluster, elsewhere)
+    spec = {"interval": "1h", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "none"}}
+    body = {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization"}
+    bench.api.create(
+        f"{SYNCS}/namespaces/{elsewhere}/kustomizations", {**body, "metadata": {"name": "lonely"}, "spec": spec}
+    )
+    ran = cli("sync", "lonely", "-n", elsewhere, "--timeout", "1s")
+    assert ran.code == 5
+    assert "error[E706]" in ran.err
+    assert "has not answered" in ran.err
+
+
+def test_a_name_that_is_not_there_is_exit_7_with_the_nearest(cli: Sluice, sync: Sync) -> None:
+    for verb in (("sync",), ("get", "ks"), ("suspend", "ks"), ("resume", "ks"), ("status",)):
+        ran = cli(*verb, sync.name[:-1])
+        assert ran.code == 7, (verb, ran)
+        assert f"did you mean {sync.name}" in ran.err
+    ran = cli("get", "ks", sync.name, "-n", "default")
+    assert f"add -n {sync.bench.namespace}" in ran.err
+
+
+# --- get, status ------------------------------------------------------------------------------------------------------
+
+
+def test_get_shows_a_table_and_nothing_else_on_standard_output(cli: Sluice, sync: Sync) -> None:
+    ran = cli("get", "ks", sync.name)
+    assert ran.code == 0
+    header, row = ran.out.splitlines()
+    assert header.split() == ["NAME", "READY", "STATUS", "REVISION", "SUSPENDED", "AGE"]
+    assert row.startswith(sync.name)
+    assert "True" in row
+    assert "False" in row
+    assert cli("get", "ks", sync.name, "--no-headers").out.splitlines()[0].startswith(sync.name)
+    wide = cli("get", "ks", sync.name, "-o", "wide").out
+    assert f"GitRepository/{sync.name}" in wide
+
+
+def test_get_for_programs_holds_the_contract(cli: Sluice, sync: Sync) -> None:
+    answer = cli("get", "ks", sync.name, "-o", "json").json
+    assert (answer["apiVersion"], answer["kind"]) == ("cli.sluice.dev/v1", "KustomizationList")
+    [item] = answer["items"]
+    assert item["ref"] == {
+        "group": "kustomize.toolkit.fluxcd.io",
+        "kind": "Kustomization",
+        "namespace": sync.bench.namespace,
+        "name": sync.name,
+    }
+    assert item["ready"]["status"] == "True"
+    assert item["revision"]["branch"] == "main"
+    assert item["revision"]["sha"] == sync.repo.head()
+    assert item["suspended"] is None
+    assert item["objects"] == 2
+    assert yaml.safe_load(cli("get", "ks", sync.name, "-o", "yaml").out)["items"] == answer["items"]
+
+
+def test_names_go_straight_into_kubectl(cli: Sluice, sync: Sync) -> None:
+    names = cli("get", "all", "-o", "name").out.split()
+    assert f"kustomization.kustomize.toolkit.fluxcd.io/{sync.name}" in names
+    assert f"gitrepository.source.toolkit.fluxcd.io/{sync.name}" in names
+    sync.bench.cluster.kubectl("get", "-n", sync.bench.namespace, *names)
+
+
+def test_an_empty_list_is_no_failure_and_says_where_it_looked(cli: Sluice) -> None:
+    ran = cli("get", "ks", "-n", "default")
+    assert (ran.code, ran.out) == (0, "")
+    assert "namespace default" in ran.err
+    assert "-A" in ran.err
+
+
+def test_a_watch_tells_changes_as_they_happen(cli: Sluice, sync: Sync) -> None:
+    command = cli.command("get", "ks", sync.name, "-w", "-o", "json")
+    with subprocess.Popen(command, env=cli.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            first = json.loads(process.stdout.readline())
+            sync.edit(suspend=True)
+            second = json.loads(process.stdout.readline())
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+    assert (first["type"], first["object"]["state"]) == ("ADDED", "Ready")
+    assert (second["type"], second["object"]["state"]) == ("MODIFIED", "Suspended")
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_status_puts_problems_first_and_exits_1(cli: Sluice, sync: Sync) -> None:
+    sync.wait_failed(sync.push({"a.yaml": "a: [\n"}))
+    ran = cli("status")
+    assert ran.code == 1
+    lines = ran.out.splitlines()
+    first = next(line for line in lines[3:] if line)
+    assert "failing" in first
+    assert "failing" in lines[1]
+    assert any("[E202]" in line and f"ks/{sync.name}" in line for line in lines)
+    assert any("a.yaml:" in line for line in lines)
+    assert cli("status", "--exit-zero").code == 0
+    answer = cli("status", sync.name, "-o", "json")
+    assert answer.code == 1
+    assert answer.json["items"][0]["problems"][0]["code"] == "E202"
+
+
+def test_status_of_what_is_well_is_short(cli: Sluice, sync: Sync) -> None:
+    ran = cli("status", f"ks/{sync.name}")
+    assert ran.code == 0
+    assert "2 objects" in ran.out
+    assert "ready" in ran.out
+
+
+# --- suspend, resume --------------------------------------------------------------------------------------------------
+
+
+def test_suspend_notes_who_and_why_and_resume_forgets_it_and_waits(cli: Sluice, sync: Sync) -> None:
+    ran = cli("suspend", "ks", sync.name, "--reason", "freeze until Friday")
+    assert ran.code == 0
+    assert f"undo: sluice resume ks {sync.name}" in ran.err
+    found = sync.get()
+    assert found["spec"]["suspend"] is True
+    notes = found["metadata"]["annotations"]
+    assert notes["sluice.dev/suspend-reason"] == "freeze until Friday"
+    assert notes["sluice.dev/suspended-by"] == "ada"
+    assert 'by ada: "freeze until Friday"' in cli("status", f"ks/{sync.name}").out
+    assert cli("get", f"ks/{sync.name}", "-o", "json").json["items"][0]["suspended"]["by"] == "ada"
+
+    sync.push({"a.yaml": config_map("a", "later")})
+    ran = cli("resume", "ks", sync.name)
+    assert ran.code == 0, ran.err
+    assert f"ks/{sync.name} is ready" in ran.out
+    found = sync.get()
+    assert not found["spec"].get("suspend")
+    assert not [key for key in found["metadata"]["annotations"] if key.startswith("sluice.dev/suspend")]
+    assert sync.config("a")["data"]["key"] == "later"
+
+
+def test_all_objects_are_suspended_only_when_that_is_said(cli: Sluice, sync: Sync) -> None:
+    assert cli("suspend", "ks").code == 2
+    assert cli("suspend", "ks", sync.name, "--all").code == 2
+
+
+# --- plan, diff -------------------------------------------------------------------------------------------------------
+
+
+def test_diff_shows_fields_of_a_working_tree_and_writes_nothing(cli: Sluice, sync: Sync) -> None:
+    folder = sync.repo.path
+    write(sync, "web.yaml", deployment("web", "nginx:2"))
+    (folder / "a.yaml").unlink()
+    write(sync, "b.yaml", config_map("b"))
+    audit = Audit(sync.bench.cluster)
+    ran = cli("diff", sync.name, "--path", str(folder))
+    assert ran.code == 1, ran.err
+    assert "spec.template.spec.containers[main].image   nginx:1 → nginx:2" in ran.out
+    assert f"+ create ConfigMap {sync.target}/b" in ran.out
+    assert f"- prune ConfigMap {sync.target}/a" in ran.out
+    assert "Plan: 1 to create, 1 to change, 1 to prune" in ran.out
+    writes = audit.writes(AGENT)
+    assert writes
+    assert all(write.dry_run for write in writes), writes
+    assert sync.live("configmaps", "a") is not None
+    assert sync.live("configmaps", "b") is None
+
+
+def test_a_plan_shows_stages_skips_with_reasons_and_what_waits(cli: Sluice, sync: Sync) -> None:
+    folder = sync.repo.path
+    space = f"new-{secrets.token_hex(3)}"
+    write(sync, "ns.yaml", f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n")
+    note = "annotations: {kustomize.toolkit.fluxcd.io/ssa: Ignore}"
+    write(sync, "kept.yaml", config_map("kept", extra=note))
+    write(
+        sync,
+        "role.yaml",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, namespace: $NS}\nrules: []\n---\n"
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: rb, namespace: $NS}\n"
+        "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}\nsubjects: []\n",
+    )
+    ran = cli("plan", sync.name, "--path", str(folder))
+    assert ran.code == 1, ran.err
+    assert "stage Namespaces" in ran.out
+    assert f"+ create Namespace {space}" in ran.out
+    assert f"o skip ConfigMap {sync.target}/kept   kept.yaml:1   (kustomize.toolkit.fluxcd.io/ssa: Ignore)" in ran.out
+    [binding] = [line for line in ran.out.splitlines() if "RoleBinding" in line]
+    assert "dry-run once its stage is reached" in binding
+    answer = cli("plan", sync.name, "--path", str(folder), "-o", "json").json
+    assert answer["kind"] == "Plan"
+    assert {i["effect"] for i in answer["items"]} == {"create", "skip", "unchanged"}
+
+
+def test_a_revision_that_would_be_refused_is_exit_3_with_its_lines(cli: Sluice, sync: Sync) -> None:
+    write(sync, "web.yaml", deployment("web").replace("replicas:", "replica:"))
+    ran = cli("plan", sync.name, "--path", str(sync.repo.path))
+    assert ran.code == 3
+    assert "error[E204]" in ran.err
+    assert "--> web.yaml:5" in ran.err
+    write(sync, "a.yaml", "a: [\n")
+    ran = cli("diff", sync.name, "--path", str(sync.repo.path))
+    assert ran.code == 3
+    assert "error[E202]" in ran.err
+
+
+def test_no_difference_is_exit_0_and_drift_is_one(cli: Sluice, sync: Sync) -> None:
+    sync.edit(suspend=True)
+    assert cli("diff", sync.name, "--git-allow-loopback").code == 0
+    sync.bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "by hand"}})
+    ran = cli("diff", sync.name, "--git-allow-loopback")
+    assert ran.code == 1
+    assert "data.key   by hand → 1" in ran.out
+    assert cli("diff", sync.name, "--git-allow-loopback", "--exit-zero").code == 0
+
+
+def test_a_branch_is_compared_without_being_synced(cli: Sluice, sync: Sync) -> None:
+    sync.repo.commit({"a.yaml": config_map("a", "branch", namespace=sync.target)}, "on a branch", push=False)
+    sync.repo.push("HEAD:refs/heads/next")
+    ran = cli("diff", sync.name, "--branch", "next", "--git-allow-loopback")
+    assert ran.code == 1, ran.err
+    assert "data.key   1 → branch" in ran.out
+    assert f"a.yaml:1@{sync.repo.head()[:7]}" in ran.out
+    assert sync.config("a")["data"]["key"] == "1"
+
+
+def test_the_values_of_secrets_are_never_shown(cli: Sluice, sync: Sync) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: $NS}\nstringData: {password: %s}\n"
+    sync.wait_ready(sync.push({"db.yaml": secret % "hunter2"}))
+    write(sync, "db.yaml", secret % "hunter3")
+    for form in ("table", "json"):
+        ran = cli("diff", sync.name, "--path", str(sync.repo.path), "-o", form)
+        assert ran.code == 1
+        assert "data.password" in ran.out
+        assert "*****" in ran.out
+        for word in ("hunter", "aHVudGVy"):
+            assert word not in ran.out + ran.err
+
+
+# --- validate ---------------------------------------------------------------------------------------------------------
+
+
+def test_validate_finds_all_problems_of_a_checkout_without_a_cluster(sluice: Sluice, sync: Sync) -> None:
+    folder = sync.repo.path
+    (folder / "apps").mkdir()
+    (folder / "apps" / "a.yaml").write_text("a: [\n")
+    (folder / "apps" / "b.yaml").write_text("apiVersion: v1\nkind: ConfigMap\n")
+    ran = sluice.within(folder, "validate", "apps")
+    assert ran.code == 1
+    assert "--> apps/a.yaml:" in ran.err
+    assert "--> apps/b.yaml:" in ran.err
+    assert "2 problems" in ran.out
+    annotated = sluice.within(folder, "validate", "apps", "-o", "github").out.splitlines()
+    assert [line.partition(",")[0] for line in annotated] == ["::error file=apps/a.yaml", "::error file=apps/b.yaml"]
+    answer = sluice.within(folder, "validate", "apps", "-o", "json")
+    assert answer.code == 1
+    assert {item["origin"]["path"] for item in answer.json["items"]} == {"apps/a.yaml", "apps/b.yaml"}
+    assert sluice.within(folder, "validate", "web.yaml").code == 3
+
+
+def test_validate_reads_what_git_ignores_no_more_than_the_operator_does(sluice: Sluice, sync: Sync) -> None:
+    folder = sync.repo.path
+    (folder / ".gitignore").write_text("scratch/\n")
+    (folder / "scratch").mkdir()
+    (folder / "scratch" / "broken.yaml").write_text("a: [\n")
+    ran = sluice.within(folder, "validate")
+    assert ran.code == 0, ran.err
+    assert "2 objects, no problems" in ran.out
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_each_shell(sluice: Sluice, shell: str) -> None:
+    ran = sluice("completion", shell)
+    assert ran.code == 0
+    assert "_SLUICE_COMPLETE" in ran.out
+
+
+def test_completion_knows_live_names(cli: Sluice, sync: Sync) -> None:
+    asked = {"_SLUICE_COMPLETE": "bash_complete"}
+    ran = cli(COMP_WORDS=f"sluice get ks {sync.name[:4]}", COMP_CWORD="3", **asked)
+    assert f"plain,{sync.name}" in ran.out.split()
+    ran = cli(COMP_WORDS="sluice s", COMP_CWORD="1", **asked)
+    assert ran.out.split() == ["plain,status", "plain,sync", "plain,suspend"]
+
+
+def test_completion_without_a_cluster_says_nothing(sluice: Sluice) -> None:
+    ran = sluice(COMP_WORDS="sluice get ks ", COMP_CWORD="3", _SLUICE_COMPLETE="bash_complete")
+    assert ran.err == ""
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+def test_run_in_flag_mode_syncs_logs_as_flux_does_and_stops_when_told(cli: Sluice, bench: Bench) -> None:
+    made = bench.source()
+    made.commit({"apps/a.yaml": config_map("flag", namespace=made.target)})
+    home = f"flag-{secrets.token_hex(3)}"
+    create_namespace(bench.cluster, home)
+    arguments = ("--git-url", bench.git.url(made.name), "--git-branch=main", "--git-path=apps", "--git-allow-loopback")
+    storage = f"--storage-path={cli.home}/data"
+    process = subprocess.Popen(
+        cli.command("run", *arguments, storage, "--runtime-namespace", home),
+        env=cli.env(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        poll("the object is applied", lambda: made.live("configmaps", "flag"))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert not out
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert all({"ts", "level", "msg"} <= set(line) for line in lines)
+    applied = next(line for line in lines if line["msg"] == "reconciled" and line["controllerKind"] == "Kustomization")
+    assert (applied["name"], applied["namespace"], applied["level"]) == ("flag", "sluice", "info")
+
+
+def test_run_says_what_it_can_not_use(cli: Sluice) -> None:
+    (cli.home / "file").touch()
+    ran = cli("run", "--storage-path", str(cli.home / "file"))
+    assert ran.code == 3
+    assert "error[E704]" in ran.err
+    assert "--storage-path" in ran.err
+
+
+# --- version, install -------------------------------------------------------------------------------------------------
+
+
+def test_version_asks_the_server(cli: Sluice) -> None:
+    ran = cli("version", "--server", "-o", "json")
+    assert ran.code == 0
+    assert ran.json["client"] == __version__
+    assert ran.json["kubernetes"].startswith("v1.")
+
+
+def test_the_export_is_the_committed_manifest(sluice: Sluice) -> None:
+    committed = Path(__file__).parent.parent.parent / "deploy" / "install.yaml"
+    ran = sluice("install", "--export")
+    assert ran.code == 0
+    assert list(yaml.safe_load_all(ran.out)) == list(yaml.safe_load_all(committed.read_text()))
+
+
+def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_cluster: Callable[..., Any]) -> None:
+    cluster = fresh_cluster()
+    config = {"KUBECONFIG": str(cluster.kubeconfig)}
+    asked = sluice("install", **config)
+    assert asked.code == 2
+    assert "+ Namespace flux-system" in asked.out
+    assert "confirm it with --yes" in asked.err
+    assert cluster.api.get("/api/v1/namespaces/flux-system") is None
+
+    ran = sluice("install", "--yes", **config)
+    assert ran.code == 0, ran.err
+    path = "/apis/apps/v1/namespaces/flux-system/deployments/sluice"
+    assert cluster.api.get(path)["status"]["availableReplicas"] == 1
+    again = sluice("install", "--yes", **config)
+    assert again.code == 0
+    assert "it is installed already" in again.err
+
+    elsewhere = sluice("install", "--yes", "-n", "other", **config)
+    assert elsewhere.code == 3
+    assert "error[E605]" in elsewhere.err
+    assert "namespace flux-system" in elsewhere.err
+
+    # A sync whose objects must survive, with the finalizer that the operator puts on.
+    cluster.kubectl("create", "configmap", "kept", "-n", "default")
+    cluster.kubectl(
+        "apply", "-f", "-",
+        stdin="apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+        "metadata: {name: apps, namespace: default, finalizers: [finalizers.fluxcd.io]}\n"
+        "spec: {interval: 1h, prune: true, sourceRef: {kind: GitRepository, name: none}}\n",
+    )  # fmt: skip
+    planned = sluice("uninstall", "--dry-run", **config)
+    assert planned.code == 0
+    assert "- Deployment flux-system/sluice" in planned.out
+    assert "1 Kustomizations and sources go with their CRDs" in planned.out
+    assert cluster.api.get(path) is not None
+
+    removed = sluice("uninstall", "--yes", **config)
+    assert removed.code == 0, removed.err
+    assert cluster.api.get("/api/v1/namespaces/default/configmaps/kept") is not None
+    crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/kustomizations.kustomize.toolkit.fluxcd.io"
+    poll("the CRD is gone", lambda: cluster.api.get(crd) is None)
+    poll("the namespace is gone", lambda: cluster.api.get("/api/v1/namespaces/flux-system") is None, 40)
+    assert "nothing is installed" in sluice("uninstall", "--yes", **config).err
+
+
+def test_b150_flux_in_the_way_is_named_with_what_to_do(sluice: Sluice, fresh_cluster: Callable[..., Any]) -> None:
+    cluster = fresh_cluster()
+    cluster.kubectl("create", "namespace", "flux-system")
+    body = yaml.safe_load(deployment("kustomize-controller").replace("$NS", "flux-system"))
+    body["metadata"]["labels"] = {"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/version": "v2.9.0"}
+    cluster.kubectl("apply", "-n", "flux-system", "-f", "-", stdin=json.dumps(body))
+    ran = sluice("install", "--yes", KUBECONFIG=str(cluster.kubeconfig))
+    assert ran.code == 3
+    assert "error[E605]: Flux's kustomize-controller 2.9.0 runs in namespace flux-system" in ran.err
+    assert "--replicas 0" in ran.err
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/kustomizations.kustomize.toolkit.fluxcd.io"
+    assert cluster.api.get(crds) is None
