@@ -1,0 +1,112 @@
+"""One repository, one operator, no CRDs: the same engine from fluxd's flags."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from devcluster.cluster import Cluster
+from devcluster.fixture import create_namespace
+from devcluster.git_http import GitHttpServer
+from devcluster.git_repository import WorkingRepo
+from sluice.core.flag_source import FlagSource
+from sluice.kube.config import load_kubeconfig
+from sluice.settings import Settings
+from tests.operator_fixture import AGENT, Api, Audit, Json, LogCapture, RunningOperator, config_map, poll
+
+
+@dataclass
+class FlagBench:
+    """A cluster without our CRDs, a repository, and an operator that knows it by flags."""
+
+    cluster: Cluster
+    api: Api
+    repo: WorkingRepo
+    operator: RunningOperator
+    target: str
+
+    def commit(self, files: dict[str, str | None]) -> str:
+        """Commit and push; `$NS` becomes the target namespace."""
+        return self.repo.commit({k: v and v.replace("$NS", self.target) for k, v in files.items()}, "change")
+
+    def live(self, name: str) -> Json | None:
+        """A live ConfigMap."""
+        return self.api.get(f"/api/v1/namespaces/{self.target}/configmaps/{name}")
+
+    def said(self, text: str) -> bool:
+        """True when the log has a line with that text."""
+        self.operator.check()
+        return any(text in str(entry.get("event", "")) for entry in self.operator.logged)
+
+    def flags(self, **changes: object) -> None:
+        """Change flags; they count from the next start."""
+        source = self.operator.settings.flag_source
+        assert source is not None
+        self.operator.settings = replace(self.operator.settings, flag_source=replace(source, **changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def flag_bench(fresh_cluster: Callable[..., Cluster], log_capture: LogCapture, tmp_path: Path) -> Iterator[FlagBench]:
+    cluster = fresh_cluster(audit=True, nodes=1)
+    target = f"apps-{secrets.token_hex(3)}"
+    for name in ("sluice-system", target):
+        create_namespace(cluster, name)
+    with GitHttpServer(tmp_path / "git") as git:
+        git.create("fleet")
+        repo = WorkingRepo(tmp_path / "work", git.url("fleet"), branch="main")
+        flags = FlagSource(url=git.url("fleet"), branch="main", poll_interval="1s", sync_interval="5m")
+        settings = Settings(
+            namespace="sluice-system", storage=tmp_path / "data", git_allow_loopback=True, flag_source=flags
+        )
+        operator = RunningOperator(settings, load_kubeconfig(cluster.kubeconfig))
+        log_capture.sinks.append(operator.logged)
+        api = Api(cluster)
+        yield FlagBench(cluster, api, repo, operator, target)
+        operator.stop()
+        api.close()
+
+
+def test_flags_alone_sync_a_repository_without_crds_and_keep_state_in_a_secret(flag_bench: FlagBench) -> None:
+    bench = flag_bench
+    first = bench.commit({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    bench.operator.start()
+    live = poll("a is there", lambda: bench.live("a"))
+    assert live["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] == "flag"
+    poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{first}"))
+    assert bench.api.get("/apis/kustomize.toolkit.fluxcd.io/v1") is None
+    records = bench.api.get("/api/v1/namespaces/sluice-system/secrets?labelSelector=sluice.dev/record") or {}
+    assert len(records["items"]) == 1
+
+    # A commit arrives by itself; without garbage collection what left git stays.
+    second = bench.commit({"a.yaml": config_map("a", "2"), "b.yaml": None})
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{second}"))
+    assert (bench.live("a") or {})["data"] == {"key": "2"}
+    assert bench.live("b") is not None
+
+    # Drift is corrected.
+    bench.api.patch(f"/api/v1/namespaces/{bench.target}/configmaps/a", {"data": {"key": "edited"}})
+    poll("a is right again", lambda: (bench.live("a") or {})["data"] == {"key": "2"}, 5)
+
+    # A broken commit is explained with its place, and nothing is written.
+    audit = Audit(bench.cluster)
+    bench.commit({"c.yaml": config_map("c") + "datas: {}\n"})
+    poll("the place", lambda: bench.said(f"ConfigMap {bench.target}/c at c.yaml:6:1"))
+    here = f"/namespaces/{bench.target}/"
+    assert [w for w in audit.writes(AGENT) if here in w.path and not w.dry_run] == []
+    assert bench.live("c") is None
+
+    # A restart sends nothing that is unchanged; with garbage collection on, what leaves git now goes.
+    bench.operator.stop()
+    bench.flags(garbage_collection=True)
+    third = bench.commit({"c.yaml": config_map("c")})
+    bench.operator.start()
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{third}"))
+    assert bench.live("b") is not None, "it was let go when garbage collection was off"
+    fourth = bench.commit({"c.yaml": None})
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{fourth}"))
+    assert bench.live("c") is None
+    assert bench.live("a") is not None
