@@ -101,7 +101,7 @@ class Install:
             if self._wait:
                 progress.now("install", f"waiting for {steps[-1].id}")
                 await _await(cluster, steps[-1:])
-            progress.end("install", "done")
+            progress.end("install", "Ready", "done")
 
 
 def _items(steps: Sequence[_Step]) -> list[dict[str, Any]]:

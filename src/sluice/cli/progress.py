@@ -45,12 +45,12 @@ class Progress:
             if not self._terminal.live:
                 self._line(f"{key}  {one_line(text)}")
 
-    def end(self, key: str, text: str) -> None:
-        """Say how it ended for `key`, once and for all."""
+    def end(self, key: str, state: str, text: str) -> None:
+        """Say how it ended for `key`, once and for all; `state` is one that has a glyph."""
         step = self._steps.pop(key, None)
         took = f"  {time.monotonic() - step.began:.1f}s" if step is not None else ""
         self._clear()
-        line = f"{key}  {one_line(text)}{took}"
+        line = f"{key}  {self._terminal.glyph(state, self._terminal.err)} {one_line(text)}{took}"
         if self._terminal.live:
             self._terminal.say(line)
             self._draw()

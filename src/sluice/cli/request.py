@@ -44,9 +44,9 @@ async def request(cluster: Cluster, view: View, progress: Progress) -> View:
     await annotate(cluster, view, {REQUESTED_AT: token})
     settled = await wait_until(cluster, view, token, progress)
     if settled.ready == "True":
-        progress.end(view.reference, f"{cluster.terminal.glyph('Ready', cluster.terminal.err)} {said(settled)}")
+        progress.end(view.reference, "Ready", said(settled))
     else:
-        progress.end(view.reference, f"{cluster.terminal.glyph('Failing', cluster.terminal.err)} {settled.reason}")
+        progress.end(view.reference, "Failing", settled.reason)
     return settled
 
 

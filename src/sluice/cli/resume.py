@@ -49,7 +49,7 @@ async def _resume(cluster: Cluster, view: View, progress: Progress, *, wait: boo
     progress.now(view.reference, f"resumed; {undo}")
     settled = await wait_until(cluster, resumed, token, progress)
     state = "Ready" if settled.ready == "True" else "Failing"
-    progress.end(view.reference, f"{cluster.terminal.glyph(state, cluster.terminal.err)} {settled.reason}")
+    progress.end(view.reference, state, settled.reason)
     return settled
 
 

@@ -67,7 +67,7 @@ class Uninstall:
                 for target in targets:
                     progress.now("uninstall", f"deleting {target.id}")
                     await _delete(cluster, target)
-                progress.end("uninstall", "done; what was applied keeps running")
+                progress.end("uninstall", "Ready", "done; what was applied keeps running")
         return ExitCode.DONE
 
     async def _targets(self, cluster: Cluster) -> list[_Target]:
