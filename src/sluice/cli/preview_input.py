@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -34,6 +34,8 @@ from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.preview import Preview, preview
 from sluice.settings import Settings
 from sluice.wiring import reading_operator
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ async def _sync(cluster: Cluster, name: str) -> Kustomization:
     return found
 
 
-async def _read(cluster: Cluster, key: ResourceId, kind: Any) -> Any:
+async def _read(cluster: Cluster, key: ResourceId, kind: type[K]) -> K:
     resource = SYNCS.resource if key.kind == SYNCS.resource.kind else GIT.resource
     raw = await cluster.client.get(resource, key.namespace, key.name)
     if raw is None:

@@ -103,6 +103,9 @@ NO_DRY_RUN = Code("E319", "NoDryRun", "the object can't be dry-run, because it m
 RECORD_UNREADABLE = Code("E320", "RecordUnreadable", "the operator's record of this sync can't be read")
 OBJECT_DELETING = Code("E321", "ObjectDeleting", "the object is being deleted and waits for a finalizer")
 NAMESPACE_ABSENT = Code("E322", "NamespaceAbsent", "the namespace does not exist and this revision does not create it")
+UNDO_FAILED = Code("E323", "UndoFailed", "an object could not be taken back to what it was; it is tried again")
+UNDO_KEPT = Code("E324", "UndoKept", "an object was left in place by an undo, because it is, or holds, somebody else's")
+OBJECT_CHANGED = Code("E325", "ObjectChanged", "the object was changed, deleted or recreated by somebody meanwhile")
 
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")

@@ -13,11 +13,14 @@ import msgspec
 
 from sluice.core.live import FieldManager
 
+# Flux's own name as a field manager: a cluster can be taken over and given back without any field changing hands.
+MANAGER = "kustomize-controller"
+
 # Manager name prefix → operations whose fields are taken over. Ours, as Update, is from before server-side apply.
 TAKEN = {
     "kubectl": frozenset({"Apply", "Update"}),
     "before-first-apply": frozenset({"Update"}),
-    "kustomize-controller": frozenset({"Update"}),
+    MANAGER: frozenset({"Update"}),
 }
 DROPPED_ANNOTATIONS = (
     "kubectl.kubernetes.io/last-applied-configuration",

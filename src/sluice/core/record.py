@@ -1,12 +1,19 @@
-"""The durable record of one sync: its inventory with UIDs, and the phase of its last transaction, as bytes.
+"""The durable record of one sync: its inventory with UIDs, how far its last transaction came, and the way back.
 
-Written before the first write of a transaction and at its end. Format 1: a zlib-compressed JSON object
+Written before the first write of a transaction and at its end. Format 2: a zlib-compressed JSON object
 
-    {"format": 1, "owner": "shop/web", "epoch": 7, "phase": "Applying", "revision": "main@sha1:…", "entries":
-     [["<group>", "<kind>", "<namespace>", "<name>", "<apiVersion>", "<uid>", "<digest, base64>", "<version>"], …]}
+    {"format": 2, "owner": "shop/web", "epoch": 7, "phase": "Applying", "revision": "main@sha1:…",
+     "entries": [["<group>", "<kind>", "<namespace>", "<name>", "<apiVersion>", "<uid>", "<digest, base64>",
+                  "<version>"], …],
+     "target": {"entries": […], "images": [["<group>", "<kind>", "<namespace>", "<name>", "<apiVersion>", "<uid>",
+                "<body, JSON>", "<managedFields, JSON>"], …]},
+     "failed": {"inputs": "<digest>",
+                "problems": [["<code>", "<title>", <id or null>, "<place>", "<cause>", "<fix>"], …]}}
 
-The id stands in its parts: Flux's text form can't tell a colon in a name from two underscores. A reader refuses a
-format it does not know instead of guessing: an inventory read wrongly deletes the wrong things.
+`target` is there from the first write until commit or the end of an undo; `failed` names what is not to be tried
+again. Format 1 had neither, and reads as a record without them. The id stands in its parts: Flux's text form can't
+tell a colon in a name from two underscores. A reader refuses a format it does not know instead of guessing: an
+inventory read wrongly deletes the wrong things.
 """
 
 from __future__ import annotations
@@ -19,14 +26,24 @@ from dataclasses import dataclass
 import msgspec
 
 from sluice.core import codes
+from sluice.core.before_image import BeforeImage
 from sluice.core.errors import StateError
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
-from sluice.core.problem import Problem
-from sluice.core.transaction import Phase
+from sluice.core.problem import Code, Origin, Problem
+from sluice.core.transaction import Phase, UndoTarget
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRevision:
+    """A revision that was undone. It is not tried again while what it was made from (`inputs`) stays the same."""
+
+    inputs: str
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +55,46 @@ class Record:
     phase: Phase
     revision: str
     inventory: Inventory
+    target: UndoTarget | None = None
+    failed: FailedRevision | None = None
 
 
-class _Stored(msgspec.Struct, frozen=True):
+_StoredEntry = tuple[str, str, str, str, str, str, str, str]
+
+
+class _StoredTarget(msgspec.Struct, frozen=True):
+    entries: list[_StoredEntry]
+    images: list[_StoredEntry]
+
+
+class _StoredFailure(msgspec.Struct, frozen=True):
+    inputs: str
+    problems: list[tuple[str, str, tuple[str, str, str, str] | None, str, str, str]]
+
+
+class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     format: int
     owner: str
     epoch: int
     phase: str
     revision: str
-    entries: list[tuple[str, str, str, str, str, str, str, str]]
+    entries: list[_StoredEntry]
+    target: _StoredTarget | None = None
+    failed: _StoredFailure | None = None
 
 
 def encode_record(record: Record) -> bytes:
     """The bytes of a record; equal records give equal bytes."""
-    entries = [
-        (*_parts(e.id), e.api_version, e.uid, base64.b64encode(e.digest).decode(), e.version) for e in record.inventory
-    ]
-    stored = _Stored(FORMAT, record.owner, record.epoch, record.phase.value, record.revision, entries)
+    stored = _Stored(
+        FORMAT,
+        record.owner,
+        record.epoch,
+        record.phase.value,
+        record.revision,
+        [_stored_entry(e) for e in record.inventory],
+        _stored_target(record.target) if record.target is not None else None,
+        _stored_failure(record.failed) if record.failed is not None else None,
+    )
     return zlib.compress(msgspec.json.encode(stored), 3)
 
 
@@ -70,19 +110,80 @@ def decode_record(data: bytes) -> Record:
         if not inflater.eof or inflater.unused_data:
             raise _unreadable("it is cut short, too large, or something follows it")
         stored = msgspec.json.decode(text, type=_Stored)
-        if stored.format != FORMAT:
-            raise _unreadable(f"it has format {stored.format}, this version reads format {FORMAT}")
-        entries = [
-            Entry(ResourceId(*parts), v, uid, base64.b64decode(digest, validate=True), version)
-            for *parts, v, uid, digest, version in stored.entries
-        ]
-        return Record(stored.owner, stored.epoch, Phase(stored.phase), stored.revision, Inventory(entries))
+        if stored.format not in READABLE:
+            raise _unreadable(f"it has format {stored.format}, this version reads formats {READABLE}")
+        return Record(
+            stored.owner,
+            stored.epoch,
+            Phase(stored.phase),
+            stored.revision,
+            Inventory(map(_entry, stored.entries)),
+            _target(stored.target) if stored.target is not None else None,
+            _failure(stored.failed) if stored.failed is not None else None,
+        )
     except (zlib.error, msgspec.DecodeError, ValueError, binascii.Error) as error:
         raise _unreadable(str(error)) from error
 
 
 def _parts(resource: ResourceId) -> tuple[str, str, str, str]:
     return resource.group, resource.kind, resource.namespace, resource.name
+
+
+def _stored_entry(entry: Entry) -> _StoredEntry:
+    digest = base64.b64encode(entry.digest).decode()
+    return (*_parts(entry.id), entry.api_version, entry.uid, digest, entry.version)
+
+
+def _entry(stored: _StoredEntry) -> Entry:
+    *parts, api_version, uid, digest, version = stored
+    return Entry(ResourceId(*parts), api_version, uid, base64.b64decode(digest, validate=True), version)
+
+
+def _stored_target(target: UndoTarget) -> _StoredTarget:
+    images: list[_StoredEntry] = [
+        (*_parts(i.id), i.api_version, i.uid, i.body.decode(), i.managers.decode())
+        for _, i in sorted(target.images.items())
+    ]
+    return _StoredTarget([_stored_entry(e) for e in target.inventory], images)
+
+
+def _target(stored: _StoredTarget) -> UndoTarget:
+    images = {}
+    for *parts, api_version, uid, body, managers in stored.images:
+        identity = ResourceId(*parts)
+        images[identity] = BeforeImage(identity, api_version, uid, body.encode(), managers.encode())
+    return UndoTarget(Inventory(map(_entry, stored.entries)), images)
+
+
+def _stored_failure(failed: FailedRevision) -> _StoredFailure:
+    problems = [
+        (
+            p.code.number,
+            p.title,
+            _parts(p.subject) if p.subject is not None else None,
+            str(p.origin) if p.origin is not None else "",
+            p.cause,
+            p.fix,
+        )
+        for p in failed.problems
+    ]
+    return _StoredFailure(failed.inputs, problems)
+
+
+def _failure(stored: _StoredFailure) -> FailedRevision:
+    known = {code.number: code for code in codes.CODES}
+    problems = tuple(
+        Problem(
+            known.get(number, Code(number, "Unknown", "a code of another version")),
+            title,
+            ResourceId(*subject) if subject is not None else None,
+            Origin(origin) if origin else None,
+            cause=cause,
+            fix=fix,
+        )
+        for number, title, subject, origin, cause, fix in stored.problems
+    )
+    return FailedRevision(stored.inputs, problems)
 
 
 def _unreadable(why: str) -> StateError:

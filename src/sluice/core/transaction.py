@@ -1,11 +1,14 @@
 """The execution of one plan, as a pure state machine: `step(state, event) -> (state, commands)`.
 
-    VALIDATING ─▶ RECORDING ─▶ APPLYING ⇄ SERVING ─▶ WAITING ─▶ PRUNING ─▶ COMMITTING ─▶ DONE
-         │                         │                    │          │
-         └────────── refused ──────┴───── failed ───────┴──────────┴──────────▶ RECORDING_FAILURE ─▶ FAILED
+    VALIDATING ─▶ IMAGING ─▶ RECORDING ─▶ APPLYING ⇄ SERVING ─▶ WAITING ─▶ PRUNING ─▶ COMMITTING ─▶ DONE
+         │                                    │         │           │
+      refused                                 └─────────┴── failed ─┴─▶ RECORDING_UNDO ─▶ UNDOING ─▶ RECORDING_FAILURE
+         └────────────────────────────────────────────────────────────────────────────────────────────────▶ FAILED
 
 Before RECORDING nothing has been written, so a refusal there costs nothing. From RECORDING on, the durable record
-holds the union inventory: whatever the process does next, a restart knows every object that may exist.
+holds the union inventory and the before-images: whatever the process does next, a restart knows every object that may
+exist and what each was. Pruning comes after the last thing that can fail, so undoing never has to bring back what was
+deleted.
 The state is data (no callbacks, no clock), so it can be stored, replayed and tested without a cluster.
 """
 
@@ -15,9 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from sluice.core.before_image import BeforeImage
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
-from sluice.core.order import Stage
+from sluice.core.order import Stage, order_of
 from sluice.core.plan import Action, Batch, Change, Plan
 from sluice.core.problem import Problem
 
@@ -26,12 +30,15 @@ class Phase(StrEnum):
     """Where a transaction stands."""
 
     VALIDATING = "Validating"
+    IMAGING = "Imaging"
     RECORDING = "Recording"
     APPLYING = "Applying"
     SERVING = "Serving"
     WAITING = "Waiting"
     PRUNING = "Pruning"
     COMMITTING = "Committing"
+    RECORDING_UNDO = "RecordingUndo"
+    UNDOING = "Undoing"
     RECORDING_FAILURE = "RecordingFailure"
     DONE = "Done"
     FAILED = "Failed"
@@ -40,6 +47,25 @@ class Phase(StrEnum):
     def ended(self) -> bool:
         """True when there is nothing more to do."""
         return self in {Phase.DONE, Phase.FAILED}
+
+
+class OnFailure(StrEnum):
+    """What a failure half-way leads to: take back everything, leave things as they are, or do what can be done."""
+
+    UNDO = "Undo"
+    STOP = "Stop"
+    CONTINUE = "Continue"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoTarget:
+    """What the cluster goes back to: what was ours before the first transaction that has not been committed since.
+
+    `images` are the objects that existed; every entry of the union inventory that is not in `inventory` was created.
+    """
+
+    inventory: Inventory
+    images: Mapping[ResourceId, BeforeImage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +111,29 @@ class Validate:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeImages:
+    """Read these objects as they are, before anything is written."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SaveRecord:
-    """Make `inventory` and the phase durable, by compare-and-swap."""
+    """Make phase, inventory and undo target durable, by compare-and-swap. `problems` are why a revision failed."""
 
     phase: Phase
     inventory: Inventory
+    target: UndoTarget | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take every object back to `target`, in this order; `created` are entries that did not exist before."""
+
+    target: UndoTarget
+    order: tuple[ResourceId, ...]
+    created: Inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +164,7 @@ class Prune:
     changes: tuple[Change, ...]
 
 
-Command = Validate | SaveRecord | Apply | AwaitServed | AwaitHealth | Prune
+Command = Validate | TakeImages | SaveRecord | Apply | AwaitServed | AwaitHealth | Prune | Undo
 
 # --- events: what came back ---------------------------------------------------------------------------------------
 
@@ -159,7 +203,27 @@ class HealthKnown:
     problems: tuple[Problem, ...] = ()
 
 
-Event = Validated | Recorded | Answered | Served | HealthKnown
+@dataclass(frozen=True, slots=True)
+class Imaged:
+    """The before-images, or the problems that kept one from being taken."""
+
+    images: Mapping[ResourceId, BeforeImage]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Everything that could be taken back is: `inventory` is ours now.
+
+    `kept` was left on purpose (it is, or holds, somebody else's); `problems` are to be tried again.
+    """
+
+    inventory: Inventory
+    kept: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+Event = Validated | Imaged | Recorded | Answered | Served | HealthKnown | Undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +241,11 @@ class Transaction:
     problems: tuple[Problem, ...] = ()
     failed_in: Phase | None = None
     wrote: bool = False
+    on_failure: OnFailure = OnFailure.STOP
+    target: UndoTarget | None = None
+    undone: bool = False
+    undo_problems: tuple[Problem, ...] = ()
+    kept: tuple[Problem, ...] = ()
 
     @property
     def total(self) -> int:
@@ -184,20 +253,38 @@ class Transaction:
         return self.plan.writes
 
 
-def begin(plan: Plan, deferral: Deferral, *, gate: bool) -> tuple[Transaction, Command]:
+def begin(
+    plan: Plan,
+    deferral: Deferral,
+    *,
+    gate: bool,
+    on_failure: OnFailure = OnFailure.STOP,
+    target: UndoTarget | None = None,
+) -> tuple[Transaction, Command]:
     """Start a transaction. `deferral` names the dry-runs that have to wait; `gate` asks for health before pruning.
 
-    A plan that writes nothing goes straight to its gate, and then to DONE when the record already says the same.
+    `target` is what an earlier transaction, which was neither committed nor undone, would have gone back to: this
+    one goes back there too. A plan that writes nothing goes straight to its gate, and then to DONE.
     """
     steps = _steps(plan, deferral)
     upfront = tuple(c for batch in plan.applies for c in batch.changes if c.id not in deferral)
-    state = Transaction(plan, Phase.VALIDATING, gate, plan.before, steps=steps, prunes=plan.prunes)
+    state = Transaction(
+        plan, Phase.VALIDATING, gate, plan.before, steps=steps, prunes=plan.prunes, on_failure=on_failure, target=target
+    )
     if upfront:
         return state, Validate(upfront)
     return _validated(state)
 
 
-def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]:
+def resume_undo(plan: Plan, target: UndoTarget, problems: tuple[Problem, ...]) -> tuple[Transaction, Command]:
+    """Go on with an undo that a crash, or a failure of its own, cut short. `plan.before` is the union inventory."""
+    state = Transaction(
+        plan, Phase.UNDOING, False, plan.before, problems=problems, wrote=True, on_failure=OnFailure.UNDO, target=target
+    )
+    return state, _undo(state, target)
+
+
+def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]:  # noqa: PLR0911 - one row a phase
     """Take one event. No command means that the transaction has ended.
 
     Raises ValueError on an event that the phase can't have: a bug of the executor.
@@ -207,10 +294,15 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
             if problems:
                 return _failed(state, problems)
             return _apply_next(state) if state.wrote else _validated(state)
+        case Phase.IMAGING, Imaged(images, problems):
+            return _failed(state, problems) if problems else _record(state, images)
         case Phase.RECORDING, Recorded():
             return _apply_next(replace(state, inventory=state.plan.during))
         case Phase.APPLYING, Answered(outcomes, problems):
             state = _noted(state, outcomes)
+            if problems and state.on_failure is OnFailure.CONTINUE:
+                state = replace(state, problems=state.problems + problems, failed_in=Phase.APPLYING)
+                return _after_batch(state)
             return _failed(state, problems) if problems else _after_batch(state)
         case Phase.SERVING, Served(problems):
             return _failed(state, problems) if problems else _apply_next(state)
@@ -221,6 +313,10 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
             return _prune_next(replace(state, prunes=state.prunes[1:]))
         case Phase.COMMITTING, Recorded():
             return replace(state, phase=Phase.FAILED if state.problems else Phase.DONE), None
+        case Phase.RECORDING_UNDO, Recorded() if state.target is not None:
+            return replace(state, phase=Phase.UNDOING), _undo(state, state.target)
+        case Phase.UNDOING, Undone():
+            return _undone(state, event)
         case Phase.RECORDING_FAILURE, Recorded():
             return replace(state, phase=Phase.FAILED), None
         case _:
@@ -266,7 +362,30 @@ def _validated(state: Transaction) -> tuple[Transaction, Command]:
     plan = state.plan
     if plan.writes == 0 and plan.during == plan.before == plan.after:
         return _wait_or_prune(replace(state, inventory=plan.during))
-    return replace(state, phase=Phase.RECORDING), SaveRecord(Phase.APPLYING, plan.during)
+    if state.on_failure is not OnFailure.UNDO:
+        return _record(state, {})
+    known = state.target.images if state.target is not None else {}
+    unseen = tuple(
+        change
+        for batch in plan.applies
+        for change in batch.changes
+        if change.uid and change.id not in known and not _is_ours_new(state, change.id)
+    )
+    if unseen:
+        return replace(state, phase=Phase.IMAGING), TakeImages(unseen)
+    return _record(state, {})
+
+
+def _is_ours_new(state: Transaction, resource: ResourceId) -> bool:
+    """True for what an earlier transaction, not committed, has created: it is deleted on undo, not restored."""
+    return state.target is not None and resource in state.plan.before and resource not in state.target.inventory
+
+
+def _record(state: Transaction, images: Mapping[ResourceId, BeforeImage]) -> tuple[Transaction, Command]:
+    if state.on_failure is OnFailure.UNDO:
+        base = state.target or UndoTarget(state.plan.before, {})
+        state = replace(state, target=UndoTarget(base.inventory, {**images, **base.images}))
+    return replace(state, phase=Phase.RECORDING), SaveRecord(Phase.APPLYING, state.plan.during, state.target)
 
 
 def _apply_next(state: Transaction) -> tuple[Transaction, Command]:
@@ -291,6 +410,8 @@ def _after_batch(state: Transaction) -> tuple[Transaction, Command]:
 
 
 def _wait_or_prune(state: Transaction) -> tuple[Transaction, Command]:
+    if state.problems:  # onFailure: Continue did what it could; nothing is pruned for a revision that is not whole
+        return replace(state, phase=Phase.RECORDING_FAILURE), SaveRecord(Phase.FAILED, state.inventory)
     if not state.gate:
         return _prune_next(state)
     changed = frozenset(o.id for o in state.outcomes.values() if o.result != "unchanged")
@@ -320,4 +441,28 @@ def _failed(state: Transaction, problems: tuple[Problem, ...]) -> tuple[Transact
     state = replace(state, problems=state.problems + problems, failed_in=state.phase)
     if not state.wrote:
         return replace(state, phase=Phase.FAILED), None
+    if state.on_failure is OnFailure.UNDO and state.target is not None:
+        save = SaveRecord(Phase.UNDOING, state.inventory, state.target, state.problems)
+        return replace(state, phase=Phase.RECORDING_UNDO), save
     return replace(state, phase=Phase.RECORDING_FAILURE), SaveRecord(Phase.FAILED, state.inventory)
+
+
+def _undo(state: Transaction, target: UndoTarget) -> Undo:
+    """The reverse of the order of applying; what no batch names (an earlier transaction's) goes first."""
+    created = state.inventory.without(target.inventory.ids())
+    touched = {*target.images, *created.ids()}
+    return Undo(target, tuple(sorted(touched, key=lambda i: (order_of(i.group_kind), i), reverse=True)), created)
+
+
+def _undone(state: Transaction, event: Undone) -> tuple[Transaction, Command | None]:
+    state = replace(
+        state,
+        phase=Phase.RECORDING_FAILURE,
+        inventory=event.inventory,
+        kept=event.kept,
+        undo_problems=event.problems,
+        undone=not event.problems,
+    )
+    if event.problems:
+        return state, SaveRecord(Phase.UNDOING, event.inventory, state.target, state.problems)
+    return state, SaveRecord(Phase.FAILED, event.inventory, None, state.problems)

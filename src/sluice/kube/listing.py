@@ -58,6 +58,7 @@ def page_decoder(item_type: Any) -> msgspec.json.Decoder[Any]:
 
 
 def decode_meta(body: bytes, asked: Asked) -> LiveMeta:
+    """The metadata of an answer. Raises ClusterError when it can't be read."""
     try:
         return _LIVE.decode(body).metadata
     except msgspec.MsgspecError as error:

@@ -81,6 +81,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """What one sentence of a refusal means: our code, the field it is about, and what to do."""
+
     code: Code
     title: str
     field: str = ""
@@ -91,6 +93,7 @@ class Finding:
 
 
 def without_echo(message: str) -> str:
+    """The message without the object that a strict refusal repeats: it may be a Secret."""
     return clip(_ECHO.sub("", message) if "strict decoding error" in message else message, 4 * MAX_MESSAGE)
 
 
@@ -235,7 +238,7 @@ def _conflict(details: _Details, message: str) -> tuple[Finding, ...]:
         # Preconditions: the caller knows what it demanded, so the sentence is enough.
         return (
             Finding(
-                codes.INVALID_OBJECT, "the object is not as expected", cause=message, fix="it is read and tried again"
+                codes.OBJECT_CHANGED, "the object changed meanwhile", cause=message, fix="it is read and tried again"
             ),
         )
     return tuple(_owned_field(cause) for cause in owned[:MAX_CAUSES])

@@ -22,8 +22,10 @@ from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan
 from sluice.core.problem import Problem
 from sluice.core.schedule import backoff, next_interval, retry_interval, sync_timeout
+from sluice.core.transaction import OnFailure
 from sluice.kube.resource import Resource
 from sluice.reconcilers.dependencies import check_dependencies
+from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
@@ -126,10 +128,17 @@ class KustomizationReconciler:
         revision = str(artifact.revision)
         await progress(f"Building manifests for revision {revision}")
         owner = Owner(sync.metadata.namespace, sync.metadata.name)
+        unfinished = await finish_undo(self._op, sync, owner, progress)
+        if unfinished is not None:
+            return unfinished
         inventory = await inventory_of(self._op, owner, sync)
         prepared = await self._planner.prepare(sync, artifact, inventory, self._suspects(sync, inventory))
         plan, resources = prepared.plan, prepared.resources
         self._claim(owner, prepared.rendered.manifests)
+        inputs = inputs_of(sync, prepared.rendered.digest)
+        known_bad = remembered_failure(self._op, owner, inputs, revision)
+        if known_bad is not None:
+            return known_bad
         execution = Execution(
             sync=owner,
             epoch=self._epoch(owner) + 1,
@@ -141,6 +150,8 @@ class KustomizationReconciler:
             progress=progress,
             waiting=turn.waiting,
             superseded=lambda: self._superseded(sync, revision, turn),
+            on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
+            inputs=inputs,
         )
         suspects = frozenset(self._memory_of(sync).suspects)
         ended = await self._op.executor.run(plan, execution)

@@ -20,7 +20,7 @@ from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
 from sluice.runtime.event_recorder import Subject
-from sluice.runtime.executor import Execution
+from sluice.runtime.executor import Execution, never
 from sluice.runtime.gone import await_gone
 from sluice.runtime.together import together
 
@@ -91,9 +91,6 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
 
     async def silent(message: str) -> None:
         log.info(message, namespace=owner.namespace, name=owner.name)
-
-    async def never() -> None:
-        await asyncio.Event().wait()
 
     execution = Execution(
         sync=owner,

@@ -49,6 +49,7 @@ class Turnout:
     outcomes: tuple[Outcome, ...] = ()
     warnings: tuple[Problem, ...] = ()
     gated: bool = False
+    unhealthy: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -56,17 +57,26 @@ class Turnout:
         return not self.problems
 
 
+UNDONE = "Undone"
+UNDO_FAILED = "UndoFailed"
+
+
 def of_transaction(
     ended: Transaction, revision: str, digest: str, warnings: tuple[Problem, ...], *, gated: bool
 ) -> Turnout:
     """The turnout of a transaction that has ended."""
     reason = condition.RECONCILIATION_SUCCEEDED
-    if ended.problems:
+    problems = ended.problems
+    stalled = bool(problems) and not ended.wrote and all(p.code in USER_CODES for p in problems)
+    if ended.undo_problems:
+        reason, problems = UNDO_FAILED, (*problems, *ended.undo_problems)
+    elif ended.undone:
+        reason, problems, stalled = UNDONE, (*problems, *ended.kept), True
+    elif problems:
         reason = {Phase.WAITING: "HealthCheckFailed", None: "PruneFailed"}.get(ended.failed_in, "ReconciliationFailed")
-    stalled = bool(ended.problems) and not ended.wrote and all(p.code in USER_CODES for p in ended.problems)
     return Turnout(
         revision,
-        ended.problems,
+        problems,
         reason,
         stalled=stalled,
         digest=digest,
@@ -74,13 +84,14 @@ def of_transaction(
         outcomes=tuple(ended.outcomes.values()),
         warnings=warnings,
         gated=gated,
+        unhealthy=ended.failed_in is Phase.WAITING,
     )
 
 
 def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: datetime) -> dict[str, Any]:
     """The status fields that the turn sets."""
     stamp = condition.Stamp(sync.metadata.generation, rfc3339(now))
-    message = f"Applied revision: {turnout.revision}" if turnout.succeeded else summarize(turnout.problems)
+    message = f"Applied revision: {turnout.revision}" if turnout.succeeded else _failure_message(sync, turnout)
     status: dict[str, Any] = {
         "conditions": _conditions(sync, turnout, message, stamp),
         "lastHandledReconcileAt": sync.metadata.annotations.get(REQUESTED_AT),
@@ -99,6 +110,14 @@ def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: dat
     return status
 
 
+def _failure_message(sync: Kustomization, turnout: Turnout) -> str:
+    text = summarize(turnout.problems)
+    if turnout.reason != UNDONE:
+        return text
+    back = sync.status.lastAppliedRevision
+    return f"{text}\nUndone: the cluster is as it was" + (f" at {back}" if back else " before the first revision")
+
+
 def _conditions(sync: Kustomization, turnout: Turnout, message: str, stamp: condition.Stamp) -> condition.Conditions:
     present = sync.status.conditions
     if not (sync.spec.wait or sync.spec.healthChecks):
@@ -106,8 +125,8 @@ def _conditions(sync: Kustomization, turnout: Turnout, message: str, stamp: cond
     elif turnout.gated and turnout.succeeded:
         passed = "Health check passed"
         present = condition.mark(present, condition.HEALTHY, "True", condition.SUCCEEDED, passed, stamp=stamp)
-    elif turnout.reason == "HealthCheckFailed":
-        present = condition.mark(present, condition.HEALTHY, "False", turnout.reason, message, stamp=stamp)
+    elif turnout.unhealthy:
+        present = condition.mark(present, condition.HEALTHY, "False", "HealthCheckFailed", message, stamp=stamp)
     if turnout.succeeded:
         return condition.succeeded(present, message, stamp)
     if turnout.stalled:

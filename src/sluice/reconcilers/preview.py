@@ -19,6 +19,7 @@ from sluice.core import codes
 from sluice.core.artifact import Artifact
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.ids import ResourceId
+from sluice.core.managed_fields import MANAGER
 from sluice.core.object_diff import ABSENT, FieldChange, diff_objects, masked
 from sluice.core.order import Stage
 from sluice.core.plan import Action, Change, Owner
@@ -28,7 +29,7 @@ from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner, Prepared
-from sluice.runtime.executor import MANAGER, placed, with_uid
+from sluice.runtime.executor import placed, with_uid
 from sluice.runtime.together import together
 
 

@@ -18,11 +18,11 @@ from sluice.core.health import needs_watch
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.live import LiveManagers, LiveObject
-from sluice.core.managed_fields import take_over, take_over_patch
+from sluice.core.managed_fields import MANAGER, take_over, take_over_patch
 from sluice.core.order import CRD
 from sluice.core.plan import Action, Change, Live, Owner, Plan
 from sluice.core.problem import Problem
-from sluice.core.record import Record
+from sluice.core.record import FailedRevision, Record
 from sluice.core.transaction import (
     Answered,
     Apply,
@@ -32,16 +32,20 @@ from sluice.core.transaction import (
     Deferral,
     Event,
     HealthKnown,
+    OnFailure,
     Outcome,
     Phase,
     Prune,
     Recorded,
     SaveRecord,
     Served,
+    TakeImages,
     Transaction,
+    Undo,
     Validate,
     Validated,
     begin,
+    resume_undo,
     step,
 )
 from sluice.kube.client import KubeClient
@@ -52,8 +56,8 @@ from sluice.runtime.health_gate import HealthGate, Target
 from sluice.runtime.owned import OwnedObjects, live_of, version_of
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.together import one_failure, together
+from sluice.runtime.undo import Undoer
 
-MANAGER = "kustomize-controller"
 SERVED_TIMEOUT = 60.0
 GONE_TIMEOUT = 60.0
 PRUNE_TRIES = 4
@@ -76,6 +80,8 @@ class Execution:
     progress: Progress
     waiting: Callable[[], AbstractAsyncContextManager[None]]
     superseded: Callable[[], Coroutine[Any, Any, None]]
+    on_failure: OnFailure = OnFailure.STOP
+    inputs: str = ""
 
 
 class Executor:
@@ -86,15 +92,33 @@ class Executor:
         self._discovery = discovery
         self._owned = owned
         self._records = records
+        self._undoer = Undoer(client, discovery, owned)
 
     async def run(self, plan: Plan, execution: Execution) -> Transaction:
         """Run `plan` to its end and return the ended transaction; its problems say what went wrong.
 
         Raises ClusterError when the record can't be written: nothing was changed then that it does not hold.
         """
+        record = self._records.get(str(execution.sync))
+        state, command = begin(
+            plan,
+            execution.deferral,
+            gate=bool(execution.targets),
+            on_failure=execution.on_failure,
+            target=record.target if record is not None else None,
+        )
+        return await self._drive(state, command, execution)
+
+    async def resume_undo(self, plan: Plan, record: Record, execution: Execution) -> Transaction:
+        """Go on with the undo that `record` says was begun."""
+        assert record.target is not None  # noqa: S101 - the caller looked
+        problems = record.failed.problems if record.failed is not None else ()
+        state, command = resume_undo(plan, record.target, problems)
+        return await self._drive(state, command, execution)
+
+    async def _drive(self, state: Transaction, command: Command, execution: Execution) -> Transaction:
         deadline = time.monotonic() + execution.timeout
         recreate: set[ResourceId] = set()
-        state, command = begin(plan, execution.deferral, gate=bool(execution.targets))
         following: Command | None = command
         while following is not None:
             event = await self._execute(following, execution, deadline, recreate)
@@ -108,8 +132,10 @@ class Executor:
             case Validate(changes):
                 await execution.progress(f"Detecting drift and validating {len(changes)} objects")
                 return Validated(await self._validate(changes, execution, recreate))
-            case SaveRecord(phase, inventory):
-                await self._save(execution, phase, inventory)
+            case TakeImages(changes):
+                return await self._undoer.take_images(changes)
+            case SaveRecord():
+                await self._save(execution, command)
                 return Recorded()
             case Apply(changes):
                 await execution.progress(f"Applying {len(changes)} objects")
@@ -122,15 +148,22 @@ class Executor:
             case Prune(changes):
                 await execution.progress(f"Pruning {len(changes)} objects")
                 return await self._prune_all(changes, execution.sync)
+            case Undo():
+                await execution.progress(f"Undoing changes to {len(command.order)} objects")
+                return await self._undoer.undo(command, execution.sync)
 
-    async def _save(self, execution: Execution, phase: Phase, inventory: Inventory) -> None:
+    async def _save(self, execution: Execution, save: SaveRecord) -> None:
         """Make the record durable; a transaction that changed nothing has nothing to record."""
         owner = str(execution.sync)
         stored = self._records.get(owner)
         before = stored.inventory if stored is not None else Inventory()
-        if phase is Phase.DONE and before == inventory and (stored is None or stored.phase is Phase.DONE):
+        settled = stored is None or (stored.phase is Phase.DONE and stored.failed is None)
+        if save.phase is Phase.DONE and before == save.inventory and settled:
             return
-        await self._records.save(Record(owner, execution.epoch, phase, execution.revision, inventory))
+        failed = FailedRevision(execution.inputs, save.problems) if save.problems else None
+        await self._records.save(
+            Record(owner, execution.epoch, save.phase, execution.revision, save.inventory, save.target, failed)
+        )
 
     async def _await_health(self, execution: Execution, left: float) -> tuple[Problem, ...]:
         """Wait for the gate without holding a worker. Raises Superseded when a newer revision arrives first."""
@@ -314,6 +347,11 @@ class Executor:
                 version = meta.resource_version
             else:
                 return
+
+
+async def never() -> None:
+    """Wait for ever: nothing supersedes this transaction."""
+    await asyncio.Event().wait()
 
 
 async def _found(waiting: Awaitable[tuple[Problem, ...]]) -> tuple[Problem, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from sluice.core.ids import ResourceId
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
@@ -12,15 +14,16 @@ async def await_gone(client: KubeClient, resource: Resource, key: ResourceId, ui
     """Return when no object with that UID is there any more. Bound it with `asyncio.timeout`."""
     there = False
     fields = f"metadata.name={key.name}"
-    async for event in client.watch(resource, key.namespace, fields=fields):
-        match event.type:
-            case EventType.RESTARTED:
-                there = False
-            case EventType.SYNCED if not there:
-                return
-            case EventType.DELETED:
-                return
-            case _ if event.item is not None:
-                if event.item.uid != uid:
+    async with contextlib.aclosing(client.watch(resource, key.namespace, fields=fields)) as events:
+        async for event in events:
+            match event.type:
+                case EventType.RESTARTED:
+                    there = False
+                case EventType.SYNCED if not there:
                     return
-                there = True
+                case EventType.DELETED:
+                    return
+                case _ if event.item is not None:
+                    if event.item.uid != uid:
+                        return
+                    there = True

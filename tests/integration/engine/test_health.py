@@ -44,7 +44,7 @@ def test_without_wait_a_sync_is_ready_at_once_and_says_nothing_of_health(bench: 
 def test_prune_waits_for_health_and_what_is_not_healthy_prunes_nothing(bench: Bench) -> None:
     sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")}, wait=True)
     job = JOB.replace("TAG", "fail")
-    message = sync.wait_failed(sync.push({"a.yaml": None, "job.yaml": job}), "E303", "HealthCheckFailed")
+    message = sync.wait_failed(sync.push({"a.yaml": None, "job.yaml": job}), "E303", "Undone")
     assert f"Job {sync.target}/migrate at job.yaml:1@" in message
     assert sync.live("configmaps", "a") is not None
     assert f"{sync.target}_a__ConfigMap" in sync.inventory()
@@ -143,9 +143,9 @@ def test_what_is_not_healthy_in_time_is_named_with_its_place_and_blocks_nobody(b
         sync.wait_condition("Reconciling", "True", "Progressing", "Running health checks")
     bench.synced({"a.yaml": config_map("quick")}, wait=True)
     for sync, revision in slow:
-        message = sync.wait_failed(revision, "E304", "HealthCheckFailed", seconds=45)
+        message = sync.wait_failed(revision, "E304", "Undone", seconds=45)
         assert f"Deployment {sync.target}/web at apps/web.yaml:1@" in message
         assert "is not healthy after" in message
         assert "ConfigMap" not in message
         assert sync.status.get("lastAppliedRevision") is None
-        assert sync.condition("Reconciling")["reason"] == "ProgressingWithRetry"
+        assert sync.condition("Stalled")["reason"] == "Undone"

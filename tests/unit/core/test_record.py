@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import tracemalloc
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sluice.core import codes
+from sluice.core.before_image import BeforeImage
 from sluice.core.errors import StateError
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
-from sluice.core.record import MAX_BYTES, Record, decode_record, encode_record
-from sluice.core.transaction import Phase
+from sluice.core.problem import Origin, Problem
+from sluice.core.record import MAX_BYTES, FailedRevision, Record, decode_record, encode_record
+from sluice.core.transaction import Phase, UndoTarget
 from tests.plans import entry, manifest
 
 RECORD = Record(
@@ -48,7 +51,7 @@ BROKEN = [
     ("something follows it", encode_record(RECORD) + b"x"),
     ("it is no JSON", zlib.compress(b"hello")),
     ("it is another JSON", zlib.compress(b"[]")),
-    ("it is of a later format", stored(format=2)),
+    ("it is of a later format", stored(format=3)),
     ("its phase is unknown", stored(phase="Guessing")),
     ("an entry lacks parts", stored(entries=[["a"]])),
     ("an entry's digest is no base64", stored(entries=[["", "ConfigMap", "shop", "a", "v1", "u", "?", ""]])),
@@ -79,3 +82,21 @@ def test_a_bomb_is_given_up_at_the_limit() -> None:
 def test_a_large_inventory_stays_small() -> None:
     many = Inventory([entry(manifest("ConfigMap", f"config-{n:05}"), f"{n:032x}") for n in range(1001)])
     assert len(encode_record(Record("shop/web", 1, Phase.DONE, "main@sha1:0", many))) < 100_000
+
+
+IMAGE = BeforeImage(ResourceId("apps", "Deployment", "shop", "web"), "apps/v1", "u1", b'{"spec":{}}', b"[]")
+PROBLEM = Problem(
+    codes.HEALTH_FAILED, "it failed", ResourceId("", "Pod", "shop", "p"), Origin("a.yaml:3@abc"), cause="why"
+)
+
+
+def test_the_way_back_and_the_failed_revision_are_read_back() -> None:
+    target = UndoTarget(RECORD.inventory, {IMAGE.id: IMAGE})
+    record = replace(RECORD, phase=Phase.UNDOING, target=target, failed=FailedRevision("digest", (PROBLEM,)))
+    assert decode_record(encode_record(record)) == record
+
+
+def test_a_record_of_format_1_reads_as_one_without_a_way_back() -> None:
+    record = decode_record(stored(format=1))
+    assert record.target is None
+    assert record.failed is None

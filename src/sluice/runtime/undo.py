@@ -1,0 +1,216 @@
+"""Takes objects back to what they were before a transaction touched them, and proves that what it deletes is ours."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+
+from sluice.core import codes
+from sluice.core.before_image import BeforeImage, before_image, restore
+from sluice.core.errors import ClusterError, NotReady, SluiceError
+from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.inventory import Entry, Inventory
+from sluice.core.live import LiveMeta, LiveObject
+from sluice.core.managed_fields import MANAGER
+from sluice.core.order import CRD, NAMESPACE
+from sluice.core.plan import Change, Owner
+from sluice.core.problem import Problem
+from sluice.core.transaction import Imaged, Undo, Undone
+from sluice.kube.client import KubeClient
+from sluice.kube.discovery import Discovery
+from sluice.kube.resource import Resource
+from sluice.runtime.foreign import holds_foreign
+from sluice.runtime.gone import await_gone
+from sluice.runtime.owned import OwnedObjects, live_of, version_of
+from sluice.runtime.together import together
+
+TRIES = 5
+GONE_SECONDS = 30.0
+PVC = GroupKind("", "PersistentVolumeClaim")
+
+
+class Undoer:
+    """One for all transactions; keeps nothing between them."""
+
+    def __init__(self, client: KubeClient, discovery: Discovery, owned: OwnedObjects) -> None:
+        self._client = client
+        self._discovery = discovery
+        self._owned = owned
+
+    async def take_images(self, changes: tuple[Change, ...]) -> Imaged:
+        """Read every object that is to be changed. One that is gone by now has no image, and is no problem."""
+        try:
+            images = await together(self._image(change) for change in changes)
+        except SluiceError as error:
+            return Imaged({}, error.problems)
+        return Imaged({image.id: image for image in images if image is not None})
+
+    async def _image(self, change: Change) -> BeforeImage | None:
+        resource = await self._resource(change.id, change.api_version)
+        raw = await self._client.get(resource, change.id.namespace, change.id.name)
+        return before_image(change.id, raw) if raw is not None else None
+
+    async def undo(self, command: Undo, sync: Owner) -> Undone:
+        """Undo in the order given, kind by kind; objects of one kind at once.
+
+        What can't be taken back is named, stays in the inventory, and does not keep the rest from being undone.
+        """
+        target = command.target
+        entries: dict[ResourceId, Entry] = {e.id: e for e in target.inventory}
+        problems: list[Problem] = []
+        for group in _by_kind(command.order):
+            results = await together(self._undo_one(key, command, sync) for key in group)
+            for key, result in zip(group, results, strict=True):
+                if isinstance(result, Entry):
+                    entries[key] = result
+                elif isinstance(result, Problem):
+                    problems.append(result)
+                    kept = command.created.get(key)
+                    if kept is not None:
+                        entries[key] = replace(kept, digest=b"")
+        left = tuple(p for p in problems if p.code is codes.UNDO_KEPT)
+        failed = tuple(p for p in problems if p.code is not codes.UNDO_KEPT)
+        return Undone(Inventory(entries.values()), left, failed)
+
+    async def _undo_one(self, key: ResourceId, command: Undo, sync: Owner) -> Entry | Problem | None:
+        image = command.target.images.get(key)
+        try:
+            if image is not None:
+                return await self._restore(image, command.target.inventory.get(key))
+            created = command.created.get(key)
+            return await self._delete(created, sync) if created is not None else None
+        except SluiceError as error:
+            why = error.problems[0]
+            return Problem(
+                codes.UNDO_FAILED,
+                f"{key} is not as it was before",
+                subject=key,
+                cause=f"{why.title}: {why.cause}" if why.cause else why.title,
+                fix=why.fix or "it is tried again; or correct the object by hand",
+            )
+
+    # --- objects that existed -----------------------------------------------------------------------------------
+
+    async def _restore(self, image: BeforeImage, entry: Entry | None) -> Entry | Problem | None:
+        resource = await self._resource(image.id, image.api_version)
+        key = image.id
+        for attempt in range(TRIES):
+            raw = await self._client.get(resource, key.namespace, key.name)
+            if raw is None:
+                return await self._recreate(resource, image, entry)
+            meta = msgspec.json.decode(raw, type=LiveObject).metadata
+            if meta.uid != image.uid:
+                return _kept(key, "somebody recreated it meanwhile", "look whether it is what you want")
+            restored = restore(image, raw, MANAGER)
+            if not restored.changes:
+                return replace(entry, uid=meta.uid, version=version_of(meta)) if entry is not None else None
+            try:
+                with self._owned.sending(key):
+                    after = await self._write(resource, image, msgspec.json.encode(restored.body), restored.managers)
+            except ClusterError as error:
+                if error.reason != "Conflict" or attempt == TRIES - 1:
+                    raise
+                continue
+            self._owned.applied(key, after, frozenset())
+            if restored.left:
+                fields = ", ".join(restored.left[:10])
+                return _kept(key, f"somebody else changed {fields} since", "decide whose value is right")
+            return replace(entry, uid=after.uid, version=version_of(after)) if entry is not None else None
+        return None
+
+    async def _write(
+        self, resource: Resource, image: BeforeImage, body: bytes, managers: list[dict[str, object]]
+    ) -> LiveMeta:
+        """Values first, then owners: the server gives each changed field to whoever changes it."""
+        key = image.id
+        answer = await self._client.replace(resource, key.namespace, key.name, body, manager=MANAGER)
+        version = msgspec.json.decode(answer, type=LiveObject).metadata.resource_version
+        patch = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "replace", "path": "/metadata/managedFields", "value": managers or [{}]},
+        ]
+        answer = await self._client.json_patch(
+            resource, key.namespace, key.name, msgspec.json.encode(patch), manager=MANAGER
+        )
+        return msgspec.json.decode(answer, type=LiveObject).metadata
+
+    async def _recreate(self, resource: Resource, image: BeforeImage, entry: Entry | None) -> Entry | Problem | None:
+        """An object that we replaced, or that somebody deleted since: only what was ours is made again."""
+        if entry is None:
+            return _kept(image.id, "somebody deleted it meanwhile", "nothing, if that was meant")
+        answer = await self._client.create(resource, image.id.namespace, image.body, manager=MANAGER)
+        meta = msgspec.json.decode(answer, type=LiveObject).metadata
+        return replace(entry, uid=meta.uid, digest=b"", version=version_of(meta))
+
+    # --- objects that did not exist -----------------------------------------------------------------------------
+
+    async def _delete(self, created: Entry, sync: Owner) -> Entry | Problem | None:
+        key = created.id
+        resource = await self._discovery.find(created.api_version, key.kind)
+        if resource is None:
+            return None  # its CRD is gone, and so is the object
+        for attempt in range(TRIES):
+            meta = await self._client.get_metadata(resource, key.namespace, key.name)
+            if meta is None:
+                return None
+            live = live_of(meta)
+            if created.uid and created.uid != meta.uid:
+                return None  # ours is gone: this is another object of the same name
+            if live.owner != sync:
+                return _kept(key, "it no longer carries our owner labels", "delete it by hand if nobody needs it")
+            if key.group_kind == PVC:
+                return _kept(key, "it may hold data", "delete it by hand if nobody needs its data")
+            if key.group_kind in {NAMESPACE, CRD}:
+                foreign = await holds_foreign(self._client, self._discovery, key, sync)
+                if foreign:
+                    return _kept(key, f"it holds objects that are not ours: {foreign}", "move or delete them")
+            try:
+                self._owned.expect_gone(key, expected=True)
+                await self._client.delete(
+                    resource, key.namespace, key.name, uid=meta.uid, resource_version=meta.resource_version
+                )
+            except ClusterError as error:
+                self._owned.expect_gone(key, expected=False)
+                if error.reason != "Conflict" or attempt == TRIES - 1:
+                    raise
+                continue
+            return await self._gone(resource, created, meta.uid)
+        return None
+
+    async def _gone(self, resource: Resource, created: Entry, uid: str) -> Entry | Problem | None:
+        """Wait until it is gone, so that the next transaction does not meet it; a finalizer may hold it longer."""
+        try:
+            async with asyncio.timeout(GONE_SECONDS):
+                await await_gone(self._client, resource, created.id, uid)
+        except TimeoutError:
+            return _kept(created.id, f"its deletion has not ended after {GONE_SECONDS:.0f}s", "see what holds it")
+        return None
+
+    async def _resource(self, key: ResourceId, api_version: str) -> Resource:
+        resource = await self._discovery.find(api_version, key.kind)
+        if resource is None:
+            raise NotReady(
+                Problem(
+                    codes.UNKNOWN_KIND,
+                    f"kind {key.kind} ({api_version}) is not installed",
+                    subject=key,
+                    cause="the API server does not serve it",
+                    fix="install its CRD again",
+                )
+            )
+        return resource
+
+
+def _kept(key: ResourceId, why: str, fix: str) -> Problem:
+    return Problem(codes.UNDO_KEPT, f"{key} is kept", subject=key, cause=why, fix=fix)
+
+
+def _by_kind(order: tuple[ResourceId, ...]) -> list[list[ResourceId]]:
+    groups: list[list[ResourceId]] = []
+    for key in order:
+        if not groups or groups[-1][0].group_kind != key.group_kind:
+            groups.append([])
+        groups[-1].append(key)
+    return groups

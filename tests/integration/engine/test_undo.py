@@ -1,0 +1,199 @@
+"""A revision takes effect wholly, or the cluster is as it was and everyone knows why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
+
+FAILING_JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: "migrate:fail"}]
+"""
+
+
+def limit(bench: Bench, sync: Sync, what: str, hard: str) -> None:
+    """Put a quota on the target namespace, and wait until it counts."""
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {what: hard}}}
+    bench.api.create(sync.at("resourcequotas", "q").rpartition("/")[0], body)
+    poll("the quota counts", lambda: (sync.live("resourcequotas", "q") or {}).get("status", {}).get("used"))
+
+
+def owners(found: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    managers = found["metadata"]["managedFields"]
+    return sorted(
+        (m["manager"], m["operation"], str(m["fieldsV1"])) for m in managers if m.get("subresource") != "status"
+    )
+
+
+def test_a_first_revision_that_fails_leaves_nothing(bench: Bench) -> None:
+    sync = bench.source()
+    revision = sync.commit({"a.yaml": config_map("a"), "job.yaml": FAILING_JOB})
+    sync.create_source()
+    sync.create(wait=True)
+    message = sync.wait_failed(revision, "migrate failed", reason="Undone")
+    assert "[E303]" in message
+    assert "job.yaml:1@" in message
+    assert "as it was before the first revision" in message
+    assert sync.condition("Stalled")["status"] == "True"
+    assert sync.live("configmaps", "a") is None
+    assert sync.live("batch/v1/jobs", "migrate") is None
+    assert sync.inventory() == []
+
+
+def test_forty_two_config_maps_under_a_quota_of_twenty_five_leave_none(bench: Bench) -> None:
+    sync = bench.source()
+    limit(bench, sync, "count/configmaps", "25")
+    revision = sync.commit({f"{n}.yaml": config_map(f"c{n}") for n in range(42)})
+    sync.create_source()
+    sync.create()
+    message = sync.wait_failed(revision, "quota", reason="Undone")
+    assert "[E305]" in message
+    left = [n for n in range(42) if sync.live("configmaps", f"c{n}") is not None]
+    assert left == []
+
+
+def test_an_update_that_fails_gives_every_object_its_values_and_owners_back(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a"), "d.yaml": deployment("web", replicas=1)}, wait=True)
+    bench.api.patch(sync.at("apps/v1/deployments", "web"), {"metadata": {"annotations": {"seen": "yes"}}})
+    before, web = sync.config("a"), sync.live("apps/v1/deployments", "web")
+    assert web is not None
+    revision = sync.push(
+        {
+            "a.yaml": config_map("a", "2"),
+            "b.yaml": config_map("b"),
+            "d.yaml": deployment("web", "nginx:2", replicas=1),
+            "job.yaml": FAILING_JOB,
+        }
+    )
+    sync.wait_failed(revision, reason="Undone")
+    after, web_after = sync.config("a"), sync.live("apps/v1/deployments", "web")
+    assert web_after is not None
+    assert after["data"] == before["data"]
+    assert owners(after) == owners(before)
+    assert web_after["spec"] == web["spec"]
+    assert web_after["metadata"]["uid"] == web["metadata"]["uid"]
+    assert web_after["metadata"]["annotations"]["seen"] == "yes"
+    assert sync.live("configmaps", "b") is None
+    assert sync.live("batch/v1/jobs", "migrate") is None
+    assert sync.status["lastAppliedRevision"] != revision
+
+
+def test_replicas_that_an_autoscaler_owned_are_its_own_again_with_its_value(bench: Bench) -> None:
+    without = deployment("web").replace("  replicas: 1\n", "")
+    sync = bench.synced({"d.yaml": without})
+    path = sync.at("apps/v1/deployments", "web")
+    bench.api.patch(path, {"spec": {"replicas": 3}}, manager="hpa")
+    before = bench.api.get(path)
+    assert before is not None
+    revision = sync.push({"d.yaml": deployment("web", replicas=1), "job.yaml": FAILING_JOB})
+    sync.edit(wait=True)
+    sync.wait_failed(revision, reason="Undone")
+    after = bench.api.get(path)
+    assert after is not None
+    assert after["spec"]["replicas"] == 3
+    assert owners(after) == owners(before)
+
+
+def test_an_undone_revision_is_not_tried_again_until_somebody_asks_or_git_changes(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True)
+    bad = sync.push({"a.yaml": config_map("a", "2"), "job.yaml": FAILING_JOB})
+    sync.wait_failed(bad, reason="Undone")
+    audit = bench.audit()
+    same = sync.push({"README.md": "no manifest of this sync changes\n"})
+    sync.wait("the new commit was seen", lambda k: k["status"].get("lastAttemptedRevision") == same)
+    assert sync.condition("Ready")["reason"] == "Undone"
+    assert [w for w in sync.writes(audit) if not w.dry_run] == []
+    sync.reconcile()
+    assert any(w.verb == "patch" and not w.dry_run for w in sync.writes(audit)), "a person asked: it is tried again"
+    good = sync.push({"job.yaml": None})
+    sync.wait_ready(good)
+    assert sync.config("a")["data"] == {"key": "2"}
+
+
+def test_a_claim_that_may_hold_data_is_kept_tracked_and_named(bench: Bench) -> None:
+    claim = """apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: disk, namespace: $NS}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+    sync = bench.source()
+    revision = sync.commit({"pvc.yaml": claim, "job.yaml": FAILING_JOB})
+    sync.create_source()
+    sync.create(healthChecks=[{"apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "namespace": sync.target}])
+    message = sync.wait_failed(revision, reason="Undone")
+    assert "disk is kept" in message
+    assert sync.live("persistentvolumeclaims", "disk") is not None
+    assert sync.inventory() == [f"{sync.target}_disk__PersistentVolumeClaim"]
+
+
+def test_a_namespace_in_which_somebody_put_a_secret_is_kept(bench: Bench) -> None:
+    sync = bench.source()
+    place = f"{sync.target}-new"
+    revision = sync.commit(
+        {
+            "ns.yaml": f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {place}}}\n",
+            "a.yaml": config_map("a", namespace=place),
+            "d.yaml": deployment("web", "nginx:unready").replace("$NS", place),
+        }
+    )
+    sync.create_source()
+    sync.create(healthChecks=[{"kind": "Deployment", "name": "web", "namespace": place}])
+    poll("the namespace is there", lambda: bench.api.get(f"/api/v1/namespaces/{place}"))
+    poll("the Deployment is there", lambda: bench.api.get(f"/apis/apps/v1/namespaces/{place}/deployments/web"))
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}}
+    bench.api.create(f"/api/v1/namespaces/{place}/secrets", secret)
+    bench.api.patch(
+        f"/apis/apps/v1/namespaces/{place}/deployments/web", {"spec": {"progressDeadlineSeconds": 1}}, manager="me"
+    )
+    message = sync.wait_failed(revision, reason="Undone", seconds=45)
+    assert f"Namespace {place} is kept" in message
+    assert "Secret" in message
+    assert bench.api.get(f"/api/v1/namespaces/{place}/secrets/mine") is not None
+    assert bench.api.get(f"/api/v1/namespaces/{place}/configmaps/a") is None
+    assert sync.inventory() == [f"_{place}__Namespace"]
+
+
+def test_stop_leaves_what_was_applied_and_says_so(bench: Bench) -> None:
+    sync = bench.source()
+    revision = sync.commit({"a.yaml": config_map("a"), "job.yaml": FAILING_JOB})
+    sync.create_source()
+    sync.create(wait=True, onFailure="Stop")
+    sync.wait_failed(revision, "migrate failed", reason="HealthCheckFailed")
+    assert sync.live("configmaps", "a") is not None
+    assert len(sync.inventory()) == 2
+
+
+def test_continue_applies_what_can_be_applied_and_prunes_nothing(bench: Bench) -> None:
+    sync = bench.synced({"old.yaml": config_map("old")}, onFailure="Continue")
+    limit(bench, sync, "count/secrets", "1")
+    secrets = {
+        f"{name}.yaml": f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: $NS}}\n"
+        for name in ("one", "two")
+    }
+    revision = sync.push({"old.yaml": None, **secrets, "d.yaml": deployment("web")})
+    sync.wait_failed(revision, "quota", reason="ReconciliationFailed")
+    assert [n for n in ("one", "two") if sync.live("secrets", n) is not None] != []
+    assert sync.live("apps/v1/deployments", "web") is not None
+    assert sync.live("configmaps", "old") is not None
+
+
+def test_an_operator_killed_half_way_still_goes_back_to_before_the_first_attempt(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True)
+    before = sync.config("a")
+    sync.push({"a.yaml": config_map("a", "2"), "b.yaml": config_map("b"), "d.yaml": deployment("web", "nginx:unready")})
+    poll("the Deployment is there", lambda: sync.live("apps/v1/deployments", "web"))
+    bench.operator.kill()
+    bench.operator.start()
+    revision = sync.push({"a.yaml": config_map("a", "3"), "d.yaml": None, "job.yaml": FAILING_JOB})
+    sync.wait_failed(revision, reason="Undone", seconds=60)
+    assert sync.config("a")["data"] == before["data"]
+    assert owners(sync.config("a")) == owners(before)
+    for kind, name in (("configmaps", "b"), ("apps/v1/deployments", "web"), ("batch/v1/jobs", "migrate")):
+        assert sync.live(kind, name) is None, name
