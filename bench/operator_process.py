@@ -1,7 +1,7 @@
-"""The operator in a process of its own, as `sluice run` starts it, with a profiler around it when asked.
+"""The operator as `sluice run` starts it, with a profiler around it: what to run when a figure is not as it should be.
 
 `--profile FILE` writes cProfile's statistics at the end; `--memory FILE` the largest allocations, by tracemalloc,
-whenever the process gets SIGUSR1. Either slows the operator down: figures are taken without.
+whenever the process gets SIGUSR1. Either slows the operator down: figures are taken without, from `sluice run` itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sluice.wiring import run_operator
 def main() -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser()
-    for name in ("--kubeconfig", "--storage", "--health-address"):
+    for name in ("--kubeconfig", "--storage-path", "--health-addr", "--runtime-namespace", "--git-allow-loopback"):
         parser.add_argument(name, required=True)
     parser.add_argument("--profile", default="")
     parser.add_argument("--memory", default="")
@@ -44,7 +44,11 @@ async def _run(options: argparse.Namespace) -> None:
     if options.memory:
         loop.add_signal_handler(signal.SIGUSR1, _write_allocations, Path(options.memory))
     settings = Settings(
-        storage=Path(options.storage), git_allow_loopback=True, health_address=options.health_address, identity="bench"
+        namespace=options.runtime_namespace,
+        storage=Path(options.storage_path),
+        git_allow_loopback=options.git_allow_loopback == "true",
+        health_address=options.health_addr,
+        identity="bench",
     )
     await run_operator(settings, load_kubeconfig(Path(options.kubeconfig)), stop)
 

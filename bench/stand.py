@@ -150,8 +150,10 @@ async def _prepare(cluster: Cluster, api: RawApi) -> None:
 
 async def _operator(name: str, cluster: Cluster, folder: Path, tracing: Tracing) -> subprocess.Popen[bytes]:
     address = f"127.0.0.1:{_free_port()}"
-    command = [sys.executable, "-m", "bench.operator_process", f"--kubeconfig={cluster.kubeconfig}"]
-    command += [f"--storage={folder / 'data'}", f"--health-address={address}", *tracing.arguments(name)]
+    traced = tracing.arguments(name)
+    command = [sys.executable, "-m", *(["bench.operator_process"] if traced else ["sluice", "run"]), *traced]
+    command += [f"--kubeconfig={cluster.kubeconfig}", f"--storage-path={folder / 'data'}", f"--health-addr={address}"]
+    command += ["--git-allow-loopback=true", "--runtime-namespace=flux-system"]
     log = folder / "operator.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: ASYNC220 - it starts in a moment, and nothing else runs yet
