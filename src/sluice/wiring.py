@@ -28,6 +28,7 @@ from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.artifacts import Artifacts
+from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.kustomization import KustomizationReconciler
@@ -242,7 +243,7 @@ def _operator(
         rules=SpecRules(settings.no_cross_namespace_refs),
         artifact_host=settings.artifact_host,
         protected=_own_objects(settings.namespace),
-        claims={},
+        claims=Claims(),
         default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
     )
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.core import codes
+from sluice.core.before_image import BeforeImage
 from sluice.core.deferral import defined_kinds, find_deferred
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
@@ -23,13 +24,19 @@ from sluice.core.transaction import (
     Deferral,
     Event,
     HealthKnown,
+    Imaged,
+    OnFailure,
     Outcome,
     Phase,
     Prune,
     Recorded,
     SaveRecord,
     Served,
+    TakeImages,
     Transaction,
+    Undo,
+    Undone,
+    UndoTarget,
     Validate,
     Validated,
     begin,
@@ -70,6 +77,7 @@ class Log:
     events: list[Event] = field(default_factory=list)
     durable: Inventory = field(default_factory=Inventory)
     touched: set[ResourceId] = field(default_factory=set)
+    way_back: UndoTarget | None = None
 
 
 def answer(command: Command, draw: st.DataObject) -> Event:
@@ -94,6 +102,10 @@ def answer(command: Command, draw: st.DataObject) -> Event:
             return Answered(
                 tuple(Outcome(c.id, draw.draw(st.sampled_from(["deleted", "deleting"]))) for c in done), problems
             )
+        case TakeImages(changes):
+            return Imaged({c.id: BeforeImage(c.id, c.api_version, c.uid, b"{}", b"[]") for c in changes}, problems)
+        case Undo(target):
+            return Undone(target.inventory, problems=problems)
 
 
 def _entry(change: Change) -> Entry:
@@ -101,21 +113,28 @@ def _entry(change: Change) -> Entry:
     return Entry(change.id, change.api_version, change.uid or "fresh", change.manifest.digest, "g2")
 
 
-def play(story: Story, draw: st.DataObject, limit: int = 1000) -> tuple[Transaction, Log]:
+def play(
+    story: Story, draw: st.DataObject, limit: int = 1000, on_failure: OnFailure = OnFailure.STOP
+) -> tuple[Transaction, Log]:
     """Run it with any answers, until it ends or crashes after `limit` commands."""
     log = Log(durable=story.plan.before)
-    state, command = begin(story.plan, story.deferral, gate=story.gate)
+    state, command = begin(story.plan, story.deferral, gate=story.gate, on_failure=on_failure)
     following: Command | None = command
     while following is not None and len(log.commands) < limit:
         log.commands.append(following)
         if isinstance(following, Apply):
             log.touched |= {c.id for c in following.changes}
         if isinstance(following, SaveRecord):
-            log.durable = following.inventory
+            log.durable, log.way_back = following.inventory, following.target
         event = answer(following, draw)
         log.events.append(event)
         state, following = step(state, event)
     return state, log
+
+
+def what_was_there(plan: Plan) -> Inventory:
+    """The inventory before, less what somebody had deleted."""
+    return plan.before.without(c.id for b in plan.applies for c in b.changes if c.action is Action.CREATE)
 
 
 STORIES = stories()
@@ -221,3 +240,54 @@ def test_what_the_server_confirmed_is_in_the_record_of_an_ended_transaction_with
             for outcome in event.outcomes if isinstance(event, Answered) else ():
                 if outcome.entry is not None:
                     assert log.durable.get(outcome.id) == outcome.entry
+
+
+@given(STORIES, st.data(), st.integers(0, 30))
+def test_with_undo_a_crash_at_any_point_leaves_the_way_back_of_every_object_touched(
+    story: Story, draw: st.DataObject, limit: int
+) -> None:
+    state, log = play(story, draw, limit, OnFailure.UNDO)
+    if log.touched and not state.phase.ended and state.phase is not Phase.COMMITTING:
+        assert log.way_back is not None
+        assert log.way_back.inventory == what_was_there(story.plan)
+        existed = {c.id for batch in story.plan.applies for c in batch.changes if c.uid}
+        assert log.touched & existed <= log.way_back.images.keys()
+
+
+@given(STORIES, st.data())
+def test_with_undo_a_failure_after_a_write_takes_back_every_object_touched_and_nothing_is_pruned(
+    story: Story, draw: st.DataObject
+) -> None:
+    state, log = play(story, draw, on_failure=OnFailure.UNDO)
+    undos = [c for c in log.commands if isinstance(c, Undo)]
+    if state.problems and state.wrote and state.failed_in is not None:
+        assert len(undos) == 1
+        assert log.touched <= set(undos[0].order)
+        assert not any(isinstance(c, Prune) for c in log.commands)
+        if state.undone:
+            assert state.inventory == what_was_there(story.plan)
+            assert log.way_back is None
+        else:
+            assert log.way_back is not None, "what could not be undone is tried again, from the record"
+    else:
+        assert undos == []
+
+
+@given(STORIES, st.data())
+def test_an_undo_is_recorded_before_it_begins(story: Story, draw: st.DataObject) -> None:
+    commands = play(story, draw, on_failure=OnFailure.UNDO)[1].commands
+    for number, command in enumerate(commands):
+        if isinstance(command, Undo):
+            saved = commands[number - 1]
+            assert isinstance(saved, SaveRecord)
+            assert saved.phase is Phase.UNDOING
+            assert saved.target == command.target
+
+
+@given(STORIES, st.data())
+def test_continue_sends_every_batch_and_prunes_nothing_of_a_revision_that_is_not_whole(
+    story: Story, draw: st.DataObject
+) -> None:
+    state, log = play(story, draw, on_failure=OnFailure.CONTINUE)
+    if state.problems and state.failed_in is Phase.APPLYING:
+        assert not any(isinstance(c, Prune | Undo) for c in log.commands)

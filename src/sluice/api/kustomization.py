@@ -205,7 +205,11 @@ class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
     patchesJson6902: Annotated[tuple[Any, ...], not_served("Kustomize's older form of patches.")] = ()
     onFailure: Annotated[
         str,
-        doc("Extension of Sluice: what happens to a revision that fails half-way.", enum=["Undo", "Stop", "Continue"]),
+        doc(
+            "Extension of Sluice: what happens to a revision that fails half-way: undone (the default), left as it is, "
+            "or applied as far as it can be.",
+            enum=["Undo", "Stop", "Continue"],
+        ),
     ] = ""
     drift: Annotated[
         str,
@@ -216,7 +220,11 @@ class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
         doc("Extension of Sluice: which existing objects may be taken over.", enum=["Always", "IfUnowned", "Never"]),
     ] = ""
     pruneLimit: Annotated[
-        int | None, doc("Extension of Sluice: the most objects one revision may delete.", minimum=0)
+        int | None,
+        doc(
+            "Extension of Sluice: how much of the inventory one revision may delete, in percent; unset is no limit.",
+            minimum=0,
+        ),
     ] = None
     allowEmpty: Annotated[
         bool, doc("Extension of Sluice: let a revision without objects delete all that was applied.")

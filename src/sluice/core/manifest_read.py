@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sluice.core import codes
+from sluice.core.lfs import is_lfs_pointer, lfs_problem
 from sluice.core.problem import Origin, Problem
 from sluice.core.yaml_position import locate
 from sluice.core.yaml_read import read_documents
@@ -25,6 +26,8 @@ class SourceObject:
 
 def read_objects(data: bytes, path: str, commit: str = "") -> tuple[list[SourceObject], list[Problem]]:
     """Read the objects of a YAML file, and every problem of its text."""
+    if is_lfs_pointer(data):
+        return [], [lfs_problem(path, commit)]
     documents, problems = read_documents(data, path, commit)
     objects: list[SourceObject] = []
     for document in documents:

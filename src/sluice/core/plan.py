@@ -85,6 +85,7 @@ class Change:
     resource_version: str = ""
     reason: str = ""
     takes_over: bool = False
+    wave: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def _change_of(
             uid=found.uid if found else "",
             resource_version=found.resource_version if found else "",
             reason=reason,
+            wave=manifest.directives.wave,
             takes_over=found is not None and entry is None and action.applies and manifest.directives.ssa != "merge",
         )
 
@@ -235,7 +237,8 @@ def _leaving(owner: Owner, entry: Entry, found: Live | None, options: PlanOption
 
     def change(action: Action, reason: str) -> Change:
         uid, version = (found.uid, found.resource_version) if found else ("", "")
-        return Change(entry.id, entry.api_version, action, uid=uid, resource_version=version, reason=reason)
+        wave = found.directives.wave if found else 0
+        return Change(entry.id, entry.api_version, action, uid=uid, resource_version=version, reason=reason, wave=wave)
 
     if found is None:
         return change(Action.RELEASE, "already gone")
@@ -265,7 +268,7 @@ def _entry_after(change: Change, known: Entry | None) -> Entry:
 
 def _batches(changes: list[Change]) -> tuple[Batch, ...]:
     def key(change: Change) -> tuple[int, Stage, int]:
-        return order_of(change.id.group_kind, change.manifest.directives.wave if change.manifest else 0)
+        return order_of(change.id.group_kind, change.wave)
 
     grouped: dict[tuple[int, Stage, int], list[Change]] = {}
     for change in sorted(changes, key=lambda c: (key(c), c.id)):

@@ -198,9 +198,14 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class HealthKnown:
-    """The health gate has opened, or `problems` say why not."""
+    """The health gate has opened, or `problems` say why not.
+
+    `ours` is True when an object that this transaction changed, or a named health check, is among them: what else is
+    unhealthy was so without us, and is no reason to take anything back.
+    """
 
     problems: tuple[Problem, ...] = ()
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +311,8 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
             return _failed(state, problems) if problems else _after_batch(state)
         case Phase.SERVING, Served(problems):
             return _failed(state, problems) if problems else _apply_next(state)
-        case Phase.WAITING, HealthKnown(problems):
+        case Phase.WAITING, HealthKnown(problems, ours):
+            state = state if ours else replace(state, on_failure=OnFailure.STOP)
             return _failed(state, problems) if problems else _prune_next(state)
         case Phase.PRUNING, Answered(outcomes, problems):
             state = replace(_noted(state, outcomes), problems=state.problems + problems)
@@ -384,7 +390,10 @@ def _is_ours_new(state: Transaction, resource: ResourceId) -> bool:
 def _record(state: Transaction, images: Mapping[ResourceId, BeforeImage]) -> tuple[Transaction, Command]:
     if state.on_failure is OnFailure.UNDO:
         base = state.target or UndoTarget(state.plan.before, {})
-        state = replace(state, target=UndoTarget(base.inventory, {**images, **base.images}))
+        known = {**images, **base.images}
+        creating = {c.id for b in state.plan.applies for c in b.changes if c.action is Action.CREATE}
+        # What somebody deleted before we came is not there before us, whatever the inventory says: undo leaves it away.
+        state = replace(state, target=UndoTarget(base.inventory.without(creating - known.keys()), known))
     return replace(state, phase=Phase.RECORDING), SaveRecord(Phase.APPLYING, state.plan.during, state.target)
 
 
@@ -465,4 +474,4 @@ def _undone(state: Transaction, event: Undone) -> tuple[Transaction, Command | N
     )
     if event.problems:
         return state, SaveRecord(Phase.UNDOING, event.inventory, state.target, state.problems)
-    return state, SaveRecord(Phase.FAILED, event.inventory, None, state.problems)
+    return state, SaveRecord(Phase.FAILED, event.inventory, None, (*state.problems, *event.kept))

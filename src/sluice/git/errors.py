@@ -33,10 +33,11 @@ class _Rule:
     code: Code
     title: str
     fix: str = ""
+    cause: str = ""
 
 
-def _rule(pattern: str, error: type[SluiceError], code: Code, title: str, fix: str = "") -> _Rule:
-    return _Rule(re.compile(pattern, re.IGNORECASE), error, code, title, fix)
+def _rule(pattern: str, error: type[SluiceError], code: Code, title: str, fix: str = "", cause: str = "") -> _Rule:
+    return _Rule(re.compile(pattern, re.IGNORECASE), error, code, title, fix, cause)
 
 
 _KEY_CHANGED = "verify the new key with the host's published fingerprints, then change 'known_hosts' in the Secret"
@@ -70,8 +71,17 @@ _RULES = (
         "the git host refused the deploy key",
         "add the public key to the repository, or fix the Secret",
     ),
+    # Git would ask at the terminal, which there is not: with what we sent, if anything, the host was not content.
     _rule(
-        r"Authentication failed for|could not read (?:Username|Password)|The requested URL returned error: 40[13]\b"
+        r"could not read (?:Username|Password)",
+        AuthenticationFailed,
+        AUTH_REFUSED,
+        "the git host refused the credentials",
+        "check the Secret that spec.secretRef names, and what its user may read",
+        "the host refused them",
+    ),
+    _rule(
+        r"Authentication failed for|The requested URL returned error: 40[13]\b"
         r"|HTTP Basic: Access denied|Invalid username or (?:password|token)",
         AuthenticationFailed,
         AUTH_REFUSED,
@@ -130,6 +140,14 @@ _RULES = (
         "write the address it redirects to in spec.url",
     ),
 )
+_LOGIN_WANTED = _rule(
+    "",
+    AuthenticationFailed,
+    AUTH_REFUSED,
+    "the git host wants credentials, and there are none",
+    "put 'username' and 'password', or 'bearerToken', into a Secret and name it in spec.secretRef",
+    "the host asked for a user name and password",
+)
 _OTHER = _rule("", RemoteError, REMOTE_UNREACHABLE, "the transfer from the git host failed")
 
 _ADVICE = re.compile(r"^(?:Please make sure you have the correct access rights|and the repository exists\.|hint:|@@@)")
@@ -157,6 +175,8 @@ def remote_error(output: GitOutput, url: GitUrl, auth: GitAuth, *, timeout: floa
     if output.too_big:
         return UserError(Problem(REPO_TOO_BIG, "the git host's answer is over the limit", field="spec.url"))
     rule = next((rule for rule in _RULES if rule.pattern.search(output.stderr)), _OTHER)
+    if rule.cause and not auth.authorization:
+        rule = _LOGIN_WANTED
     field = "spec.secretRef" if rule.error is AuthenticationFailed else "spec.url"
     cause = f"{url}: {_cause(output.stderr, rule, auth)}"
     return rule.error(Problem(rule.code, rule.title, field=field, cause=cause, fix=rule.fix))
@@ -198,6 +218,8 @@ def redact(text: str, auth: GitAuth) -> str:
 
 
 def _cause(stderr: str, rule: _Rule, auth: GitAuth) -> str:
+    if rule.cause:
+        return rule.cause
     lines = [line.strip() for line in redact(stderr, auth).splitlines()]
     lines = [line for line in lines if line and not _ADVICE.match(line)]
     telling = [line for line in lines if rule.pattern.pattern and rule.pattern.search(line)] or lines

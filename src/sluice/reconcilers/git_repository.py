@@ -61,6 +61,8 @@ class _Memory:
     inputs: bytes = b""
     auth: GitAuth | None = None
     auth_for: tuple[int, str] = (-1, "")
+    remote: tuple[GitUrl, GitAuth] | None = None
+    stored_from: tuple[GitUrl, GitAuth] | None = None
     failures: int = 0
     included: tuple[str, ...] = field(default=())
 
@@ -95,6 +97,7 @@ class GitRepositoryReconciler:
         except SluiceError as error:
             return await self._report_failure(source, memory, error)
         memory.failures = 0
+        await self._tidy(memory)
         await self._report_success(source, artifact, memory, fresh=fresh)
         return next_interval(parse_duration(source.spec.interval), self._op.poll_jitter())
 
@@ -120,7 +123,7 @@ class GitRepositoryReconciler:
         url = parse_url(source.spec.url)
         seconds = parse_duration(source.spec.timeout)
         try:
-            mirror = self._op.mirrors.open(url, await self._auth(source, url, memory))
+            mirror = await self._mirror(source, url, memory)
             resolved = await mirror.resolve(source.spec.ref, seconds=seconds)
         except AuthenticationFailed:
             memory.auth = None  # the Secret may have changed: the next try reads it again
@@ -128,9 +131,9 @@ class GitRepositoryReconciler:
         includes = self._includes(source)
         inputs = _digest(source, resolved, includes)
         current = self._op.artifacts.get(source_id(_key(source)))
+        await mirror.fetch(resolved, seconds=seconds)  # costs a look at the disk when the commit is there
         if current is not None and memory.inputs == inputs:
             return current, False
-        await mirror.fetch(resolved, seconds=seconds)
         artifact = await self._store(source, mirror, resolved, includes)
         memory.inputs = inputs
         memory.included = tuple(i.digest for _, i in includes)
@@ -177,7 +180,7 @@ class GitRepositoryReconciler:
         if known is None or self._op.artifacts.get(identity) is not None:
             return
         url = parse_url(source.spec.url)
-        mirror = self._op.mirrors.open(url, await self._auth(source, url, memory))
+        mirror = await self._mirror(source, url, memory)
         resolved = ResolvedRef(Revision.parse(known.revision), "")
         try:
             artifact = await self._store(source, mirror, resolved, self._includes(source))
@@ -185,6 +188,21 @@ class GitRepositoryReconciler:
             log.warning("suspended source has no artifact on this disk", name=source.metadata.name, error=str(error))
             return
         self._op.artifacts.put(artifact)
+
+    async def _mirror(self, source: GitRepository, url: GitUrl, memory: _Memory) -> Mirror:
+        auth = await self._auth(source, url, memory)
+        memory.remote = (url, auth)
+        return self._op.mirrors.open(url, auth)
+
+    async def _tidy(self, memory: _Memory) -> None:
+        """Once every source has an artifact from where it points now, remove the mirrors that none of them uses."""
+        if memory.stored_from == memory.remote:
+            return
+        memory.stored_from = memory.remote
+        everyone = [self._memory.get(_key(source)) for source in self._op.git_repositories.items()]
+        used = [m.stored_from for m in everyone if m is not None and m.stored_from == m.remote and m.stored_from]
+        if len(used) == len(everyone):
+            await self._op.mirrors.remove_unused(used)
 
     async def _auth(self, source: GitRepository, url: GitUrl, memory: _Memory) -> GitAuth:
         spec, meta = source.spec, source.metadata
@@ -269,7 +287,7 @@ class GitRepositoryReconciler:
     async def _report_failure(self, source: GitRepository, memory: _Memory, error: SluiceError) -> float | None:
         memory.failures += 1
         stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
-        stalled = bool(error.problems) and all(p.code in STALLED_CODES for p in error.problems)
+        stalled = bool(error.problems) and all(_is_of_the_spec(p) for p in error.problems)
         reason = _reason(error)
         failure = condition.INCLUDE_UNAVAILABLE if isinstance(error, NotReady) else condition.FETCH_FAILED
         report = condition.source_stalled if stalled else condition.source_failed
@@ -334,6 +352,11 @@ def _digest(source: GitRepository, resolved: ResolvedRef, includes: tuple[tuple[
         [(i.fromPath, i.toPath, a.digest) for i, a in includes],
     )
     return hashlib.sha256(msgspec.json.encode(parts)).digest()
+
+
+def _is_of_the_spec(problem: Problem) -> bool:
+    """True for what only an edit of the object can mend; a fault of the repository is looked at again."""
+    return problem.code in STALLED_CODES and problem.field.startswith("spec.")
 
 
 def _reason(error: SluiceError) -> str:

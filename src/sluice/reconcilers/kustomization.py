@@ -18,18 +18,17 @@ from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
-from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan
-from sluice.core.problem import Problem
+from sluice.core.problem import Problem, summarize
 from sluice.core.schedule import backoff, next_interval, retry_interval, sync_timeout
-from sluice.core.transaction import OnFailure
+from sluice.core.transaction import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
-from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.operator import Operator, rfc3339
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner
 from sluice.reconcilers.progress import Progress
@@ -84,6 +83,7 @@ class KustomizationReconciler:
         if sync.metadata.deletionTimestamp:
             return await finalize(self._op, sync)
         if sync.spec.suspend:
+            await self._settle_suspended(sync)
             return None
         if FINALIZER not in sync.metadata.finalizers:
             await self._op.sync_finalizers.add(sync.metadata)
@@ -107,12 +107,18 @@ class KustomizationReconciler:
         await self._report(sync, turnout, started)
         return self._next(sync, turnout)
 
+    async def _settle_suspended(self, sync: Kustomization) -> None:
+        """A run that was cut short left a status which says that it is under way."""
+        key, now = NamespacedName(sync.metadata.namespace, sync.metadata.name), rfc3339(self._op.now())
+        conditions = condition.suspended(sync.status.conditions, condition.Stamp(sync.metadata.generation, now))
+        if conditions != sync.status.conditions:
+            await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
+
     def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)
         self._op.sync_status.forget(key)
         owner = Owner(key.namespace, key.name)
-        for claimed in [i for i, o in self._op.claims.items() if o == owner]:
-            del self._op.claims[claimed]
+        self._op.claims.drop(owner)
         self._op.wishes.drop(owner)
 
     # --- observe, decide, act -----------------------------------------------------------------------------------
@@ -134,7 +140,7 @@ class KustomizationReconciler:
         inventory = await inventory_of(self._op, owner, sync)
         prepared = await self._planner.prepare(sync, artifact, inventory, self._suspects(sync, inventory))
         plan, resources = prepared.plan, prepared.resources
-        self._claim(owner, prepared.rendered.manifests)
+        self._op.claims.replace(owner, (m.id for m in prepared.rendered.manifests))
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, owner, inputs, revision)
         if known_bad is not None:
@@ -154,6 +160,8 @@ class KustomizationReconciler:
             inputs=inputs,
         )
         suspects = frozenset(self._memory_of(sync).suspects)
+        record = self._op.records.get(str(owner))
+        whole = record is None or record.phase is Phase.DONE or record.failed is not None
         ended = await self._op.executor.run(plan, execution)
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
@@ -163,7 +171,9 @@ class KustomizationReconciler:
         self._settle(sync, settled, corrected=bool(suspects) and plan.writes > 0)
         self._watch(plan, resources)
         rendered = prepared.rendered
-        return of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
+        turnout = of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
+        # What an earlier attempt left behind may be what this one was refused for: that is tried again.
+        return replace(turnout, stalled=turnout.stalled and (whole or ended.undone))
 
     def _artifact(self, sync: Kustomization) -> Artifact:
         source = _source_of(sync)
@@ -187,18 +197,13 @@ class KustomizationReconciler:
     def _suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
         """Objects that are not as our last write left them, as far as the watches know."""
         owned, suspects = self._op.owned, set(self._memory_of(sync).suspects)
+        owner = Owner(sync.metadata.namespace, sync.metadata.name)
         for entry in inventory:
             if entry.digest and owned.knows(entry.id.group_kind):
                 live = owned.get(entry.id)
-                if live is None or (live.uid, live.version) != (entry.uid, entry.version):
+                if live is None or (live.uid, live.version, live.owner) != (entry.uid, entry.version, owner):
                     suspects.add(entry.id)
         return frozenset(suspects)
-
-    def _claim(self, owner: Owner, manifests: tuple[Manifest, ...]) -> None:
-        claims, wanted = self._op.claims, {m.id for m in manifests}
-        for left in [i for i, o in claims.items() if o == owner and i not in wanted]:
-            del claims[left]
-        claims.update(dict.fromkeys(wanted, owner))
 
     def _epoch(self, owner: Owner) -> int:
         record = self._op.records.get(str(owner))
@@ -289,6 +294,8 @@ class KustomizationReconciler:
         subject = Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
         changed = any(outcome.result != "unchanged" for outcome in turnout.outcomes)
+        if turnout.warnings and changed:
+            self._op.sync_events.record(subject, "Warning", "Warning", summarize(turnout.warnings, 1000), annotations)
         if turnout.succeeded and changed:
             self._op.sync_events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
         elif not turnout.succeeded:

@@ -44,8 +44,7 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
             return failed
     if not going:
         await operator.records.forget(str(owner))
-    for claimed in [i for i, o in operator.claims.items() if o == owner]:
-        del operator.claims[claimed]
+    operator.claims.drop(owner)
     operator.wishes.drop(owner)
     await operator.sync_finalizers.remove(sync.metadata)
     operator.sync_status.forget(NamespacedName(owner.namespace, owner.name))

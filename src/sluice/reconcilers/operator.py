@@ -15,13 +15,13 @@ from sluice.api.kinds import FINALIZER, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
 from sluice.core.ids import ResourceId
-from sluice.core.plan import Owner
 from sluice.git.mirrors import Mirrors
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Resource
 from sluice.reconcilers.artifacts import Artifacts
+from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.wishes import Wishes
 from sluice.render import Renderer
 from sluice.runtime.event_recorder import EventRecorder
@@ -107,7 +107,7 @@ class Operator:
     rules: SpecRules
     artifact_host: str
     protected: frozenset[ResourceId]
-    claims: dict[ResourceId, Owner]
+    claims: Claims
     default_namespace: str = ""
     wishes: Wishes = field(default_factory=Wishes)
     poll_jitter: Callable[[], float] = random.SystemRandom().random

@@ -67,7 +67,8 @@ class Planner:
     def _refused(self, owner: Owner, refusals: tuple[Problem, ...]) -> SluiceError:
         """An object that another sync has is handed over once it lets go: that is waited for, the rest is not."""
         wanted = [p.subject for p in refusals if p.code is codes.OWNED_BY_ANOTHER and p.subject is not None]
-        self._op.wishes.make(owner, {key: self._op.claims[key] for key in wanted})
+        holders = {key: holder for key in wanted if (holder := self._op.claims.get(key)) is not None}
+        self._op.wishes.make(owner, holders)
         return NotReady(*refusals) if wanted else UserError(*refusals)
 
     async def _render(self, sync: Kustomization, owner: Owner, artifact: Artifact) -> Rendered:

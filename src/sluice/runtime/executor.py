@@ -142,9 +142,11 @@ class Executor:
                 return await self._apply_all(changes, recreate)
             case AwaitServed(changes):
                 return Served(await _found(self._await_served(changes)))
-            case AwaitHealth():
+            case AwaitHealth(changed):
                 left = max(0.0, deadline - time.monotonic())
-                return HealthKnown(await _found(self._await_health(execution, left)))
+                problems = await _found(self._await_health(execution, changed, left))
+                mine = changed | {t.id for t in execution.targets if not t.owned}
+                return HealthKnown(problems, any(p.subject is None or p.subject in mine for p in problems))
             case Prune(changes):
                 await execution.progress(f"Pruning {len(changes)} objects")
                 return await self._prune_all(changes, execution.sync)
@@ -165,10 +167,12 @@ class Executor:
             Record(owner, execution.epoch, save.phase, execution.revision, save.inventory, save.target, failed)
         )
 
-    async def _await_health(self, execution: Execution, left: float) -> tuple[Problem, ...]:
+    async def _await_health(
+        self, execution: Execution, changed: frozenset[ResourceId], left: float
+    ) -> tuple[Problem, ...]:
         """Wait for the gate without holding a worker. Raises Superseded when a newer revision arrives first."""
         await execution.progress(f"Running health checks with a timeout of {left:.0f}s")
-        gate = HealthGate(self._client, execution.targets)
+        gate = HealthGate(self._client, execution.targets, changed)
         with one_failure():
             async with execution.waiting(), asyncio.TaskGroup() as group:
                 waited = group.create_task(gate.wait(left))

@@ -33,10 +33,13 @@ class Target:
 
 
 class HealthGate:
-    """The verdicts of one wait."""
+    """The verdicts of one wait. Only objects of `changed`, or that are not ours, end it early by having failed."""
 
-    def __init__(self, client: KubeClient, targets: Collection[Target]) -> None:
+    def __init__(
+        self, client: KubeClient, targets: Collection[Target], changed: frozenset[ResourceId] | None = None
+    ) -> None:
         self._client = client
+        self._unchanged = {t.id for t in targets if changed is not None and t.owned and t.id not in changed}
         self._targets = {t.id: t for t in targets}
         self._verdicts: dict[ResourceId, Health] = {t.id: not_found() for t in targets}
         self._synced: set[ResourceId] = set()
@@ -94,8 +97,13 @@ class HealthGate:
             self._changed.set()
 
     def _settled(self) -> bool:
-        statuses = [v.status for v in self._verdicts.values()]
-        return HealthStatus.FAILED in statuses or all(s is HealthStatus.CURRENT for s in statuses)
+        settled = True
+        for key, verdict in self._verdicts.items():
+            failed = verdict.status is HealthStatus.FAILED
+            if failed and key not in self._unchanged:
+                return True
+            settled = settled and (failed or verdict.status is HealthStatus.CURRENT)
+        return settled
 
     def _failures(self) -> tuple[Problem, ...]:
         return tuple(

@@ -160,6 +160,19 @@ def test_a_namespace_in_which_somebody_put_a_secret_is_kept(bench: Bench) -> Non
     assert sync.inventory() == [f"_{place}__Namespace"]
 
 
+def test_an_object_that_was_unhealthy_without_us_is_reported_and_takes_nothing_back(bench: Bench) -> None:
+    stuck = deployment("stuck", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 1\n  replicas", 1)
+    sync = bench.synced({"a.yaml": config_map("a"), "d.yaml": stuck})
+    poll(
+        "the Deployment has given up",
+        lambda: "ProgressDeadlineExceeded" in str(sync.live("apps/v1/deployments", "stuck")),
+    )
+    sync.edit(wait=True)
+    revision = sync.push({"a.yaml": config_map("a", "2")})
+    sync.wait_failed(revision, "stuck failed", reason="HealthCheckFailed")
+    assert sync.config("a")["data"] == {"key": "2"}
+
+
 def test_stop_leaves_what_was_applied_and_says_so(bench: Bench) -> None:
     sync = bench.source()
     revision = sync.commit({"a.yaml": config_map("a"), "job.yaml": FAILING_JOB})

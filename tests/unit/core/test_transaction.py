@@ -18,13 +18,17 @@ from sluice.core.transaction import (
     Deferral,
     Event,
     HealthKnown,
+    Imaged,
     Outcome,
     Phase,
     Prune,
     Recorded,
     SaveRecord,
     Served,
+    TakeImages,
     Transaction,
+    Undo,
+    Undone,
     Validate,
     Validated,
     begin,
@@ -62,6 +66,10 @@ def good(command: Command) -> Event:
             return HealthKnown()
         case Prune(changes):
             return Answered(tuple(Outcome(c.id, "deleted") for c in changes))
+        case TakeImages():
+            return Imaged({})
+        case Undo(target):
+            return Undone(target.inventory)
 
 
 def run(plan: Plan, deferral: Deferral = Deferral(), *, gate: bool = False) -> tuple[Transaction, list[Command]]:  # noqa: B008
