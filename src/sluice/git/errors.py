@@ -71,15 +71,6 @@ _RULES = (
         "the git host refused the deploy key",
         "add the public key to the repository, or fix the Secret",
     ),
-    # Git would ask at the terminal, which there is not: with what we sent, if anything, the host was not content.
-    _rule(
-        r"could not read (?:Username|Password)",
-        AuthenticationFailed,
-        AUTH_REFUSED,
-        "the git host refused the credentials",
-        "check the Secret that spec.secretRef names, and what its user may read",
-        "the host refused them",
-    ),
     _rule(
         r"Authentication failed for|The requested URL returned error: 40[13]\b"
         r"|HTTP Basic: Access denied|Invalid username or (?:password|token)",
@@ -87,6 +78,15 @@ _RULES = (
         AUTH_REFUSED,
         "the git host refused the credentials",
         "check the Secret that spec.secretRef names, and what its user may read",
+    ),
+    # Git would ask at the terminal, which there is not: with what we sent, if anything, the host was not content.
+    _rule(
+        r"could not read (?:Username|Password)",
+        AuthenticationFailed,
+        AUTH_REFUSED,
+        "the git host refused the credentials",
+        "check the Secret that spec.secretRef names, and what its user may read",
+        "the host refused the user name and password (or token) of the Secret",
     ),
     _rule(
         r"Repository not found|repository '[^']*' not found|does not appear to be a git repository|not a git repository"
@@ -145,7 +145,8 @@ _LOGIN_WANTED = _rule(
     AuthenticationFailed,
     AUTH_REFUSED,
     "the git host wants credentials, and there are none",
-    "put 'username' and 'password', or 'bearerToken', into a Secret and name it in spec.secretRef",
+    "name a Secret with 'username' and 'password' in spec.secretRef; or correct spec.url: hosts ask for a repository "
+    "that does not exist, too",
     "the host asked for a user name and password",
 )
 _OTHER = _rule("", RemoteError, REMOTE_UNREACHABLE, "the transfer from the git host failed")

@@ -54,12 +54,17 @@ async def test_a_password_or_a_token_lets_in_and_the_token_goes_first(
 
 
 @pytest.mark.parametrize(
-    "data",
-    [{"username": b"ada", "password": b"hunter2"}, {"bearerToken": b"hunter2"}, {}],
-    ids=["basic", "bearer", "none"],
+    ("data", "cause"),
+    [
+        ({"username": b"ada", "password": b"hunter2"}, "the host refused"),
+        ({"username": b"bob", "password": b"hunter2"}, "the host refused"),
+        ({"bearerToken": b"hunter2"}, "the host refused"),
+        ({}, "the host asked for a user name and password"),
+    ],
+    ids=["basic", "another user", "bearer", "none"],
 )
 async def test_refused_credentials_are_named_without_being_shown(
-    guarded: GitHttpServer, mirrors: Mirrors, tmp_path: Path, data: Mapping[str, bytes]
+    guarded: GitHttpServer, mirrors: Mirrors, tmp_path: Path, data: Mapping[str, bytes], cause: str
 ) -> None:
     repo = host(guarded, mirrors, tmp_path, "fleet", auth=auth_of_secret(parse_url(guarded.url("fleet")), data))
     repo.commit({"a": "1"})
@@ -67,6 +72,9 @@ async def test_refused_credentials_are_named_without_being_shown(
         await repo.mirror.resolve(MAIN)
     (problem,) = caught.value.problems
     assert (problem.code, problem.field) == (AUTH_REFUSED, "spec.secretRef")
+    assert cause in problem.cause
+    assert "could not read" not in str(problem)
+    assert "secretRef" in problem.fix
     _assert_hidden(str(caught.value), b"hunter2")
 
 

@@ -52,6 +52,14 @@ def test_a_host_s_words_are_put_into_one_kind_of_error(stderr: str, kind: type[S
     assert problem.cause.startswith("https://host/me/fleet: ")
 
 
+def test_a_host_s_own_reason_for_refusing_a_login_is_told_instead_of_ours() -> None:
+    stderr = (
+        "remote: Invalid username or token. Password authentication is not supported.\nfatal: could not read Username"
+    )
+    (problem,) = remote_error(GitOutput(128, b"", stderr), URL, GitAuth(authorization="Basic x"), timeout=60).problems
+    assert "Password authentication is not supported" in problem.cause
+
+
 def test_secrets_in_git_s_words_are_masked() -> None:
     auth = GitAuth(authorization="Basic c2VjcmV0", proxy="http://u:hunter2@proxy:3128")
     stderr = "fatal: c2VjcmV0 at http://u:hunter2@proxy:3128 and https://me:hunter2@host/x failed\n"
