@@ -17,6 +17,7 @@ from sluice.core.problem import Problem, clip
 from sluice.core.tree_path import clean_path
 
 _VARIABLE = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
+MAX_LABEL_VALUE = 63
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -31,6 +32,7 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
         "adopt": spec.adopt,
     }
     return (
+        *_check_name(subject),
         *subject.check_values(values, KUSTOMIZATION_VALUES),
         *subject.check_unused(spec, KUSTOMIZATION_FIELDS_REFUSED),
         *subject.check_duration("interval", spec.interval),
@@ -50,6 +52,16 @@ def warn_kustomization(sync: Kustomization) -> tuple[str, ...]:
     if spec.timeout and parse_duration(spec.timeout) > parse_duration(spec.interval):
         return (f"spec.timeout {spec.timeout} is longer than spec.interval {spec.interval}",)
     return ()
+
+
+def _check_name(subject: SpecSubject) -> list[Problem]:
+    """Every applied object carries the name in its owner label, and a label's value has a limit."""
+    name = subject.id.name
+    if len(name) <= MAX_LABEL_VALUE:
+        return []
+    title = f"the Kustomization's name is longer than {MAX_LABEL_VALUE} characters"
+    cause = "it is written into the owner label of every object"
+    return [Problem(BAD_NAME, title, subject=subject.id, field="metadata.name", cause=cause, fix="use a shorter name")]
 
 
 def _check_target_namespace(subject: SpecSubject, namespace: str) -> list[Problem]:
