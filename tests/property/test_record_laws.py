@@ -11,7 +11,9 @@ from sluice.core.errors import StateError
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.record import Record, decode_record, encode_record
-from sluice.core.transaction import Phase
+from sluice.core.transaction_messages import (
+    Phase,
+)
 
 # The API server's strings are UTF-8: no lone surrogates.
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

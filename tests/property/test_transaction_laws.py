@@ -15,13 +15,14 @@ from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Action, Change, Live, Plan, PlanOptions, build_plan
 from sluice.core.problem import Problem
-from sluice.core.transaction import (
+from sluice.core.steps import Deferral
+from sluice.core.transaction import Transaction, begin, step
+from sluice.core.transaction_messages import (
     Answered,
     Apply,
     AwaitHealth,
     AwaitServed,
     Command,
-    Deferral,
     Event,
     HealthKnown,
     Imaged,
@@ -33,14 +34,11 @@ from sluice.core.transaction import (
     SaveRecord,
     Served,
     TakeImages,
-    Transaction,
     Undo,
     Undone,
     UndoTarget,
     Validate,
     Validated,
-    begin,
-    step,
 )
 from tests.plans import OWNER, desired, inventories, lives
 

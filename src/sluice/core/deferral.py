@@ -17,7 +17,7 @@ from sluice.core.manifest import Manifest
 from sluice.core.order import CRD, NAMESPACE
 from sluice.core.plan import Action, Change, Plan
 from sluice.core.problem import Problem
-from sluice.core.transaction import Deferral
+from sluice.core.steps import Deferral
 
 _RBAC = "rbac.authorization.k8s.io"
 

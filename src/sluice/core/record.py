@@ -31,7 +31,10 @@ from sluice.core.errors import StateError
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.problem import Code, Origin, Problem
-from sluice.core.transaction import Phase, UndoTarget
+from sluice.core.transaction_messages import (
+    Phase,
+    UndoTarget,
+)
 
 FORMAT = 2
 READABLE = (1, 2)

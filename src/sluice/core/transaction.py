@@ -16,219 +16,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from sluice.core.before_image import BeforeImage
 from sluice.core.ids import ResourceId
-from sluice.core.inventory import Entry, Inventory
-from sluice.core.order import Stage, order_of
-from sluice.core.plan import Action, Batch, Change, Plan
+from sluice.core.inventory import Inventory
+from sluice.core.order import order_of
+from sluice.core.plan import Action, Batch, Plan
 from sluice.core.problem import Problem
-
-
-class Phase(StrEnum):
-    """Where a transaction stands."""
-
-    VALIDATING = "Validating"
-    IMAGING = "Imaging"
-    RECORDING = "Recording"
-    APPLYING = "Applying"
-    SERVING = "Serving"
-    WAITING = "Waiting"
-    PRUNING = "Pruning"
-    COMMITTING = "Committing"
-    RECORDING_UNDO = "RecordingUndo"
-    UNDOING = "Undoing"
-    RECORDING_FAILURE = "RecordingFailure"
-    DONE = "Done"
-    FAILED = "Failed"
-
-    @property
-    def ended(self) -> bool:
-        """True when there is nothing more to do."""
-        return self in {Phase.DONE, Phase.FAILED}
-
-
-class OnFailure(StrEnum):
-    """What a failure half-way leads to: take back everything, leave things as they are, or do what can be done."""
-
-    UNDO = "Undo"
-    STOP = "Stop"
-    CONTINUE = "Continue"
-
-
-@dataclass(frozen=True, slots=True)
-class UndoTarget:
-    """What the cluster goes back to: what was ours before the first transaction that has not been committed since.
-
-    `images` are the objects that existed; every entry of the union inventory that is not in `inventory` was created.
-    """
-
-    inventory: Inventory
-    images: Mapping[ResourceId, BeforeImage]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one write came to: created, configured, unchanged, deleted or deleting."""
-
-    id: ResourceId
-    result: str
-    entry: Entry | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deferral:
-    """Dry-runs that can't be judged yet, for want of something this plan creates or changes.
-
-    `served` wait for a CRD or a Namespace to be served; `applied` for an object of an earlier rank (a Role, a
-    ServiceAccount, a PriorityClass) to be there.
-    """
-
-    served: frozenset[ResourceId] = frozenset()
-    applied: frozenset[ResourceId] = frozenset()
-
-    def __contains__(self, resource: ResourceId) -> bool:
-        return resource in self.served or resource in self.applied
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Batches that run one after the other once `validate` has been dry-run and everything before is served."""
-
-    batches: tuple[Batch, ...]
-    validate: tuple[Change, ...]
-
-
-# --- commands: what the executor is to do -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Validate:
-    """Dry-run these, all of them, and answer with every problem."""
-
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TakeImages:
-    """Read these objects as they are, before anything is written."""
-
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SaveRecord:
-    """Make phase, inventory and undo target durable, by compare-and-swap. `problems` are why a revision failed."""
-
-    phase: Phase
-    inventory: Inventory
-    target: UndoTarget | None = None
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """Take every object back to `target`, in this order; `created` are entries that did not exist before."""
-
-    target: UndoTarget
-    order: tuple[ResourceId, ...]
-    created: Inventory
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Send these, concurrently; answer when all have been answered."""
-
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitServed:
-    """Wait until these CRDs are established and these Namespaces active."""
-
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitHealth:
-    """Watch the health of what the sync asked for; `changed` are the objects that this transaction wrote."""
-
-    changed: frozenset[ResourceId]
-
-
-@dataclass(frozen=True, slots=True)
-class Prune:
-    """Delete these, concurrently, each with its UID as the precondition."""
-
-    changes: tuple[Change, ...]
-
-
-Command = Validate | TakeImages | SaveRecord | Apply | AwaitServed | AwaitHealth | Prune | Undo
-
-# --- events: what came back ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Validated:
-    """The dry-runs' answer: every problem of every object."""
-
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The record is durable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A batch of applies or deletions has been answered, wholly."""
-
-    outcomes: tuple[Outcome, ...]
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What AwaitServed waited for is served, or `problems` say why not."""
-
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HealthKnown:
-    """The health gate has opened, or `problems` say why not.
-
-    `ours` is True when an object that this transaction changed, or a named health check, is among them: what else is
-    unhealthy was so without us, and is no reason to take anything back.
-    """
-
-    problems: tuple[Problem, ...] = ()
-    ours: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Imaged:
-    """The before-images, or the problems that kept one from being taken."""
-
-    images: Mapping[ResourceId, BeforeImage]
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """Everything that could be taken back is: `inventory` is ours now.
-
-    `kept` was left on purpose (it is, or holds, somebody else's); `problems` are to be tried again.
-    """
-
-    inventory: Inventory
-    kept: tuple[Problem, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-
-Event = Validated | Imaged | Recorded | Answered | Served | HealthKnown | Undone
+from sluice.core.steps import Deferral, Step, serves, steps_of
+from sluice.core.transaction_messages import (
+    Answered,
+    Apply,
+    AwaitHealth,
+    AwaitServed,
+    Command,
+    Event,
+    HealthKnown,
+    Imaged,
+    OnFailure,
+    Outcome,
+    Phase,
+    Prune,
+    Recorded,
+    SaveRecord,
+    Served,
+    TakeImages,
+    Undo,
+    Undone,
+    UndoTarget,
+    Validate,
+    Validated,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +89,7 @@ def begin(
     `target` is what an earlier transaction, which was neither committed nor undone, would have gone back to: this
     one goes back there too. A plan that writes nothing goes straight to its gate, and then to DONE.
     """
-    steps = _steps(plan, deferral)
+    steps = steps_of(plan, deferral)
     upfront = tuple(c for batch in plan.applies for c in batch.changes if c.id not in deferral)
     state = Transaction(
         plan, Phase.VALIDATING, gate, plan.before, steps=steps, prunes=plan.prunes, on_failure=on_failure, target=target
@@ -329,41 +147,6 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
             raise ValueError(f"{type(event).__name__} can't come in phase {state.phase}")
 
 
-def _steps(plan: Plan, deferral: Deferral) -> tuple[Step, ...]:
-    """Cut the batches into steps wherever something must be served, or applied, before the next can be judged."""
-    steps: list[Step] = []
-    for segment in _segments(plan.applies):
-        # What waited only for the segment before it is judged at once, ahead of every write of this one.
-        early = tuple(c for b in segment for c in b.changes if c.id in deferral.served)
-        for number, group in enumerate(_groups(segment, deferral.applied)):
-            late = tuple(c for c in group[0].changes if c.id in deferral.applied)
-            steps.append(Step(tuple(group), (early if number == 0 else ()) + late))
-    return tuple(steps)
-
-
-def _segments(batches: tuple[Batch, ...]) -> list[list[Batch]]:
-    segments: list[list[Batch]] = []
-    for batch in batches:
-        last = segments[-1][-1] if segments else None
-        if last is None or (_serves(last) and (batch.wave, batch.stage) != (last.wave, last.stage)):
-            segments.append([])
-        segments[-1].append(batch)
-    return segments
-
-
-def _groups(segment: list[Batch], applied: frozenset[ResourceId]) -> list[list[Batch]]:
-    groups: list[list[Batch]] = []
-    for batch in segment:
-        if not groups or any(c.id in applied for c in batch.changes):
-            groups.append([])
-        groups[-1].append(batch)
-    return groups
-
-
-def _serves(batch: Batch) -> bool:
-    return batch.stage in {Stage.CRDS, Stage.NAMESPACES}
-
-
 def _validated(state: Transaction) -> tuple[Transaction, Command]:
     plan = state.plan
     if plan.writes == 0 and plan.during == plan.before == plan.after:
@@ -413,7 +196,7 @@ def _apply_next(state: Transaction) -> tuple[Transaction, Command]:
 def _after_batch(state: Transaction) -> tuple[Transaction, Command]:
     done, rest = state.current[0], state.current[1:]
     state = replace(state, current=rest)
-    if _serves(done):
+    if serves(done):
         return replace(state, phase=Phase.SERVING), AwaitServed(done.changes)
     return _apply_next(state)
 

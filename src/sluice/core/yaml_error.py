@@ -19,15 +19,34 @@ if TYPE_CHECKING:
 
 # (part of libyaml's sentence, what it means here, what to do)
 _HINTS = (
-    ("mapping values are not allowed", "a ':' in an unquoted value, or a wrong indent", 'quote it: "8080:http"'),
+    ("mapping values are not allowed", "a ': ' in an unquoted value, or a wrong indent",
+     "quote the value, as in key: \"8080: http\", or indent the line as its neighbours"),
     ("did not find expected key", "a line is indented differently from its neighbours", "align the keys of the map"),
     ("did not find expected '-' indicator", "a line is indented differently from its list", "align the list's items"),
     ("could not find expected ':'", "a key without ':'", "add ': ' after the key"),
+    ("expected ',' or ']'", "the list that starts here has no ',' after an item, or no end",
+     "put ',' between its items and ']' after the last one"),
+    ("expected ',' or '}'", "the map that starts here has no ',' after a value, or no end",
+     "put ',' between its keys and '}' after the last one"),
+    ("did not find expected node content while parsing a flow node", "a '[' or '{' before it is not closed",
+     "close it with ']' or '}'"),
+    ("did not find expected node content", "a closing bracket, or a ',', that nothing has opened",
+     "remove it, or quote the value"),
+    ("character that cannot start any token", "an unquoted value can't begin with this character", "quote the value"),
     ("did not find expected <document start>", "more text after the document's end", "separate documents with '---'"),
     ("undefined alias", "an alias without its anchor", "define the anchor before its alias"),
     ("unexpected end of stream", "a quote is not closed", "close the quote"),
+    ("unknown escape character", "a '\\' in double quotes that starts no known escape",
+     "write '\\\\' for it, or use single quotes"),
+    ("did not find expected comment or line break", "text after '|' or '>'", "start the text on the next line"),
+    ("block sequence entries are not allowed", "a '-' where no list can begin", "start the list on its own line"),
     ("control characters are not allowed", "a control character", "remove it or write it as an escape in quotes"),
-)
+)  # fmt: skip
+_TEXT_BEHIND = ("text after the end of a quoted value or of a bracket",
+                "quote the whole value; inside single quotes write '' for one quote")  # fmt: skip
+# What is not closed is shown where it begins: where it is missed can be the end of the file.
+_SHOWN_WHERE_OPENED = ("end of stream", "expected ',' or")
+_ANY = "correct the text there, or quote the value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +94,9 @@ def from_library(error: yaml.YAMLError, text: str, first_line: int) -> Fault:
         line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
         sentence = str(error.reason)
     elif isinstance(error, yaml.MarkedYAMLError):
-        sentence = str(error.problem or error.context or "not YAML")
-        ends = "end of stream" in sentence and error.context_mark is not None
-        mark = error.context_mark if ends else error.problem_mark or error.context_mark
+        sentence = f"{error.problem or 'not YAML'} {error.context or ''}".strip()
+        opened = any(part in sentence for part in _SHOWN_WHERE_OPENED) and error.context_mark is not None
+        mark = error.context_mark if opened else error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     else:
         line, column, sentence = 0, 0, "not YAML"
@@ -94,7 +113,10 @@ def _meaning(sentence: str, text: str, line: int, column: int) -> tuple[str, str
     source = lines[line] if line < len(lines) else ""
     if "\t" in source[: len(source) - len(source.lstrip())] or source[column : column + 1] == "\t":
         return "tab character used for indentation", "indent with spaces"
+    before = source[:column].rstrip()
+    if "did not find expected key" in sentence and before.endswith(("'", '"', "]", "}")):
+        return _TEXT_BEHIND
     for part, meaning, fix in _HINTS:
         if part in sentence:
             return meaning, fix
-    return sentence, ""
+    return sentence, _ANY

@@ -10,7 +10,11 @@ from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
-from sluice.core.transaction import Deferral, OnFailure, Phase
+from sluice.core.steps import Deferral
+from sluice.core.transaction_messages import (
+    OnFailure,
+    Phase,
+)
 from sluice.reconcilers.kustomization_report import UNDO_FAILED, UNDONE, Turnout
 from sluice.reconcilers.operator import Operator
 from sluice.runtime.executor import Execution, never

@@ -21,7 +21,10 @@ from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
 from sluice.core.problem import Problem, summarize
 from sluice.core.schedule import backoff, next_interval, retry_interval, sync_timeout
-from sluice.core.transaction import OnFailure, Phase
+from sluice.core.transaction_messages import (
+    OnFailure,
+    Phase,
+)
 from sluice.kube.resource import Resource
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure

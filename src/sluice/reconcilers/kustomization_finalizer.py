@@ -14,7 +14,7 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Action, Change, Owner, PlanOptions, build_plan
 from sluice.core.problem import summarize
 from sluice.core.schedule import retry_interval, sync_timeout
-from sluice.core.transaction import Deferral
+from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.live_state import find_live

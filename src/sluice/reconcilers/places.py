@@ -8,8 +8,8 @@ from sluice.core import codes
 from sluice.core.artifact import Artifact
 from sluice.core.manifest import Manifest
 from sluice.core.problem import Problem
-from sluice.core.yaml_position import locate
 from sluice.kube.openapi import Schemas
+from sluice.render import field_origin
 
 MAX_LOCATED = 50
 
@@ -19,11 +19,10 @@ async def with_places(
 ) -> tuple[Problem, ...]:
     """The same problems; those about a field of a file say in which line and column it stands."""
     versions = {m.id: m.api_version for m in manifests}
-    texts: dict[str, bytes] = {}
     placed = []
     for number, problem in enumerate(problems):
         if number < MAX_LOCATED:
-            problem = await _located(problem, artifact, texts)  # noqa: PLW2901 - each step refines the same problem
+            problem = await _located(problem, artifact)  # noqa: PLW2901 - each step refines the same problem
             api_version = versions.get(problem.subject) if problem.subject is not None else None
             if problem.code is codes.UNKNOWN_FIELD and problem.subject is not None and api_version is not None:
                 meant = await schemas.nearest_field(api_version, problem.subject.kind, problem.field)
@@ -33,16 +32,7 @@ async def with_places(
     return tuple(placed)
 
 
-async def _located(problem: Problem, artifact: Artifact, texts: dict[str, bytes]) -> Problem:
-    origin = problem.origin
-    if origin is None or not origin.line or not problem.field or origin.renderer:
+async def _located(problem: Problem, artifact: Artifact) -> Problem:
+    if problem.origin is None or not problem.field:
         return problem
-    entry = artifact.tree.by_path.get(origin.path)
-    if entry is None:
-        return problem
-    if origin.path not in texts:
-        texts[origin.path] = (await artifact.blobs.read([entry]))[0]
-    position = locate(texts[origin.path], origin.line, problem.field)
-    if position is None:
-        return problem
-    return replace(problem, origin=replace(origin, line=position.line, column=position.column))
+    return replace(problem, origin=await field_origin(artifact.tree, artifact.blobs, problem.origin, problem.field))

@@ -19,7 +19,7 @@ from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest, with_namespace
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
 from sluice.core.problem import Problem
-from sluice.core.transaction import Deferral
+from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator

@@ -29,7 +29,7 @@ from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner, Prepared
-from sluice.runtime.executor import placed, with_uid
+from sluice.runtime.applier import placed, with_uid
 from sluice.runtime.together import together
 
 

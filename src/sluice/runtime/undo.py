@@ -17,7 +17,11 @@ from sluice.core.managed_fields import MANAGER
 from sluice.core.order import CRD, NAMESPACE
 from sluice.core.plan import Change, Owner
 from sluice.core.problem import Problem
-from sluice.core.transaction import Imaged, Undo, Undone
+from sluice.core.transaction_messages import (
+    Imaged,
+    Undo,
+    Undone,
+)
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource

@@ -10,7 +10,7 @@ from sluice.core.ids import GroupKind
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Directives, Manifest
 from sluice.core.plan import PlanOptions, build_plan
-from sluice.core.transaction import Deferral
+from sluice.core.steps import Deferral
 from tests.plans import OWNER, entry, live, manifest
 
 

@@ -17,7 +17,10 @@ from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.problem import Origin, Problem
 from sluice.core.record import MAX_BYTES, FailedRevision, Record, decode_record, encode_record
-from sluice.core.transaction import Phase, UndoTarget
+from sluice.core.transaction_messages import (
+    Phase,
+    UndoTarget,
+)
 from tests.plans import entry, manifest
 
 RECORD = Record(

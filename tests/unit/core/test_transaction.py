@@ -9,13 +9,14 @@ from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Plan, PlanOptions, build_plan
 from sluice.core.problem import Problem
-from sluice.core.transaction import (
+from sluice.core.steps import Deferral
+from sluice.core.transaction import Transaction, begin, step
+from sluice.core.transaction_messages import (
     Answered,
     Apply,
     AwaitHealth,
     AwaitServed,
     Command,
-    Deferral,
     Event,
     HealthKnown,
     Imaged,
@@ -26,13 +27,10 @@ from sluice.core.transaction import (
     SaveRecord,
     Served,
     TakeImages,
-    Transaction,
     Undo,
     Undone,
     Validate,
     Validated,
-    begin,
-    step,
 )
 from tests.plans import OWNER, entry, live, manifest
 

@@ -1,0 +1,166 @@
+"""Dry-runs and applies: each change one request, its answer an outcome or the problems that say where in git."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+import msgspec
+
+from sluice.core import codes
+from sluice.core.errors import ClusterError, NotReady, SluiceError
+from sluice.core.ids import ResourceId
+from sluice.core.inventory import Entry
+from sluice.core.live import LiveManagers, LiveObject
+from sluice.core.managed_fields import MANAGER, take_over, take_over_patch
+from sluice.core.plan import Change
+from sluice.core.problem import Problem
+from sluice.core.transaction_messages import Answered, Outcome
+from sluice.kube.client import KubeClient
+from sluice.kube.discovery import Discovery
+from sluice.runtime.gone import await_gone
+from sluice.runtime.owned import OwnedObjects, version_of
+from sluice.runtime.resources import resource_of
+from sluice.runtime.together import together
+
+GONE_TIMEOUT = 60.0
+TAKE_OVER_TRIES = 4
+
+
+class Applier:
+    """One for all transactions. `recreate` collects, in the dry-run, what can only be replaced."""
+
+    def __init__(self, client: KubeClient, discovery: Discovery, owned: OwnedObjects) -> None:
+        self._client = client
+        self._discovery = discovery
+        self._owned = owned
+
+    async def validate(
+        self, changes: tuple[Change, ...], force: bool, recreate: set[ResourceId]
+    ) -> tuple[Problem, ...]:
+        answers = await together(self._dry_run(change, force, recreate) for change in changes)
+        return tuple(problem for problems in answers for problem in problems)
+
+    async def _dry_run(self, change: Change, force: bool, recreate: set[ResourceId]) -> tuple[Problem, ...]:
+        try:
+            await self._send(change, dry_run=True)
+        except SluiceError as error:
+            problems = placed(error, change)
+            forced = force or (change.manifest is not None and change.manifest.directives.force)
+            if forced and any(p.code is codes.IMMUTABLE_FIELD for p in problems):
+                recreate.add(change.id)
+                return ()
+            return problems
+        return ()
+
+    async def apply_all(self, changes: tuple[Change, ...], recreate: set[ResourceId]) -> Answered:
+        results = await together(self._apply(change, change.id in recreate) for change in changes)
+        return Answered(
+            tuple(r for r in results if isinstance(r, Outcome)),
+            tuple(p for r in results if not isinstance(r, Outcome) for p in r),
+        )
+
+    async def _apply(self, change: Change, recreate: bool) -> Outcome | tuple[Problem, ...]:
+        try:
+            if recreate:
+                await self._delete_and_wait(change)
+                change = replace(change, uid="")
+            elif change.takes_over:
+                await self._take_over(change)
+            return await self._send(change, dry_run=False)
+        except SluiceError as error:
+            return placed(error, change)
+
+    async def _send(self, change: Change, *, dry_run: bool) -> Outcome:
+        manifest = change.manifest
+        assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
+        resource = await resource_of(self._discovery, change)
+        body = with_uid(manifest.body, change.uid) if change.uid else manifest.body
+        send = partial(self._client.apply, resource, change.id.namespace, change.id.name, body, manager=MANAGER)
+        if dry_run:
+            answer = await send(dry_run=True)
+        else:
+            with self._owned.sending(change.id):
+                answer = await send()
+                self._owned.applied(change.id, answer.meta, steering_keys(manifest.body))
+        meta = answer.meta
+        result = "created" if answer.created else "configured"
+        if not answer.created and meta.resource_version == change.resource_version:
+            result = "unchanged"
+        entry = Entry(change.id, change.api_version, meta.uid, manifest.digest, version_of(meta))
+        return Outcome(change.id, result, entry)
+
+    async def _take_over(self, change: Change) -> None:
+        """Make kubectl's fields ours before the first apply; an object that changes meanwhile is looked at again."""
+        resource = await resource_of(self._discovery, change)
+        key = change.id
+        for attempt in range(TAKE_OVER_TRIES):
+            raw = await self._client.get(resource, key.namespace, key.name)
+            if raw is None:
+                return
+            meta = msgspec.json.decode(raw, type=LiveObject).metadata
+            managers = take_over(msgspec.json.decode(raw, type=LiveManagers).managers, MANAGER)
+            if managers is None or meta.uid != change.uid:
+                return
+            patch = take_over_patch(managers, meta.labels, meta.annotations, meta.resource_version)
+            try:
+                with self._owned.sending(key):
+                    await self._client.json_patch(resource, key.namespace, key.name, patch, manager=MANAGER)
+            except ClusterError as error:
+                if attempt == TAKE_OVER_TRIES - 1 or error.status not in {409, 422}:
+                    raise
+            else:
+                return
+
+    async def _delete_and_wait(self, change: Change) -> None:
+        """Delete an object that must be recreated, and return when it is gone."""
+        resource = await resource_of(self._discovery, change)
+        key = change.id
+        await self._client.delete(resource, key.namespace, key.name, uid=change.uid)
+        try:
+            async with asyncio.timeout(GONE_TIMEOUT):
+                await await_gone(self._client, resource, key, change.uid)
+        except TimeoutError:
+            raise NotReady(
+                Problem(
+                    codes.OBJECT_DELETING,
+                    f"{key} must be recreated, and its deletion has not ended after {GONE_TIMEOUT:.0f}s",
+                    subject=key,
+                    cause="a finalizer holds it",
+                    fix="let the finalizer's controller finish, or remove the finalizer",
+                )
+            ) from None
+
+
+def placed(error: SluiceError, change: Change) -> tuple[Problem, ...]:
+    """The problems of a refusal, each with the object and the place in git it is about."""
+    origin = change.manifest.origin if change.manifest else None
+    return tuple(
+        replace(problem, subject=problem.subject or change.id, origin=problem.origin or origin)
+        for problem in error.problems
+    )
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class _WithMetadata(msgspec.Struct, frozen=True):
+    metadata: _Metadata
+
+
+def steering_keys(body: bytes) -> frozenset[str]:
+    """The keys of the labels and annotations that a manifest sets."""
+    metadata = msgspec.json.decode(body, type=_WithMetadata).metadata
+    return frozenset((*metadata.labels, *metadata.annotations))
+
+
+def with_uid(body: bytes, uid: str) -> bytes:
+    """The body with `metadata.uid`: an apply that carries it can't recreate an object that was deleted meanwhile."""
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    metadata = msgspec.json.decode(fields["metadata"], type=dict[str, msgspec.Raw])
+    metadata["uid"] = msgspec.Raw(msgspec.json.encode(uid))
+    fields["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
+    return msgspec.json.encode(fields)
