@@ -65,6 +65,37 @@ def test_a_tab_is_named_as_such() -> None:
     assert "tab character used for indentation" in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "cause", "fix"),
+    [
+        ("a:\n\tb: 1\n", "f.yaml:2:1", "tab character", "indent with spaces"),
+        ("a: 1\n\tb: 2\n", "f.yaml:2:1", "tab character", "indent with spaces"),
+        ("url: http://x: y\n", "f.yaml:1:14", "a ': ' in an unquoted value", "quote the value"),
+        ("a: 1\n  b: 2\n", "f.yaml:2:4", "or a wrong indent", "or indent the line"),
+        ("a:\n  b: 1\n c: 2\n", "f.yaml:3:2", "indented differently from its neighbours", "align the keys"),
+        ("a: [1, 2\nb: 3\n", "f.yaml:1:4", "the list that starts here", "']' after the last one"),
+        ("a: {b: 1\nc: 2\n", "f.yaml:1:4", "the map that starts here", "'}' after the last one"),
+        ("a: [1, 2}\n", "f.yaml:1:4", "the list that starts here", "']' after the last one"),
+        ("a: [\n", "f.yaml:2:1", "is not closed", "close it with"),
+        ("a: ]\n", "f.yaml:1:4", "nothing has opened", "remove it"),
+        ("a: 'x\nb: 1\n", "f.yaml:1:4", "a quote is not closed", "close the quote"),
+        ('a: ["b", "c]\n', "f.yaml:1:10", "a quote is not closed", "close the quote"),
+        ("a: 'it's'\n", "f.yaml:1:8", "text after the end of a quoted value", "write '' for one quote"),
+        ("a: {b: 1}}\n", "f.yaml:1:10", "or of a bracket", "quote the whole value"),
+        ("a: @b\n", "f.yaml:1:4", "can't begin with this character", "quote the value"),
+        ('a: "\\q"\n', "f.yaml:1:5", "starts no known escape", "use single quotes"),
+        ("a: |x\n", "f.yaml:1:5", "text after '|'", "on the next line"),
+        ("a: - b\n", "f.yaml:1:4", "where no list can begin", "on its own line"),
+        ("a: &\n", "f.yaml:1:5", "while scanning an anchor", "correct the text there"),
+    ],
+)
+def test_text_that_is_not_yaml_is_explained_with_one_fix(text: str, place: str, cause: str, fix: str) -> None:
+    _, [problem] = read_documents(text.encode(), "f.yaml")
+    assert str(problem.origin) == place
+    assert cause in problem.cause
+    assert fix in problem.fix
+
+
 def test_a_key_given_twice_names_both_places() -> None:
     _, [problem] = read_documents(b"spec:\n  a:\n    image: x\n    b: 1\n    image: y\n", "f.yaml")
     assert str(problem.origin) == "f.yaml:5:5"
