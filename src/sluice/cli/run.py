@@ -39,6 +39,9 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @click.option("--log-encoding", default="json", type=click.Choice(("json", "console")), show_default=True)
 @switch("--no-cross-namespace-refs", about="Refuse references to other namespaces.")
 @switch("--watch-all-namespaces", default=True, about="Watch everywhere; =false: the runtime namespace only.")
+@click.option(
+    "--identity", hidden=True, help="Who holds the leases; a restarted process with the same one need not wait."
+)
 @switch("--git-allow-loopback", about="Let sources name addresses of this machine (tests).")
 @switch("--git-insecure-http-credentials", about="Send credentials over plain http.")
 @click.option("--git-url", default="", metavar="URL", help="Flag mode: sync this one repository, without any CRD.")
@@ -94,7 +97,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         log_format=given["log_encoding"],
         no_cross_namespace_refs=given["no_cross_namespace_refs"],
         watch_namespace="" if given["watch_all_namespaces"] else namespace,
-        identity=f"{socket.gethostname()}_{os.getpid()}",
+        identity=given["identity"] or f"{socket.gethostname()}_{os.getpid()}",
         flag_source=_flag_source(given),
         git_allow_loopback=given["git_allow_loopback"],
         git_insecure_http_credentials=given["git_insecure_http_credentials"],

@@ -1,0 +1,232 @@
+"""One operator behind one proxy, and the cells of the kill matrix that run through it one after the other."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devcluster.cluster import Cluster
+from devcluster.fixture import create_namespace
+from devcluster.git_http import GitHttpServer
+from sluice.kube.config import load_kubeconfig
+from sluice.settings import Settings
+from tests.faults.fault_proxy import Asked, Fault, FaultProxy
+from tests.faults.operator_process import OperatorProcess
+from tests.faults.oracle import Live, Verdict, desired_of, judge, owned_by, record_of
+from tests.faults.scenarios import Scenario
+from tests.operator_fixture import AGENT, Api, Bench, Json, RunningOperator, Sync, condition, poll
+
+# A cell that has not settled by then is stuck: neither finished nor undone.
+SETTLE_SECONDS = 20.0
+BYSTANDER = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bystander"}, "data": {"mine": "yes"}}
+
+
+def counted(asked: Asked) -> bool:
+    """The writes that make up a change: leases and events go by the clock, and hold no state of a sync."""
+    return asked.agent == AGENT and not asked.path.endswith("/events") and "/leases" not in asked.path
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Kill at the k-th write: `after` says whether the API server has taken it by then."""
+
+    scenario: Scenario
+    k: int
+    after: bool
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name}, write {self.k}, {'after' if self.after else 'before'}"
+
+
+@dataclass
+class Result:
+    """`killed_at` is empty when the write never came: that is no cell."""
+
+    cell: Cell
+    verdict: Verdict
+    killed_at: str = ""
+    seconds: float = 0.0
+    writes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Lane:
+    """Cells share the operator; a sync and its namespace are a cell's own."""
+
+    bench: Bench
+    proxy: FaultProxy
+    operator: OperatorProcess
+    serial: int = 0
+    killed: str = ""
+
+    def count(self, scenario: Scenario) -> list[str]:
+        """The counted writes of the scenario when nobody kills anything (but the first kill of a recovery)."""
+        result = self.run(Cell(scenario, 0, after=False))
+        assert not result.verdict.wrong, f"{scenario.name} fails by itself: {result.verdict.wrong}"
+        return result.writes
+
+    def run(self, cell: Cell) -> Result:
+        """Run one cell, and clean up behind it."""
+        began = time.monotonic()
+        sync, before, bystander = self._prepare(cell.scenario)
+        self.killed = ""
+        revision = self._act(cell, sync)
+        writes = [f"{w.asked.method} {w.asked.path}" for w in self.proxy.numbered]
+        self.proxy.arm()
+        if not self.operator.running:
+            self._revive()
+        verdict = self._settled(cell.scenario, sync, revision)
+        if not verdict.half:
+            verdict = self._judge(cell.scenario, sync, before)
+        if self.bench.api.get(sync.at("configmaps", "bystander")) != bystander:
+            verdict.lost.append("the bystander was touched")
+        self._remove(sync, verdict)
+        return Result(cell, verdict, self.killed, time.monotonic() - began, writes)
+
+    # --- the parts of a cell ------------------------------------------------------------------------------------
+
+    def _prepare(self, scenario: Scenario) -> tuple[Sync, Live, Json | None]:
+        self.serial += 1
+        self.proxy.arm()
+        sync = self.bench.source(f"s{self.serial}-{secrets.token_hex(2)}")
+        place = sync.at("configmaps", "bystander")
+        self.bench.api.create(place.rpartition("/")[0], BYSTANDER)
+        if scenario.base:
+            revision = sync.commit(scenario.base)
+            sync.create_source()
+            sync.create(**scenario.spec)
+            sync.wait_ready(revision)
+        return sync, owned_by(self.bench.api, sync), self.bench.api.get(place)
+
+    def _act(self, cell: Cell, sync: Sync) -> str:
+        scenario = cell.scenario
+        if scenario.first:
+            self.proxy.arm(self._trap(scenario.first, after=True))
+            revision = self._change(scenario, sync)
+            assert self.operator.wait_dead(SETTLE_SECONDS), f"{cell}: the first kill never came"
+            self.proxy.settle()
+            self.killed = ""
+            self.proxy.arm(self._trap(cell.k, after=cell.after))
+            self.operator.start()
+        else:
+            self.proxy.arm(self._trap(cell.k, after=cell.after))
+            revision = self._change(scenario, sync)
+        self._wait_dead_or_done(scenario, sync, revision)
+        return revision
+
+    def _trap(self, k: int, *, after: bool) -> Callable[[Asked], Fault | None]:
+        def kill(asked: Asked) -> Callable[[], None]:
+            def act() -> None:
+                self.operator.kill()
+                self.killed = f"{asked.method} {asked.path}"
+
+            return act
+
+        def decide(asked: Asked) -> Fault | None:
+            if not k or asked.number != k:
+                return None
+            if after:
+                return Fault(after=kill(asked), answer=False)
+            return Fault(before=kill(asked), forward=False)
+
+        return decide
+
+    def _change(self, scenario: Scenario, sync: Sync) -> str:
+        if scenario.base:
+            return sync.push(scenario.change)
+        revision = sync.commit(scenario.change)
+        sync.create_source()
+        sync.create(**scenario.spec)
+        return revision
+
+    def _wait_dead_or_done(self, scenario: Scenario, sync: Sync, revision: str) -> None:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self.operator.running and time.monotonic() < deadline:
+            if self._done(scenario, sync, revision):
+                self.operator.wait_dead(0.3)  # the last writes of a turn come after its verdict
+                return
+            time.sleep(0.02)
+
+    def _revive(self) -> None:
+        """Start the operator again, without faults, once what the dead one had sent has arrived."""
+        self.proxy.settle()
+        self.operator.start()
+        self.operator.wait_ready()
+
+    def _done(self, scenario: Scenario, sync: Sync, revision: str) -> bool:
+        found = self.bench.api.get(sync.path) or {}
+        status, ready = found.get("status", {}), condition(found, "Ready")
+        if status.get("lastAttemptedRevision") != revision:
+            return False
+        return ready.get("reason") == "Undone" if scenario.undone else ready.get("status") == "True"
+
+    def _turned(self, sync: Sync) -> bool:
+        """True when the living process has said how its turn of the sync ended."""
+        ended = {"reconciled", "not reconciled"}
+        return any(e.get("msg") in ended and e.get("name") == sync.name for e in self.operator.said())
+
+    def _settled(self, scenario: Scenario, sync: Sync, revision: str) -> Verdict:
+        """Wait until the change is finished or undone; on the way, Ready at the new revision must be true."""
+        desired = desired_of(scenario.after, sync.target)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            claims = not scenario.undone and self._done(scenario, sync, revision)
+            if claims and set(owned_by(self.bench.api, sync)) != set(desired):
+                return Verdict(half=["Ready while the cluster holds something else"])
+            if self._done(scenario, sync, revision) and (not self.killed or self._turned(sync)):
+                return Verdict()
+            if not self.operator.running:
+                return Verdict(half=[f"the operator ended by itself: {self.operator.tail(500)}"])
+            if time.monotonic() > deadline:
+                status = sync.status
+                return Verdict(half=[f"not settled after {SETTLE_SECONDS:.0f}s: {status.get('conditions')}"])
+            time.sleep(0.02)
+
+    def _judge(self, scenario: Scenario, sync: Sync, before: Live) -> Verdict:
+        api = self.bench.api
+        desired = desired_of(scenario.outcome, sync.target)
+        record = record_of(api, sync)
+        return judge(owned_by(api, sync), desired, before, record, exact=scenario.undone)
+
+    def _remove(self, sync: Sync, verdict: Verdict) -> None:
+        """Delete the sync: everything that it made has to go with it."""
+        api = self.bench.api
+        api.delete(sync.path)
+        api.delete(sync.source_path)
+        try:
+            poll("the sync is gone", lambda: api.get(sync.path) is None and api.get(sync.source_path) is None, 10)
+        except AssertionError as error:
+            verdict.half.append(str(error))
+        left = [key for key, body in owned_by(api, sync).items() if not body["metadata"].get("deletionTimestamp")]
+        verdict.orphans += [f"{key} outlives its sync" for key in left]
+        if record_of(api, sync) is not None:
+            verdict.orphans.append("the record outlives its sync")
+        api.delete(f"/api/v1/namespaces/{sync.target}")
+
+
+@contextmanager
+def open_lane(cluster: Cluster, git: GitHttpServer, root: Path) -> Iterator[Lane]:
+    """A running operator of its own namespace, behind a proxy; the CRDs are installed."""
+    name = f"op-{secrets.token_hex(4)}"
+    create_namespace(cluster, name)
+    api = Api(cluster)
+    try:
+        with FaultProxy(cluster, counted) as proxy:
+            kubeconfig = proxy.write_kubeconfig(root / f"{name}.kubeconfig")
+            storage = root / f"{name}-data"
+            operator = OperatorProcess(kubeconfig, name, storage, root / f"{name}.log", identity=name)
+            # The fixture's own operator is never started: ours is a process.
+            idle = RunningOperator(Settings(namespace=name), load_kubeconfig(kubeconfig))
+            bench = Bench(cluster, api, name, idle, git, root / name, AGENT)
+            operator.start()
+            try:
+                operator.wait_ready()
+                yield Lane(bench, proxy, operator)
+            finally:
+                operator.stop()
+    finally:
+        api.close()

@@ -1,0 +1,90 @@
+"""`sluice run` as a process that can be killed, its identity staying the same so that its leases are its own again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+START_SECONDS = 30.0
+
+
+@dataclass
+class OperatorProcess:
+    """One operator; `identity` is the lease holder's name, `log` everything that all its lives said."""
+
+    kubeconfig: Path
+    namespace: str
+    storage: Path
+    log: Path
+    identity: str
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _since: int = 0
+
+    def start(self) -> None:
+        """Start it; returns at once."""
+        assert not self.running
+        self._since = self.log.stat().st_size if self.log.exists() else 0
+        command = [sys.executable, "-m", "sluice", "run", f"--kubeconfig={self.kubeconfig}"]
+        command += [f"--runtime-namespace={self.namespace}", "--watch-all-namespaces=false"]
+        command += [f"--storage-path={self.storage}", "--git-allow-loopback=true", f"--identity={self.identity}"]
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=dict(os.environ), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    @property
+    def running(self) -> bool:
+        """True while it lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL it. Safe from any thread, and when it is dead already."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+
+    def wait_dead(self, seconds: float) -> bool:
+        """True once it has ended, False when it still lives after `seconds`."""
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End it as a pod is ended: SIGTERM, then SIGKILL."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        if not self.wait_dead(10):
+            self.kill()
+            self._process.wait()
+
+    def wait_ready(self) -> None:
+        """Wait until it serves turns."""
+        deadline = time.monotonic() + START_SECONDS
+        while not any(entry.get("msg") == "ready" for entry in self.said()):
+            assert self.running, f"the operator ended:\n{self.tail()}"
+            assert time.monotonic() < deadline, f"the operator did not become ready:\n{self.tail()}"
+            time.sleep(0.02)
+
+    def said(self) -> list[dict[str, Any]]:
+        """What this life of it has logged."""
+        if not self.log.exists():
+            return []
+        with self.log.open("rb") as file:
+            file.seek(self._since)
+            lines = file.read().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines if line.startswith(b"{")]
+
+    def tail(self, characters: int = 3000) -> str:
+        """The end of the log, for a failure's message."""
+        return self.log.read_text(errors="replace")[-characters:]

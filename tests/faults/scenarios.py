@@ -1,0 +1,75 @@
+"""The changes during which the operator is killed: what is there before, what is committed, how it has to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.operator_fixture import config_map, deployment
+
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: $NS-own}\n"
+# The first is applied a moment after the second: a failure after everything else was written.
+FAILING_JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: "migrate:fail"}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`base` is synced first (nothing: a first install), then `change` is committed and the killing begins.
+
+    `undone`: the change fails, and `base` has to be there again. `first` kills the operator at that write before the
+    writes are counted: the kill of the cell meets its recovery.
+    """
+
+    name: str
+    base: Mapping[str, str]
+    change: Mapping[str, str | None]
+    undone: bool = False
+    first: int = 0
+    spec: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def after(self) -> dict[str, str]:
+        """The files of the revision that is committed."""
+        merged = {**self.base, **self.change}
+        return {name: text for name, text in merged.items() if text is not None}
+
+    @property
+    def outcome(self) -> dict[str, str]:
+        """The files that the cluster has to match in the end."""
+        return dict(self.base) if self.undone else self.after
+
+
+_THREE = {f"{n}.yaml": config_map(n) for n in "ab"} | {"web.yaml": deployment("web", "nginx:1")}
+_UPDATED = {f"{n}.yaml": config_map(n, "2") for n in "ab"} | {"web.yaml": deployment("web", "nginx:2")}
+_BAD = {**_UPDATED, "c.yaml": config_map("c"), "job.yaml": FAILING_JOB}
+
+INSTALL = Scenario(
+    "install",
+    {},
+    {
+        "ns.yaml": NAMESPACE,
+        "own.yaml": config_map("own", namespace="$NS-own"),
+        **_THREE,
+    },
+)
+UPDATE = Scenario("update", _THREE, {**_UPDATED, "c.yaml": config_map("c")})
+PRUNE = Scenario(
+    "prune",
+    {**_THREE, "c.yaml": config_map("c"), "d.yaml": config_map("d")},
+    {"a.yaml": config_map("a", "2"), "c.yaml": None, "d.yaml": None},
+)
+UNDO = Scenario("undo", _THREE, _BAD, undone=True, spec={"wait": True})
+# Killed first in the middle of the apply, or of the undo; then again while it recovers from that.
+RECOVER_APPLY = Scenario("recover", _THREE, {**_UPDATED, "c.yaml": config_map("c")}, first=4)
+RECOVER_UNDO = Scenario("recover undo", _THREE, _BAD, undone=True, first=9, spec={"wait": True})
+
+SCENARIOS = (INSTALL, UPDATE, PRUNE, UNDO, RECOVER_APPLY, RECOVER_UNDO)
