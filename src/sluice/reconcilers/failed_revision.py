@@ -46,6 +46,7 @@ async def finish_undo(
 
     None when there is none, or it is finished now.
     """
+    await operator.records.look_again(str(owner))
     record = operator.records.get(str(owner))
     if record is None or record.phase is not Phase.UNDOING or record.target is None:
         return None

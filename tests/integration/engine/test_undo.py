@@ -92,8 +92,9 @@ def test_replicas_that_an_autoscaler_owned_are_its_own_again_with_its_value(benc
     bench.api.patch(path, {"spec": {"replicas": 3}}, manager="hpa")
     before = bench.api.get(path)
     assert before is not None
-    revision = sync.push({"d.yaml": deployment("web", replicas=1), "job.yaml": FAILING_JOB})
     sync.edit(wait=True)
+    sync.wait("the wait is known", lambda k: k["status"].get("observedGeneration") == 2)
+    revision = sync.push({"d.yaml": deployment("web", replicas=1), "job.yaml": FAILING_JOB})
     sync.wait_failed(revision, reason="Undone")
     after = bench.api.get(path)
     assert after is not None
