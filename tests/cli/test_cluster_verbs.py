@@ -311,10 +311,12 @@ def test_a_revision_that_would_be_refused_is_exit_3_with_its_lines(cli: Sluice, 
     assert ran.code == 3
     assert "error[E204]" in ran.err
     assert "--> web.yaml:5" in ran.err
-    write(sync, "a.yaml", "a: [\n")
+    assert " 5 |   replica: 1\n   |   ^^^^^^^ did you mean" in ran.err
+    write(sync, "a.yaml", "a: 'b\n")
     ran = cli("diff", sync.name, "--path", str(sync.repo.path))
     assert ran.code == 3
     assert "error[E202]" in ran.err
+    assert " 1 | a: 'b\n   |    ^\n" in ran.err
 
 
 def test_no_difference_is_exit_0_and_drift_is_one(cli: Sluice, sync: Sync) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sluice.cli.excerpt import excerpt, hint_is_shown
 from sluice.cli.terminal import Terminal
 from sluice.core.problem import Problem, printable
 from sluice.core.problem_text import ToldProblem
@@ -34,13 +35,15 @@ def problem_text(terminal: Terminal, problem: Problem) -> str:
     if problem.origin is not None:
         commit = f"  (at {problem.origin.commit[:12]})" if problem.origin.commit else ""
         lines.append(f"  --> {_place(problem)}{commit}")
+    shown = excerpt(problem, terminal.flags.folders)
+    lines += shown
     if problem.subject is not None and str(problem.subject) not in problem.title:
         lines.append(f"  = object: {printable(str(problem.subject))}")
     if problem.field and problem.field not in problem.title:
         lines.append(f"  = field:  {printable(problem.field)}")
     if problem.cause:
         lines.append(f"  = why:    {_indented(problem.cause)}")
-    if problem.fix:
+    if problem.fix and not hint_is_shown(problem, shown):
         lines.append(f"  = fix:    {_indented(problem.fix)}")
     return "\n".join(lines)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,7 +21,10 @@ OUTPUTS = ("table", "wide", "json", "yaml", "name", "github")
 
 @dataclass(slots=True)
 class Flags:
-    """The global flags of one invocation. Times are seconds; `namespace` is empty when nobody named one."""
+    """The global flags of one invocation. Times are seconds; `namespace` is empty when nobody named one.
+
+    `folders` are no flag: the verb enters the tops of the folders that it reads, so that problems show their lines.
+    """
 
     namespace: str = ""
     namespace_from: str = ""
@@ -37,6 +41,7 @@ class Flags:
     request_timeout: float = 30.0
     no_input: bool = False
     yes: bool = False
+    folders: list[Path] = field(default_factory=list)
 
     @property
     def structured(self) -> bool:

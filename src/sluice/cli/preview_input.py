@@ -89,7 +89,7 @@ async def look(terminal: Terminal, wanted: Wanted) -> Answer:
     async with open_cluster(terminal) as cluster, _operator(cluster, wanted) as operator:
         sync = await _sync(cluster, chosen.names[0])
         terminal.say(f"comparing {_compared(wanted)} with {cluster.client.access.server}; nothing is written")
-        sync, artifact = await _artifact(cluster, operator, sync, wanted)
+        sync, artifact = await _artifact(terminal, cluster, operator, sync, wanted)
         found = await preview(operator, sync, artifact)
         return Answer(sync.metadata.name, sync.metadata.namespace, _compared(wanted), found)
 
@@ -149,13 +149,14 @@ async def _read(cluster: Cluster, key: ResourceId, kind: type[K]) -> K:
 
 
 async def _artifact(
-    cluster: Cluster, operator: Operator, sync: Kustomization, wanted: Wanted
+    terminal: Terminal, cluster: Cluster, operator: Operator, sync: Kustomization, wanted: Wanted
 ) -> tuple[Kustomization, Artifact]:
     """The artifact, and the Kustomization with the path that is meant in it."""
     ref = sync.spec.sourceRef
     key = ResourceId(GIT.resource.group, ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
     if wanted.path is not None:
         local = await local_source(wanted.path)
+        terminal.flags.folders.append(local.folder.root)
         ignore = await _ignore_rules(cluster, key)
         # The top of a checkout stands for the repository; any other folder for the sync's own path.
         at = sync if not local.path and local.commit else _with_path(sync, local.path)

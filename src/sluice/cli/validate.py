@@ -53,7 +53,7 @@ async def _validate(terminal: Terminal, paths: Sequence[Path], namespace: str, v
     objects = 0
     for path in paths:
         try:
-            rendered = await _render(path, namespace, variables)
+            rendered = await _render(terminal, path, namespace, variables)
         except UserError as error:
             if error.problems[0].origin is not None and error.problems[0].origin.path == str(path):
                 raise  # the folder itself can't be read: no answer about its content
@@ -65,7 +65,7 @@ async def _validate(terminal: Terminal, paths: Sequence[Path], namespace: str, v
     return ExitCode.NO if problems else ExitCode.DONE
 
 
-async def _render(path: Path, namespace: str, variables: dict[str, str]) -> Rendered:
+async def _render(terminal: Terminal, path: Path, namespace: str, variables: dict[str, str]) -> Rendered:
     import tempfile
 
     from sluice.api.kustomization import KustomizationSpec, PostBuild, SourceRef
@@ -75,6 +75,7 @@ async def _render(path: Path, namespace: str, variables: dict[str, str]) -> Rend
     from sluice.render import Renderer, RenderInput
 
     local = await local_source(path)
+    terminal.flags.folders.append(local.folder.root)
     artifact = await local.artifact(ResourceId("", "Folder", "", str(path)))
     spec = KustomizationSpec(
         interval="10m",
