@@ -134,8 +134,13 @@ def test_b084_only_the_object_with_the_bad_duration_fails(bench: Bench) -> None:
     good.wait_ready(good.push({"a.yaml": config_map("a", "2")}))
 
 
-def test_b085_a_timeout_longer_than_the_interval_is_allowed(bench: Bench) -> None:
-    bench.synced({"a.yaml": config_map("a")}, interval="1m", timeout="5m")
+def test_b085_a_timeout_longer_than_the_interval_is_allowed_with_a_warning(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, interval="1m", timeout="5m")
+    events = f"/api/v1/namespaces/{bench.namespace}/events?fieldSelector=involvedObject.name={sync.name}"
+    poll(
+        "the warning is an event",
+        lambda: [e for e in (bench.api.get(events) or {})["items"] if "longer than spec.interval" in e["message"]],
+    )
 
 
 def test_b084_a_bad_spec_that_is_corrected_runs_at_once(bench: Bench) -> None:

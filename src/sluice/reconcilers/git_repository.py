@@ -13,7 +13,7 @@ import structlog
 
 from sluice.api.git_repository import GROUP, KIND, VERSION, GitRepository, Include
 from sluice.api.kinds import FINALIZER, REQUESTED_AT, ArtifactStatus
-from sluice.api.validate_git_repository import validate_git_repository
+from sluice.api.validate_git_repository import validate_git_repository, warn_git_repository
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact, BlobReader, FileTree
 from sluice.core.duration import parse_duration
@@ -280,6 +280,9 @@ class GitRepositoryReconciler:
             },
             source.status,
         )
+        if source.metadata.generation != source.status.observedGeneration:
+            for warning in warn_git_repository(source):
+                self._op.git_events.record(subject_of(source), "Warning", "SpecWarning", warning)
         if fresh:
             revision = {f"{GROUP}/revision": str(artifact.revision), f"{GROUP}/digest": artifact.digest}
             self._op.git_events.record(subject_of(source), "Normal", "NewArtifact", message, revision)

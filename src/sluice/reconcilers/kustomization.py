@@ -11,7 +11,7 @@ import structlog
 
 from sluice.api.kinds import FINALIZER
 from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
-from sluice.api.validate_kustomization import validate_kustomization
+from sluice.api.validate_kustomization import validate_kustomization, warn_kustomization
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
 from sluice.core.duration import parse_duration
@@ -297,6 +297,9 @@ class KustomizationReconciler:
         subject = Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
         changed = any(outcome.result != "unchanged" for outcome in turnout.outcomes)
+        if meta.generation != sync.status.observedGeneration and turnout.reason != "BuildFailed":
+            for warning in warn_kustomization(sync):
+                self._op.sync_events.record(subject, "Warning", "SpecWarning", warning, annotations)
         if turnout.warnings and changed:
             self._op.sync_events.record(subject, "Warning", "Warning", summarize(turnout.warnings, 1000), annotations)
         if turnout.succeeded and changed:
