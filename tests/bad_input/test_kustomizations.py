@@ -186,7 +186,7 @@ async def test_b052_a_patch_that_matches_nothing(tmp_path: Path) -> None:
         ("[{op: add, path: /x, value: 1}, {op: add, path: x}]", "operation 1: path 'x'"),
         ("[{op: replace, path: /x}]", "operation 0 (replace /x) has no 'value'"),
         ("[1]", "operation 0 is no map"),
-        ("a: b: c", "a ':' in an unquoted value"),
+        ("a: b: c", "a ': ' in an unquoted value"),
         ("just text", "neither a map nor a list"),
     ],
 )

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -230,17 +229,11 @@ def test_an_interrupted_command_says_what_goes_on(sluice: Sluice, tmp_path: Path
     assert "Traceback" not in err
 
 
-def test_help_names_every_exit_code_and_starts_quickly(sluice: Sluice) -> None:
-    times = []
+def test_help_names_every_exit_code(sluice: Sluice) -> None:
     ran = sluice("--help")
-    for _ in range(5):
-        began = time.monotonic()
-        ran = sluice("--help")
-        times.append(time.monotonic() - began)
     assert ran.code == 0
     for code in (0, 1, 2, 3, 4, 5, 6, 7, 130):
         assert f"{code:>3}  " in ran.out
-    assert min(times) < 0.4, times  # 0.15 on a quiet machine; imports of a cluster client would double that
 
 
 def test_help_and_version_import_no_slow_library(sluice: Sluice) -> None:

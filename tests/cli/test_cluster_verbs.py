@@ -273,7 +273,7 @@ def test_diff_shows_fields_of_a_working_tree_and_writes_nothing(cli: Sluice, syn
     assert f"+ create ConfigMap {sync.target}/b" in ran.out
     assert f"- prune ConfigMap {sync.target}/a" in ran.out
     assert "Plan: 1 to create, 1 to change, 1 to prune" in ran.out
-    writes = audit.writes(AGENT)
+    writes = [w for w in audit.writes(AGENT) if "/leases/" not in w.path]  # the operator beside it renews its own
     assert writes
     assert all(write.dry_run for write in writes), writes
     assert sync.live("configmaps", "a") is not None

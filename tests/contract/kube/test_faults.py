@@ -209,7 +209,7 @@ async def test_an_answer_over_the_limit_is_refused(chunked: bool) -> None:
     assert "larger than 8 MiB" in caught.value.problems[0].cause
 
 
-@pytest.mark.parametrize("text", [b"", b"<html>", b"[]", b'{"metadata":3}', b'{"metadata":{}}', b"\xff\xfe"])
+@pytest.mark.parametrize("text", [b"", b"<html>", b"[]", b'{"metadata":3}', b"\xff\xfe"])
 async def test_an_answer_that_is_not_what_was_asked_for_is_an_error_of_the_cluster(text: bytes) -> None:
     async def odd(request: web.Request) -> web.StreamResponse:
         return web.Response(body=text)
