@@ -101,17 +101,17 @@ def _as_set(managers: list[dict[str, Any]]) -> set[tuple[tuple[str, str, str], b
 
 
 def _fields_of(managers: list[dict[str, Any]], ours: str) -> FieldSet:
+    fields: FieldSet = {}
     for manager in managers:
-        if manager.get("manager") == ours and manager.get("operation") == "Apply" and not manager.get("subresource"):
-            fields: FieldSet = manager.get("fieldsV1", {})
-            return fields
-    return {}
+        if _is_mine(manager, ours):
+            fields = field_set.union(fields, manager.get("fieldsV1", {}))
+    return fields
 
 
 def _holds_others(managers: list[dict[str, Any]], ours: str, path: Path) -> bool:
     """True when another manager owns something below `path`: then the container must stay for it."""
     for manager in managers:
-        if manager.get("manager") == ours and manager.get("operation") == "Apply":
+        if _is_mine(manager, ours):
             continue
         node = manager.get("fieldsV1", {})
         for step in path:
@@ -127,10 +127,6 @@ def _managers(
     before: list[dict[str, Any]], now: list[dict[str, Any]], ours: str, left: set[str], touched: list[Path]
 ) -> list[dict[str, Any]]:
     """Today's managers with ours as it was before, and what we took from others given back to them."""
-    mine = _fields_of(before, ours)
-    for path in list(field_set.leaves(mine)):
-        if field_set.readable(path) in left:
-            mine = field_set.without(mine, path)
     others = {_name(m): dict(m) for m in now if not _is_mine(m, ours)}
     for manager in before:
         if _is_mine(manager, ours):
@@ -144,9 +140,15 @@ def _managers(
         for path in taken:
             given = field_set.add(given, path)
         known["fieldsV1"] = given
-    entry = next((m for m in before if _is_mine(m, ours)), None)
-    first = [{**entry, "fieldsV1": mine}] if entry is not None and mine else []
-    return [*first, *others.values()]
+    mine = [{**m, "fieldsV1": _without(m.get("fieldsV1", {}), left)} for m in before if _is_mine(m, ours)]
+    return [*(m for m in mine if m["fieldsV1"]), *others.values()]
+
+
+def _without(fields: FieldSet, left: set[str]) -> FieldSet:
+    for path in list(field_set.leaves(fields)):
+        if field_set.readable(path) in left:
+            fields = field_set.without(fields, path)
+    return fields
 
 
 def _name(manager: dict[str, Any]) -> tuple[str, str, str]:
@@ -154,4 +156,5 @@ def _name(manager: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _is_mine(manager: dict[str, Any], ours: str) -> bool:
-    return manager.get("manager") == ours and manager.get("operation") == "Apply" and not manager.get("subresource")
+    """True for what we apply, and for what an undo wrote before it was cut short: both are ours to take back."""
+    return manager.get("manager") == ours and not manager.get("subresource")

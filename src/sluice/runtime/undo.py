@@ -114,7 +114,8 @@ class Undoer:
                 with self._owned.sending(key):
                     after = await self._write(resource, image, msgspec.json.encode(restored.body), restored.managers)
             except ClusterError as error:
-                if error.reason != "Conflict" or attempt == TRIES - 1:
+                # A controller wrote in between: the patch's test of the resourceVersion answers 422, not 409.
+                if error.status not in {409, 422} or attempt == TRIES - 1:
                     raise
                 continue
             self._owned.applied(key, after, frozenset())

@@ -62,6 +62,18 @@ def test_what_we_took_from_an_autoscaler_is_given_back_with_its_value() -> None:
     assert restored.managers == [before, hpa]
 
 
+def test_an_undo_that_was_cut_between_its_two_writes_is_finished_by_the_next() -> None:
+    hpa = manager("hpa", {"f:spec": {"f:replicas": {}}})
+    before = manager(OURS, {"f:spec": {"f:image": {}}}, "Apply")
+    undoing = manager(OURS, {"f:spec": {"f:image": {}, "f:replicas": {}}}, "Update")
+    restored, _ = undo(
+        an_object({"image": "1", "replicas": 7}, before, hpa), an_object({"image": "1", "replicas": 7}, undoing)
+    )
+    assert restored.body["spec"] == {"image": "1", "replicas": 7}
+    assert restored.managers == [before, hpa]
+    assert restored.changes
+
+
 def test_what_somebody_else_wrote_since_stays_and_stays_theirs() -> None:
     mine = manager(OURS, {"f:spec": {"f:image": {}}}, "Apply")
     person = manager("person", {"f:spec": {"f:paused": {}}})
