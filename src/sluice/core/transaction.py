@@ -69,6 +69,7 @@ class Transaction:
     undone: bool = False
     undo_problems: tuple[Problem, ...] = ()
     kept: tuple[Problem, ...] = ()
+    inherited: frozenset[ResourceId] = frozenset()
 
     @property
     def total(self) -> int:
@@ -94,6 +95,8 @@ def begin(
     state = Transaction(
         plan, Phase.VALIDATING, gate, plan.before, steps=steps, prunes=plan.prunes, on_failure=on_failure, target=target
     )
+    if target is not None:
+        state = replace(state, inherited=plan.before.without(target.inventory.ids()).ids() | target.images.keys())
     if upfront:
         return state, Validate(upfront)
     return _validated(state)
@@ -207,7 +210,7 @@ def _wait_or_prune(state: Transaction) -> tuple[Transaction, Command]:
     if not state.gate:
         return _prune_next(state)
     changed = frozenset(o.id for o in state.outcomes.values() if o.result != "unchanged")
-    return replace(state, phase=Phase.WAITING), AwaitHealth(changed)
+    return replace(state, phase=Phase.WAITING), AwaitHealth(changed | state.inherited)
 
 
 def _prune_next(state: Transaction) -> tuple[Transaction, Command]:

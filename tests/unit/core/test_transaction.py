@@ -29,6 +29,7 @@ from sluice.core.transaction_messages import (
     TakeImages,
     Undo,
     Undone,
+    UndoTarget,
     Validate,
     Validated,
 )
@@ -212,6 +213,20 @@ def test_an_unchanged_answer_is_no_change_for_the_gate() -> None:
     outcomes = (Outcome(A.id, "unchanged", entry(A)), Outcome(B.id, "created", entry(B)))
     _, command = step(state, Answered(outcomes))
     assert command == AwaitHealth(frozenset({B.id}))
+
+
+def test_what_an_attempt_that_was_cut_short_wrote_can_still_fail_the_next_one() -> None:
+    plan = plan_of((A, B), (A,))
+    target = UndoTarget(Inventory(), {})
+    state, command = begin(plan, Deferral(), gate=True, target=target)
+    while not isinstance(command, AwaitHealth):
+        unchanged = (
+            Answered(tuple(Outcome(c.id, "unchanged") for c in command.changes)) if isinstance(command, Apply) else None
+        )
+        following = step(state, unchanged or good(command))
+        assert following[1] is not None
+        state, command = following[0], following[1]
+    assert command.changed == {A.id}
 
 
 @pytest.mark.parametrize("event", [Recorded(), Answered(()), Served(), HealthKnown()])
