@@ -30,7 +30,7 @@ from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
-from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
+from sluice.reconcilers.kustomization_report import UNDO_FAILED, Turnout, event_message, of_transaction, status_of
 from sluice.reconcilers.operator import Operator, rfc3339
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner
@@ -53,6 +53,7 @@ class _Memory:
 
     suspects: set[ResourceId] = field(default_factory=set)
     waiting_since: float | None = None
+    undo_failures: int = 0
     corrections: int = 0
     corrected_at: float = 0.0
 
@@ -129,6 +130,11 @@ class KustomizationReconciler:
     async def _sync(
         self, sync: Kustomization, turn: Turn[NamespacedName], progress: Callable[[str], Awaitable[None]]
     ) -> Turnout:
+        owner = Owner(sync.metadata.namespace, sync.metadata.name)
+        # It needs neither source nor spec, and what became of them must not hold it up.
+        unfinished = await finish_undo(self._op, sync, owner, progress)
+        if unfinished is not None:
+            return unfinished
         problems = validate_kustomization(sync, self._op.rules)
         if problems:
             raise UserError(*problems)
@@ -136,10 +142,6 @@ class KustomizationReconciler:
         check_dependencies(sync, self._op.kustomizations, artifact.revision)
         revision = str(artifact.revision)
         await progress(f"Building manifests for revision {revision}")
-        owner = Owner(sync.metadata.namespace, sync.metadata.name)
-        unfinished = await finish_undo(self._op, sync, owner, progress)
-        if unfinished is not None:
-            return unfinished
         inventory = await inventory_of(self._op, owner, sync)
         prepared = await self._planner.prepare(sync, artifact, inventory, self._suspects(sync, inventory))
         plan, resources = prepared.plan, prepared.resources
@@ -322,6 +324,10 @@ class KustomizationReconciler:
             return DEPENDENCY_RETRY
         if turnout.stalled:
             return None
+        memory = self._memory_of(sync)
+        memory.undo_failures = memory.undo_failures + 1 if turnout.reason == UNDO_FAILED else 0
+        if memory.undo_failures:
+            return backoff(memory.undo_failures)
         interval = parse_duration(sync.spec.interval)
         if turnout.succeeded:
             return next_interval(interval, self._op.poll_jitter())
