@@ -120,7 +120,8 @@ def judge(live: Live, desired: Desired, before: Live, record: Record | None, *, 
         if old is not None and old["metadata"]["uid"] != live[key]["metadata"]["uid"]:
             verdict.lost.append(f"{key} was recreated")
         elif exact and old is not None and fields_owned(old) != fields_owned(live[key]):
-            verdict.lost.append(f"{key} has other field owners than before")
+            changed = set(fields_owned(old)) ^ set(fields_owned(live[key]))
+            verdict.lost.append(f"{key} has other field owners than before: {sorted(changed)}")
         if key not in tracked:
             verdict.orphans.append(f"{key} is in no inventory")
     for key in live:
