@@ -25,12 +25,9 @@ _NAMESPACE_RULES: list[Object] = [
 
 
 def _cluster_rules() -> list[Object]:
+    # Ours are watched with their initial events; listed only where the API server can't stream those.
     return [
-        {
-            "apiGroups": [SOURCE_GROUP],
-            "resources": ["gitrepositories"],
-            "verbs": ["get", "list", "watch", "patch"],
-        },
+        {"apiGroups": [SOURCE_GROUP], "resources": ["gitrepositories"], "verbs": ["list", "watch", "patch"]},
         {"apiGroups": [SOURCE_GROUP], "resources": ["gitrepositories/status"], "verbs": ["patch"]},
         {
             "apiGroups": [KUSTOMIZE_GROUP],
@@ -41,11 +38,13 @@ def _cluster_rules() -> list[Object]:
         # Credentials and variables, read by the name that a spec gives: never listed, never watched.
         {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-        # Which fields the served CRDs have.
+        # Whether the namespace of an object, or of a sync that is deleted, is there to stay; listed when it is many.
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},
+        # Whether a sync is deleted only because its kind is.
         {
             "apiGroups": ["apiextensions.k8s.io"],
             "resources": ["customresourcedefinitions"],
-            "resourceNames": sorted(definition.crd_name for definition, _ in KINDS),
+            "resourceNames": [f"kustomizations.{KUSTOMIZE_GROUP}"],
             "verbs": ["get"],
         },
     ]
