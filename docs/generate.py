@@ -89,7 +89,7 @@ here has no CRD, so the API server refuses its objects. What is accepted althoug
 ```
 $ kubectl get ks refused -n flux-system -o 'jsonpath={.status.conditions[?(@.type=="Ready")].message}'
 2 problems:
-- spec.onFailure: Undo is not supported by this version [E244] Kustomization flux-system/refused; fix: use Stop
+- spec.drift: Warn is not supported by this version [E244] Kustomization flux-system/refused; fix: remove spec.drift
 - spec.decryption is not supported by this version [E244] Kustomization flux-system/refused; fix: remove spec.decryption
 ```
 

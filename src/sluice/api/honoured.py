@@ -8,7 +8,6 @@ from __future__ import annotations
 # Per field with a choice: the values that are acted on. Unset is always allowed and means this version's behaviour.
 KUSTOMIZATION_VALUES: dict[str, frozenset[str]] = {
     "sourceRef.kind": frozenset({"GitRepository"}),
-    "onFailure": frozenset({"Undo", "Stop", "Continue"}),
     "drift": frozenset(),
     "adopt": frozenset({"Always"}),
 }

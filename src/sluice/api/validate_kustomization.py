@@ -27,7 +27,6 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
     subject = SpecSubject(ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name))
     values = {
         "sourceRef.kind": spec.sourceRef.kind,
-        "onFailure": spec.onFailure,
         "drift": spec.drift,
         "adopt": spec.adopt,
     }
