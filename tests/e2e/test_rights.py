@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -299,7 +299,7 @@ def test_an_object_that_it_may_not_apply_is_refused_before_any_write(installed: 
     assert sync.live("apps/v1/deployments", "web") is None
 
 
-def repository(sync: Sync, files: dict[str, str | None]) -> str:
+def repository(sync: Sync, files: Mapping[str, str | None]) -> str:
     """Commit, and make the source with the password that its host wants."""
     bench = sync.bench
     with_password = bench.git.url(sync.name).replace("://", f"://ada:{PASSWORD.replace(' ', '%20')}@")
