@@ -273,7 +273,8 @@ def test_diff_shows_fields_of_a_working_tree_and_writes_nothing(cli: Sluice, syn
     assert f"+ create ConfigMap {sync.target}/b" in ran.out
     assert f"- prune ConfigMap {sync.target}/a" in ran.out
     assert "Plan: 1 to create, 1 to change, 1 to prune" in ran.out
-    writes = [w for w in audit.writes(AGENT) if "/leases/" not in w.path]  # the operator beside it renews its own
+    # The operator beside it, under the same user agent, renews its leases and tells its events.
+    writes = [w for w in audit.writes(AGENT) if "/leases/" not in w.path and not w.path.endswith("/events")]
     assert writes
     assert all(write.dry_run for write in writes), writes
     assert sync.live("configmaps", "a") is not None
@@ -415,19 +416,23 @@ def test_run_in_flag_mode_syncs_logs_as_flux_does_and_stops_when_told(cli: Sluic
     home = f"flag-{secrets.token_hex(3)}"
     create_namespace(bench.cluster, home)
     arguments = ("--git-url", bench.git.url(made.name), "--git-branch=main", "--git-path=apps", "--git-allow-loopback")
-    storage = f"--storage-path={cli.home}/data"
+    storage, log = f"--storage-path={cli.home}/data", cli.home / "operator.log"
+    sink = log.open("w")
     process = subprocess.Popen(
         cli.command("run", *arguments, storage, "--runtime-namespace", home),
         env=cli.env(),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=sink,
         text=True,
     )
+    sink.close()
     try:
         poll("the object is applied", lambda: made.live("configmaps", "flag"))
+        poll("the turn is logged", lambda: '"msg":"reconciled"' in log.read_text())
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=30)
+    err = log.read_text()
     assert process.returncode == 0, err
     assert not out
     lines = [json.loads(line) for line in err.splitlines()]
