@@ -26,6 +26,7 @@ class Tripwire:
     left: int = 0
     kind: str = ""
     tripped: bool = False
+    unanswered: int = 0
 
     def passes(self, verb: str, resource: Resource, namespace: str, dry_run: bool) -> bool:
         """False from the moment the process counts as dead."""
@@ -46,7 +47,11 @@ def guarded(wire: Tripwire, verb: str, original: Callable[..., Any]) -> Callable
     async def call(self: KubeClient, resource: Resource, namespace: str, *args: Any, **options: Any) -> Any:
         if not wire.passes(verb, resource, namespace, bool(options.get("dry_run"))):
             await asyncio.Event().wait()
-        return await original(self, resource, namespace, *args, **options)
+        wire.unanswered += 1
+        try:
+            return await original(self, resource, namespace, *args, **options)
+        finally:
+            wire.unanswered -= 1
 
     return call
 
@@ -75,9 +80,10 @@ def running(bench: Bench) -> None:
 def crash(bench: Bench, wire: Tripwire, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait until the wire is tripped, end the operator without a farewell, and take the wire out.
 
+    What the wire let through has been answered by then, so that the crash comes after exactly that many writes.
     The next process has the dead one's identity, so it need not wait for the leases to run out.
     """
-    poll("the operator ran into the wire", lambda: wire.tripped)
+    poll("the operator ran into the wire", lambda: wire.tripped and not wire.unanswered)
     bench.operator.kill()
     monkeypatch.undo()
 
