@@ -7,11 +7,13 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster-binary demo test lint format bench docs lock clean
+.PHONY: help setup cluster-binary demo test faults kill-matrix lint format bench docs lock clean
 
 help:
 	@echo 'make demo    see a commit become a running change; DEMO_ARGS="--no-input" runs it through'
 	@echo 'make test    run every test; PYTEST_ARGS="-k drift" chooses'
+	@echo 'make faults       break the API server, the network and the process, and see what becomes of a revision'
+	@echo 'make kill-matrix  kill the operator at every write; ONLY="undo prune" runs a part'
 	@echo 'make lint    ruff, mypy --strict, import-linter'
 	@echo 'make format  what ruff can set right by itself'
 	@echo 'make bench   the figures, beside those of peers; ONLY=first_sync,… runs a part'
@@ -41,6 +43,12 @@ demo: cluster-binary
 
 test: cluster-binary
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: cluster-binary
+	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+kill-matrix: cluster-binary
+	@$(BIN)/python -m tests.faults.kill_matrix $(if $(ONLY),--only $(ONLY))
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

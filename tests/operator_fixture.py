@@ -559,13 +559,19 @@ def crds(cluster: Cluster) -> None:
 
 
 class OpenBench:
-    """A bench from its first to its last use."""
+    """A bench from its first to its last use. `access` is the operator's way to the cluster, the admin's if None."""
 
-    def __init__(self, cluster: Cluster, root: Path, capture: LogCapture, settings: Settings) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        root: Path,
+        capture: LogCapture,
+        settings: Settings,
+        access: ClusterAccess | None = None,
+    ) -> None:
         self._git = GitHttpServer(root / "git")
         self._api = Api(cluster)
-        access = load_kubeconfig(cluster.kubeconfig)
-        self._operator = RunningOperator(settings, access)
+        self._operator = RunningOperator(settings, access or load_kubeconfig(cluster.kubeconfig))
         capture.sinks.append(self._operator.logged)
         self.bench = Bench(cluster, self._api, settings.namespace, self._operator, self._git, root, AGENT)
 

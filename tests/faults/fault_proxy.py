@@ -12,7 +12,8 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -110,6 +111,7 @@ class FaultProxy:
         self._decide: Decide = passes
         self._number = 0
         self._open = 0
+        self._watches: set[asyncio.Transport] = set()
         self._lock = threading.Lock()
         self._stopped: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -141,6 +143,16 @@ class FaultProxy:
         """Set what a `hold` waits for."""
         assert self._loop is not None
         self._loop.call_soon_threadsafe(event.set)
+
+    def cut_watches(self) -> None:
+        """Reset every open watch."""
+
+        def cut() -> None:
+            for transport in list(self._watches):
+                transport.abort()
+
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(cut)
 
     def write_kubeconfig(self, path: Path) -> Path:
         """A kubeconfig that leads here."""
@@ -183,12 +195,23 @@ class FaultProxy:
         body = await request.read()
         asked, write, fault = self._note(request)
         if asked.watch:
-            return await self._pass(request, body, write, fault)
+            with self._watching(request):
+                return await self._pass(request, body, write, fault)
         self._open += 1
         try:
             return await self._pass(request, body, write, fault)
         finally:
             self._open -= 1
+
+    @contextmanager
+    def _watching(self, request: web.BaseRequest) -> Iterator[None]:
+        transport = request.transport
+        assert transport is not None
+        self._watches.add(transport)
+        try:
+            yield
+        finally:
+            self._watches.discard(transport)
 
     def _note(self, request: web.BaseRequest) -> tuple[Asked, Write | None, Fault]:
         with self._lock:

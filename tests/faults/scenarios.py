@@ -70,6 +70,6 @@ PRUNE = Scenario(
 UNDO = Scenario("undo", _THREE, _BAD, undone=True, spec={"wait": True})
 # Killed first in the middle of the apply, or of the undo; then again while it recovers from that.
 RECOVER_APPLY = Scenario("recover", _THREE, {**_UPDATED, "c.yaml": config_map("c")}, first=4)
-RECOVER_UNDO = Scenario("recover undo", _THREE, _BAD, undone=True, first=9, spec={"wait": True})
+RECOVER_UNDO = Scenario("recover-undo", _THREE, _BAD, undone=True, first=9, spec={"wait": True})
 
 SCENARIOS = (INSTALL, UPDATE, PRUNE, UNDO, RECOVER_APPLY, RECOVER_UNDO)

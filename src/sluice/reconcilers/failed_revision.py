@@ -15,7 +15,7 @@ from sluice.core.transaction_messages import (
     OnFailure,
     Phase,
 )
-from sluice.reconcilers.kustomization_report import UNDO_FAILED, UNDONE, Turnout
+from sluice.reconcilers.kustomization_report import UNDO_FAILED, UNDONE, Turnout, is_outage
 from sluice.reconcilers.operator import Operator
 from sluice.runtime.executor import Execution, never
 
@@ -35,6 +35,8 @@ def remembered_failure(operator: Operator, owner: Owner, inputs: str, revision: 
     """The turnout of a revision that has failed before, from the same inputs; None when it may be tried."""
     record = operator.records.get(str(owner))
     if record is None or record.failed is None or record.failed.inputs != inputs or record.phase is not Phase.FAILED:
+        return None
+    if is_outage(record.failed.problems):
         return None
     return Turnout(revision, record.failed.problems, UNDONE, stalled=True, inventory=record.inventory)
 

@@ -65,6 +65,11 @@ UNDONE = "Undone"
 UNDO_FAILED = "UndoFailed"
 
 
+def is_outage(problems: tuple[Problem, ...]) -> bool:
+    """True when only the API server's absence failed the revision: git can't mend that, so it is tried again."""
+    return bool(problems) and all(p.code is codes.API_UNAVAILABLE for p in problems)
+
+
 def of_transaction(
     ended: Transaction, revision: str, digest: str, warnings: tuple[Problem, ...], *, gated: bool
 ) -> Turnout:
@@ -75,7 +80,7 @@ def of_transaction(
     if ended.undo_problems:
         reason, problems = UNDO_FAILED, (*problems, *ended.undo_problems)
     elif ended.undone:
-        reason, problems, stalled = UNDONE, (*problems, *ended.kept), True
+        reason, problems, stalled = UNDONE, (*problems, *ended.kept), not is_outage(problems)
     elif problems:
         reason = {Phase.WAITING: "HealthCheckFailed", None: "PruneFailed"}.get(ended.failed_in, "ReconciliationFailed")
     return Turnout(

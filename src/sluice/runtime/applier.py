@@ -20,6 +20,7 @@ from sluice.core.transaction_messages import Answered, Outcome
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.runtime.gone import await_gone
+from sluice.runtime.outage import outlast
 from sluice.runtime.owned import OwnedObjects, version_of
 from sluice.runtime.resources import resource_of
 from sluice.runtime.together import together
@@ -82,7 +83,7 @@ class Applier:
             answer = await send(dry_run=True)
         else:
             with self._owned.sending(change.id):
-                answer = await send()
+                answer = await outlast(send)
                 self._owned.applied(change.id, answer.meta, steering_keys(manifest.body))
         meta = answer.meta
         result = "created" if answer.created else "configured"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sluice.core import codes
 from sluice.core.errors import ClusterError, SluiceError
 from sluice.core.order import CRD
@@ -11,6 +13,7 @@ from sluice.core.transaction_messages import Answered, Outcome
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
+from sluice.runtime.outage import outlast
 from sluice.runtime.owned import OwnedObjects, live_of
 from sluice.runtime.resources import resource_of
 from sluice.runtime.together import together
@@ -41,7 +44,7 @@ class Pruner:
             resource = await resource_of(self._discovery, change)
             self._owned.expect_gone(key, expected=True)
             await self._delete_ours(resource, change, sync)
-            meta = await self._client.get_metadata(resource, key.namespace, key.name)
+            meta = await outlast(partial(self._client.get_metadata, resource, key.namespace, key.name))
         except SluiceError as error:
             self._owned.expect_gone(key, expected=False)
             return Problem(
@@ -59,9 +62,10 @@ class Pruner:
     async def _delete_ours(self, resource: Resource, change: Change, sync: Owner) -> None:
         """Delete exactly the object that was planned; where it changed meanwhile, look again whether it is ours."""
         key, version = change.id, change.resource_version
+        delete = partial(self._client.delete, resource, key.namespace, key.name, uid=change.uid)
         for attempt in range(PRUNE_TRIES):
             try:
-                await self._client.delete(resource, key.namespace, key.name, uid=change.uid, resource_version=version)
+                await outlast(partial(delete, resource_version=version))
             except ClusterError as error:
                 if error.reason != "Conflict" or attempt == PRUNE_TRIES - 1:
                     raise

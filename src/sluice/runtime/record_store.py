@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from sluice.core.problem import Problem
 from sluice.core.record import Record, decode_record, encode_record
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
+from sluice.runtime.outage import outlast
 
 MANAGER = "sluice"
 LABEL = "sluice.dev/record"
@@ -43,6 +45,7 @@ class RecordStore:
         self._versions: dict[str, str] = {}
         self._chunks: dict[str, tuple[str, ...]] = {}
         self._broken: dict[str, StateError] = {}
+        self._unsure: dict[str, dict[str, str]] = {}
 
     async def load(self) -> None:
         """Read every record of the namespace. One that can't be read is remembered as such, the others load."""
@@ -95,7 +98,7 @@ class RecordStore:
         names = await self._write_chunks(record, rest)
         body = self._head(record.owner, head, names)
         name = _name(record.owner)
-        answer = await self._swap(name, body, self._versions.get(record.owner, ""))
+        answer = await outlast(partial(self._swap, record.owner, name, body))
         old = self._chunks.get(record.owner, ())
         self._versions[record.owner] = msgspec.json.decode(answer, type=_Secret).metadata.resourceVersion
         self._records[record.owner] = record
@@ -104,7 +107,29 @@ class RecordStore:
         for chunk in set(old) - set(names):
             await self._client.delete(SECRETS, self._namespace, chunk)
 
-    async def _swap(self, name: str, body: dict[str, Any], version: str) -> bytes:
+    async def _swap(self, owner: str, name: str, body: dict[str, Any]) -> bytes:
+        """Write the head as long as it is the one we know; after a lost answer see first whether that one was taken."""
+        if (sent := self._unsure.get(owner)) is not None:
+            held = await self._client.get(SECRETS, self._namespace, name)
+            found = msgspec.json.decode(held, type=_Secret) if held is not None else None
+            if held is not None and found is not None and found.data == body["data"]:
+                del self._unsure[owner]
+                return held
+            if found is not None and found.data == sent:
+                self._versions[owner] = found.metadata.resourceVersion
+        self._unsure[owner] = body["data"]
+        try:
+            answer = await self._write_head(name, body, self._versions.get(owner, ""))
+        except ClusterError as error:
+            # The HTTP library sends a PUT again on its own when a kept-alive connection breaks: the second conflicts.
+            held = await self._client.get(SECRETS, self._namespace, name) if error.status == 409 else None
+            if held is None or msgspec.json.decode(held, type=_Secret).data != body["data"]:
+                raise
+            answer = held
+        del self._unsure[owner]
+        return answer
+
+    async def _write_head(self, name: str, body: dict[str, Any], version: str) -> bytes:
         if version:
             swap = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
             try:
@@ -122,6 +147,7 @@ class RecordStore:
         self._records.pop(owner, None)
         self._versions.pop(owner, None)
         self._broken.pop(owner, None)
+        self._unsure.pop(owner, None)
 
     def _head(self, owner: str, chunk: bytes, names: tuple[str, ...]) -> dict[str, Any]:
         data = {"owner": owner.encode(), "record": chunk, "chunks": ",".join(names).encode()}

@@ -1,0 +1,44 @@
+"""An operator whose way to the API server can be broken, one for each module."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from devcluster.cluster import Cluster
+from devcluster.fixture import create_namespace
+from sluice.kube.config import load_kubeconfig
+from sluice.settings import Settings
+from tests.faults.fault_proxy import FaultProxy
+from tests.faults.lane import counted
+from tests.operator_fixture import Bench, LogCapture, OpenBench, crds, log_capture
+
+__all__ = ["crds", "faulty", "log_capture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A bench whose operator reaches the API server through `proxy`; the tests themselves go straight to it."""
+
+    bench: Bench
+    proxy: FaultProxy
+
+
+@pytest.fixture(scope="module")
+def faulty(
+    cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Faulty]:
+    """A running operator behind a proxy, in a namespace of its own."""
+    name = f"op-{secrets.token_hex(4)}"
+    create_namespace(cluster, name)
+    root = tmp_path_factory.mktemp("faulty")
+    settings = Settings(
+        namespace=name, watch_namespace=name, storage=root / "data", git_allow_loopback=True, identity=name
+    )
+    with FaultProxy(cluster, counted) as proxy:
+        access = load_kubeconfig(proxy.write_kubeconfig(root / "kubeconfig"))
+        with OpenBench(cluster, root, log_capture, settings, access) as bench:
+            yield Faulty(bench, proxy)

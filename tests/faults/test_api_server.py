@@ -1,0 +1,105 @@
+"""The API server loses answers, asks to wait, ends watches or goes away: the revision still takes effect wholly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults.conftest import Faulty
+from tests.faults.fault_proxy import LOSE_ANSWER, Asked, Decide, Fault, refuse
+from tests.faults.oracle import owned_by, record_of
+from tests.operator_fixture import config_map, poll
+
+THREE = {f"{n}.yaml": config_map(n) for n in "abc"}
+
+
+@pytest.fixture(autouse=True)
+def unharmed(faulty: Faulty) -> Iterator[None]:
+    """Whatever a test did to the proxy ends with it."""
+    yield
+    faulty.proxy.arm()
+
+
+def times(count: int, fault: Fault, matches: Callable[[Asked], bool]) -> Decide:
+    """`fault` for the first `count` requests that match."""
+    left = [count]
+
+    def decide(asked: Asked) -> Fault | None:
+        if left[0] and matches(asked):
+            left[0] -= 1
+            return fault
+        return None
+
+    return decide
+
+
+def creates(name: str) -> Callable[[Asked], bool]:
+    """Matches the apply of one ConfigMap."""
+    return lambda asked: bool(asked.number) and asked.path.endswith(f"/configmaps/{name}")
+
+
+def is_record(asked: Asked) -> bool:
+    """Matches writes of the record."""
+    return bool(asked.number) and "/secrets" in asked.path
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_an_object_whose_creation_was_not_answered_is_ours_and_goes_with_its_sync(faulty: Faulty, lost: int) -> None:
+    sync = faulty.bench.source()
+    revision = sync.commit(THREE)
+    faulty.proxy.arm(times(lost, LOSE_ANSWER, creates("b")))
+    sync.create_source()
+    sync.create()
+    sync.wait_ready(revision)
+    sent = [w for w in faulty.proxy.numbered if w.asked.path.endswith("/configmaps/b")]
+    assert [w.status for w in sent] == [201] + [200] * lost
+    assert len(sync.inventory()) == 3
+    faulty.bench.api.delete(sync.path)
+    sync.wait_gone()
+    assert owned_by(faulty.bench.api, sync) == {}
+
+
+@pytest.mark.parametrize("first", ["create", "replace"])
+def test_a_record_whose_writing_was_not_answered_is_read_back_and_nothing_stops(faulty: Faulty, first: str) -> None:
+    if first == "create":
+        sync = faulty.bench.source()
+        faulty.proxy.arm(times(2, LOSE_ANSWER, is_record))
+        revision = sync.commit(THREE)
+        sync.create_source()
+        sync.create()
+    else:
+        sync = faulty.bench.synced(THREE)
+        faulty.proxy.arm(times(2, LOSE_ANSWER, is_record))
+        revision = sync.push({"a.yaml": config_map("a", "2")})
+    sync.wait_ready(revision)
+    taken = [w.status for w in faulty.proxy.numbered if is_record(w.asked) and w.status < 300]
+    assert taken == [201 if first == "create" else 200, 200], "written once each"
+    record = record_of(faulty.bench.api, sync)
+    assert record is not None
+    assert len(record.inventory) == 3
+    sync.wait_ready(sync.push({"a.yaml": config_map("a", "3")}))
+    assert sync.config("a")["data"] == {"key": "3"}
+
+
+@pytest.mark.parametrize("fault", [refuse(429, "TooManyRequests", retry_after=1), refuse(503, "ServiceUnavailable")])
+def test_a_server_that_asks_to_wait_for_a_while_is_waited_for(faulty: Faulty, fault: Fault) -> None:
+    sync = faulty.bench.synced(THREE)
+    faulty.proxy.arm(times(4, fault, lambda asked: asked.number > 1 and "/configmaps/" in asked.path))
+    revision = sync.push({f"{n}.yaml": config_map(n, "2") for n in "abc"})
+    sync.wait_ready(revision)
+    refused = [w for w in faulty.proxy.numbered if not w.forwarded]
+    assert len(refused) == 4
+    assert {n: sync.config(n)["data"]["key"] for n in "abc"} == dict.fromkeys("abc", "2")
+    assert len(faulty.proxy.numbered) < 20, "it waits, it does not hammer"
+
+
+def test_a_watch_that_is_cut_and_then_too_old_still_sees_drift(faulty: Faulty) -> None:
+    sync = faulty.bench.synced(THREE)
+    expired = times(2, refuse(410, "Expired"), lambda asked: asked.watch and "resourceVersion" in asked.query)
+    faulty.proxy.arm(expired)
+    faulty.proxy.cut_watches()
+    faulty.bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("the edit is corrected", lambda: sync.config("a")["data"] == {"key": "1"})
+    faulty.bench.api.delete(sync.at("configmaps", "b"))
+    poll("the deletion is corrected", lambda: sync.live("configmaps", "b"))
