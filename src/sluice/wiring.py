@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from sluice.api import git_repository, kustomization
 from sluice.api.git_repository import GitRepository
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
@@ -25,7 +24,7 @@ from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
 from sluice.kube.lease import Candidate, LeaseName
 from sluice.kube.openapi import Schemas
-from sluice.kube.resource import Resource, Selection
+from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
@@ -33,6 +32,7 @@ from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, s
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.operator import FinalizerPatches, Operator, utc_now
+from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.render import Renderer
 from sluice.runtime.controller import Controller
@@ -46,12 +46,6 @@ from sluice.server.probes import serving
 from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
 
-GIT_REPOSITORIES = Resource(
-    group=git_repository.GROUP, version="v1", kind="GitRepository", plural="gitrepositories", namespaced=True
-)
-KUSTOMIZATIONS = Resource(
-    group=kustomization.GROUP, version="v1", kind="Kustomization", plural="kustomizations", namespaced=True
-)
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
 LEASES = ("sluice-leader-election", "kustomize-controller-leader-election", "source-controller-leader-election")
 log = structlog.get_logger()

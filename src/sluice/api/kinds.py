@@ -8,6 +8,7 @@ import msgspec
 
 from sluice.api.schema import DIGEST, doc
 from sluice.core import condition
+from sluice.core.ids import NamespacedName
 
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
@@ -39,6 +40,11 @@ class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
     finalizers: tuple[str, ...] = ()
     annotations: dict[str, str] = {}
     labels: dict[str, str] = {}
+
+    @property
+    def key(self) -> NamespacedName:
+        """The object's key in queues and caches."""
+        return NamespacedName(self.namespace, self.name)
 
 
 class ArtifactStatus(ApiStruct, frozen=True, kw_only=True):

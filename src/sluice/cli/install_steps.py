@@ -13,7 +13,7 @@ from sluice.cli.cluster import Cluster, open_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import usage
-from sluice.cli.installation import CRD_KIND, in_the_way
+from sluice.cli.installation import in_the_way
 from sluice.cli.progress import Progress
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import Terminal
@@ -22,6 +22,7 @@ from sluice.core.ids import ResourceId
 from sluice.core.object_diff import diff_objects
 from sluice.kube.client import Applied
 from sluice.kube.resource import Resource
+from sluice.kube.well_known import CRDS
 from sluice.runtime.health_gate import HealthGate, Target
 
 MANAGER = "sluice"
@@ -90,7 +91,7 @@ class Install:
 
     async def _apply(self, cluster: Cluster, steps: Sequence[_Step]) -> None:
         """In order; the CRDs must be established, and with --wait the Deployment must run, before it counts as done."""
-        crds = [step for step in steps if step.resource.kind == CRD_KIND.kind]
+        crds = [step for step in steps if step.resource.kind == CRDS.kind]
         async with Progress(self._terminal) as progress:
             for step in steps:
                 progress.now("install", f"applying {step.id}")

@@ -16,9 +16,6 @@ from sluice.kube.lease import Lease
 from sluice.kube.resource import Resource
 
 DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments", namespaced=True)
-CRD_KIND = Resource(
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
-)
 PART_OF = "app.kubernetes.io/part-of"
 VERSION = "app.kubernetes.io/version"
 INSTANCE = "app.kubernetes.io/instance"

@@ -14,6 +14,7 @@ from sluice.cli.request import annotate
 from sluice.cli.several import chosen_views, show_views
 from sluice.cli.terminal import one_line
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY
+from sluice.core.timestamp import rfc3339
 
 
 @click.command(short_help="Stop syncing an object, with a reason.")
@@ -30,7 +31,7 @@ async def suspend(cluster: Cluster, *, words: tuple[str, ...], everything: bool,
     views = await chosen_views(cluster, words, everything=everything)
     notes: dict[str, str | None] = {
         SUSPENDED_BY: settings.person(),
-        SUSPENDED_AT: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        SUSPENDED_AT: rfc3339(datetime.now(UTC)),
         SUSPEND_REASON: reason or None,
     }
     after = [view if view.suspended else await annotate(cluster, view, notes, spec={"suspend": True}) for view in views]

@@ -15,7 +15,7 @@ from sluice.cli.cluster import Cluster, open_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import usage
-from sluice.cli.installation import CRD_KIND, DEPLOYMENTS, MANAGED_BY, OUR_LEASE, OURS, holder
+from sluice.cli.installation import DEPLOYMENTS, MANAGED_BY, OUR_LEASE, OURS, holder
 from sluice.cli.kinds import KINDS, Kind
 from sluice.cli.progress import Progress
 from sluice.cli.structured import write_structured
@@ -26,8 +26,9 @@ from sluice.core.ids import ResourceId
 from sluice.core.live import LiveMeta
 from sluice.core.problem import Problem
 from sluice.kube.resource import Resource
+from sluice.kube.well_known import CRDS, SECRETS
 from sluice.runtime.gone import await_gone
-from sluice.runtime.record_store import LABEL, SECRETS
+from sluice.runtime.record_store import LABEL
 
 MANAGER = "sluice"
 _NAMESPACE = "Namespace"
@@ -75,7 +76,7 @@ class Uninstall:
         found = []
         for body in reversed(manifests(InstallOptions(version=__version__, namespace=self._namespace))):
             kind, name = body["kind"], body["metadata"]["name"]
-            if (self._keep_crds and kind == CRD_KIND.kind) or (self._keep_namespace and kind == _NAMESPACE):
+            if (self._keep_crds and kind == CRDS.kind) or (self._keep_namespace and kind == _NAMESPACE):
                 continue
             resource = await cluster.discovery.find(body["apiVersion"], kind)
             if resource is None:

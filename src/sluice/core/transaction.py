@@ -243,7 +243,7 @@ def _failed(state: Transaction, problems: tuple[Problem, ...]) -> tuple[Transact
 
 
 def _undo(state: Transaction, target: UndoTarget) -> Undo:
-    """The reverse of the order of applying; what no batch names (an earlier transaction's) goes first."""
+    """The reverse of the order of kinds; it covers what earlier transactions, not committed, have touched, too."""
     created = state.inventory.without(target.inventory.ids())
     touched = {*target.images, *created.ids()}
     return Undo(target, tuple(sorted(touched, key=lambda i: (order_of(i.group_kind), i), reverse=True)), created)

@@ -13,7 +13,7 @@ import msgspec
 
 from sluice.core.codes import API_UNAVAILABLE
 from sluice.core.errors import ClusterError
-from sluice.core.ids import split_api_version
+from sluice.core.ids import GroupKind, split_api_version
 from sluice.core.problem import Problem, printable
 from sluice.kube.client import KubeClient
 from sluice.kube.errors import Asked, unreadable
@@ -144,6 +144,11 @@ class Discovery:
     def known(self, api_version: str, kind: str) -> Resource | None:
         """What `find` would answer from the cache alone."""
         return self._catalogue.by_kind.get((api_version, kind))
+
+    def scope(self, kind: GroupKind) -> bool | None:
+        """Whether a kind is namespaced, from the cache alone; None when it was not served at the last reading."""
+        found = self._catalogue.preferred.get((kind.group, kind.kind))
+        return found.namespaced if found is not None else None
 
     def resources(self) -> tuple[Resource, ...]:
         """All that was served at the last reading."""

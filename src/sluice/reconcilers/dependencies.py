@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.api.kustomization import GROUP, KIND, Kustomization
+from sluice.api.kustomization import Kustomization
 from sluice.core import codes, condition
 from sluice.core.depends_on import find_cycle
 from sluice.core.errors import NotReady, UserError
@@ -10,6 +10,7 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.problem import Problem
 from sluice.core.revision import Revision
 from sluice.reconcilers.operator import Objects
+from sluice.reconcilers.sync_facts import source_of, sync_id
 
 
 def dependencies_of(sync: Kustomization) -> tuple[NamespacedName, ...]:
@@ -26,11 +27,10 @@ def check_dependencies(sync: Kustomization, all_syncs: Objects[Kustomization], r
     wanted = dependencies_of(sync)
     if not wanted:
         return
-    this = ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name)
-    graph = {NamespacedName(s.metadata.namespace, s.metadata.name): dependencies_of(s) for s in all_syncs.items()}
+    this = sync_id(sync)
+    graph = {s.metadata.key: dependencies_of(s) for s in all_syncs.items()}
     cycle = find_cycle(graph)
-    me = NamespacedName(sync.metadata.namespace, sync.metadata.name)
-    if me in cycle:
+    if sync.metadata.key in cycle:
         raise UserError(
             Problem(
                 codes.DEPENDENCY_CYCLE,
@@ -56,14 +56,9 @@ def _unmet(
     ready = condition.find_condition(other.status.conditions, condition.READY)
     if ready is None or ready.status != "True" or other.status.observedGeneration != other.metadata.generation:
         return _problem(this, key, ready.message if ready is not None else "it has not run yet")
-    if _source(other) == _source(sync) and other.status.lastAppliedRevision != str(revision):
+    if source_of(other) == source_of(sync) and other.status.lastAppliedRevision != str(revision):
         return _problem(this, key, f"it is still at {other.status.lastAppliedRevision}, not at {revision}")
     return None
-
-
-def _source(sync: Kustomization) -> tuple[str, str, str]:
-    ref = sync.spec.sourceRef
-    return (ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
 
 
 def _problem(this: ResourceId, key: NamespacedName, cause: str) -> Problem:

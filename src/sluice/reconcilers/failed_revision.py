@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -10,14 +9,10 @@ from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
-from sluice.core.steps import Deferral
-from sluice.core.transaction_messages import (
-    OnFailure,
-    Phase,
-)
+from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.reconcilers.kustomization_report import UNDO_FAILED, UNDONE, Turnout, is_outage
 from sluice.reconcilers.operator import Operator
-from sluice.runtime.executor import Execution, never
+from sluice.runtime.executor import Execution
 
 UNDO_SECONDS = 300.0
 
@@ -56,15 +51,9 @@ async def finish_undo(
     plan = Plan(owner, (), (), (), before=union, during=union, after=Inventory())
     execution = Execution(
         sync=owner,
-        epoch=record.epoch,
         revision=record.revision,
-        deferral=Deferral(),
-        force=False,
         timeout=UNDO_SECONDS,
-        targets=(),
         progress=progress,
-        waiting=contextlib.nullcontext,
-        superseded=never,
         on_failure=OnFailure.UNDO,
         inputs=record.failed.inputs if record.failed is not None else "",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,15 +25,15 @@ from sluice.core.include import CombinedBlobs, merge_include
 from sluice.core.problem import Problem
 from sluice.core.revision import Revision
 from sluice.core.schedule import backoff, next_interval
+from sluice.core.timestamp import rfc3339
 from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret
 from sluice.git.mirror import Mirror
 from sluice.git.refs import ResolvedRef
-from sluice.kube.resource import Resource
-from sluice.reconcilers.operator import Operator, rfc3339
+from sluice.kube.well_known import SECRETS
+from sluice.reconcilers.operator import Operator
 from sluice.runtime.event_recorder import Subject
 from sluice.runtime.queue import Turn
 
-SECRETS = Resource(group="", version="v1", kind="Secret", plural="secrets", namespaced=True)
 STALLED_CODES = frozenset(
     {
         codes.NOT_HONOURED,
@@ -64,7 +64,6 @@ class _Memory:
     remote: tuple[GitUrl, GitAuth] | None = None
     stored_from: tuple[GitUrl, GitAuth] | None = None
     failures: int = 0
-    included: tuple[str, ...] = field(default=())
 
 
 class GitRepositoryReconciler:
@@ -130,13 +129,12 @@ class GitRepositoryReconciler:
             raise
         includes = self._includes(source)
         inputs = _digest(source, resolved, includes)
-        current = self._op.artifacts.get(source_id(_key(source)))
+        current = self._op.artifacts.get(source_id(source.metadata.key))
         await mirror.fetch(resolved, seconds=seconds)  # costs a look at the disk when the commit is there
         if current is not None and memory.inputs == inputs:
             return current, False
         artifact = await self._store(source, mirror, resolved, includes)
         memory.inputs = inputs
-        memory.included = tuple(i.digest for _, i in includes)
         return artifact, current is None or current.digest != artifact.digest
 
     async def _store(
@@ -164,7 +162,7 @@ class GitRepositoryReconciler:
                     fix="correct spec.ignore, spec.sparseCheckout or .sourceignore",
                 )
             )
-        identity = source_id(_key(source))
+        identity = source_id(source.metadata.key)
         known = source.status.artifact
         if known is not None and known.revision == str(resolved.revision):
             found = await self._op.store.find(
@@ -176,7 +174,7 @@ class GitRepositoryReconciler:
 
     async def _restore(self, source: GitRepository, memory: _Memory) -> None:
         """A suspended source keeps its artifact over a restart when the mirror still has the commit."""
-        known, identity = source.status.artifact, source_id(_key(source))
+        known, identity = source.status.artifact, source_id(source.metadata.key)
         if known is None or self._op.artifacts.get(identity) is not None:
             return
         url = parse_url(source.spec.url)
@@ -199,7 +197,7 @@ class GitRepositoryReconciler:
         if memory.stored_from == memory.remote:
             return
         memory.stored_from = memory.remote
-        everyone = [self._memory.get(_key(source)) for source in self._op.git_repositories.items()]
+        everyone = [self._memory.get(source.metadata.key) for source in self._op.git_repositories.items()]
         used = [m.stored_from for m in everyone if m is not None and m.stored_from == m.remote and m.stored_from]
         if len(used) == len(everyone):
             await self._op.mirrors.remove_unused(used)
@@ -224,7 +222,7 @@ class GitRepositoryReconciler:
                 Problem(
                     codes.AUTH_REFUSED,
                     f"Secret {namespace}/{name} does not exist",
-                    subject=source_id(_key(source)),
+                    subject=source_id(source.metadata.key),
                     field=f"spec.{field_name}",
                     cause="the source names it for its credentials",
                     fix="create it, or correct the name",
@@ -232,16 +230,18 @@ class GitRepositoryReconciler:
             )
         return {k: base64.b64decode(v) for k, v in msgspec.json.decode(raw, type=_SecretData).data.items()}
 
+    def _included(self, source: GitRepository, include: Include) -> Artifact | None:
+        return self._op.artifacts.get(source_id(NamespacedName(source.metadata.namespace, include.repository.name)))
+
     def _includes(self, source: GitRepository) -> tuple[tuple[Include, Artifact], ...]:
         found = []
         for include in source.spec.include:
-            key = NamespacedName(source.metadata.namespace, include.repository.name)
-            artifact = self._op.artifacts.get(source_id(key))
+            artifact = self._included(source, include)
             if artifact is None:
                 raise NotReady(
                     Problem(
                         codes.INCLUDE_UNAVAILABLE,
-                        f"included GitRepository {key} has no artifact",
+                        f"included GitRepository {source.metadata.namespace}/{include.repository.name} has no artifact",
                         field="spec.include",
                         cause="it does not exist, or is not ready",
                         fix="create it, or correct the name",
@@ -258,15 +258,11 @@ class GitRepositoryReconciler:
         included = [
             artifact_status(found, self._op.artifact_host)
             for include in source.spec.include
-            if (
-                found := self._op.artifacts.get(
-                    source_id(NamespacedName(source.metadata.namespace, include.repository.name))
-                )
-            )
+            if (found := self._included(source, include)) is not None
         ]
         self._op.artifacts.put(artifact)
         await self._op.git_status.write(
-            _key(source),
+            source.metadata.key,
             {
                 "observedGeneration": source.metadata.generation,
                 "conditions": condition.source_succeeded(source.status.conditions, message, stamp),
@@ -300,7 +296,7 @@ class GitRepositoryReconciler:
         }
         if stalled:
             status["observedGeneration"] = source.metadata.generation
-        await self._op.git_status.write(_key(source), status, source.status)
+        await self._op.git_status.write(source.metadata.key, status, source.status)
         self._op.git_events.record(subject_of(source), "Warning", reason, str(error))
         log.warning("source failed", kind=KIND, namespace=source.metadata.namespace, name=source.metadata.name,
                     reason=reason, error=str(error))  # fmt: skip
@@ -336,12 +332,7 @@ def artifact_status(artifact: Artifact, host: str) -> ArtifactStatus:
 
 def subject_of(source: GitRepository) -> Subject:
     """The source, as an event names it."""
-    meta = source.metadata
-    return Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
-
-
-def _key(source: GitRepository) -> NamespacedName:
-    return NamespacedName(source.metadata.namespace, source.metadata.name)
+    return Subject.of(f"{GROUP}/{VERSION}", KIND, source.metadata)
 
 
 def _digest(source: GitRepository, resolved: ResolvedRef, includes: tuple[tuple[Include, Artifact], ...]) -> bytes:

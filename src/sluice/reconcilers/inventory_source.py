@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from sluice.api.kustomization import GROUP, KIND, VERSION, InventoryStatus, Kustomization
+from sluice.api.kustomization import InventoryStatus, Kustomization
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.plan import Owner
-from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
-
-_SYNCS = Resource(group=GROUP, version=VERSION, kind=KIND, plural="kustomizations", namespaced=True)
+from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -34,7 +32,7 @@ async def inventory_of(operator: Operator, owner: Owner, sync: Kustomization) ->
         return record.inventory
     if not sync.status.lastAppliedRevision or not sync.metadata.uid:
         return Inventory()
-    raw = await operator.client.get(_SYNCS, owner.namespace, owner.name)
+    raw = await operator.client.get(KUSTOMIZATIONS, owner.namespace, owner.name)
     status = msgspec.json.decode(raw, type=_WithInventory).status if raw is not None else _Status()
     entries = []
     for entry in status.inventory.entries if status.inventory else ():

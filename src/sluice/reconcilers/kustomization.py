@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from sluice.api.kinds import FINALIZER
-from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
+from sluice.api.kustomization import GROUP, KIND, Kustomization
 from sluice.api.validate_kustomization import validate_kustomization, warn_kustomization
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
@@ -20,22 +20,20 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
 from sluice.core.problem import Problem, summarize
-from sluice.core.schedule import backoff, next_interval, retry_interval, sync_timeout
-from sluice.core.transaction_messages import (
-    OnFailure,
-    Phase,
-)
+from sluice.core.schedule import backoff, next_interval
+from sluice.core.timestamp import rfc3339
+from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import UNDO_FAILED, Turnout, event_message, of_transaction, status_of
-from sluice.reconcilers.operator import Operator, rfc3339
+from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner
 from sluice.reconcilers.progress import Progress
-from sluice.runtime.event_recorder import Subject
+from sluice.reconcilers.sync_facts import owner_of, retry_of, source_of, subject_of, sync_id, timeout_of
 from sluice.runtime.executor import Execution, Superseded, health_targets
 from sluice.runtime.health_gate import Target
 from sluice.runtime.queue import Turn
@@ -113,7 +111,7 @@ class KustomizationReconciler:
 
     async def _settle_suspended(self, sync: Kustomization) -> None:
         """A run that was cut short left a status which says that it is under way."""
-        key, now = NamespacedName(sync.metadata.namespace, sync.metadata.name), rfc3339(self._op.now())
+        key, now = sync.metadata.key, rfc3339(self._op.now())
         conditions = condition.suspended(sync.status.conditions, condition.Stamp(sync.metadata.generation, now))
         if conditions != sync.status.conditions:
             await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
@@ -130,7 +128,7 @@ class KustomizationReconciler:
     async def _sync(
         self, sync: Kustomization, turn: Turn[NamespacedName], progress: Callable[[str], Awaitable[None]]
     ) -> Turnout:
-        owner = Owner(sync.metadata.namespace, sync.metadata.name)
+        owner = owner_of(sync)
         # It needs neither source nor spec, and what became of them must not hold it up.
         unfinished = await finish_undo(self._op, sync, owner, progress)
         if unfinished is not None:
@@ -152,11 +150,10 @@ class KustomizationReconciler:
             return known_bad
         execution = Execution(
             sync=owner,
-            epoch=self._epoch(owner) + 1,
             revision=revision,
             deferral=prepared.deferral,
             force=sync.spec.force,
-            timeout=_timeout(sync),
+            timeout=timeout_of(sync),
             targets=await self._targets(sync, plan, resources),
             progress=progress,
             waiting=turn.waiting,
@@ -181,7 +178,7 @@ class KustomizationReconciler:
         return replace(turnout, stalled=turnout.stalled and (whole or ended.undone))
 
     def _artifact(self, sync: Kustomization) -> Artifact:
-        source = _source_of(sync)
+        source = source_of(sync)
         artifact = self._op.artifacts.get(source)
         if artifact is not None:
             return artifact
@@ -192,7 +189,7 @@ class KustomizationReconciler:
             Problem(
                 codes.SOURCE_MISSING,
                 f"{source} " + ("has fetched no revision yet" if found else "does not exist"),
-                subject=ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name),
+                subject=sync_id(sync),
                 field="spec.sourceRef",
                 cause=ready.message if ready is not None and ready.status == "False" else absent,
                 fix="wait for it, or correct the source" if found else "create it, or correct spec.sourceRef",
@@ -202,7 +199,7 @@ class KustomizationReconciler:
     def _suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
         """Objects that are not as our last write left them, as far as the watches know."""
         owned, suspects = self._op.owned, set(self._memory_of(sync).suspects)
-        owner = Owner(sync.metadata.namespace, sync.metadata.name)
+        owner = owner_of(sync)
         for entry in inventory:
             if entry.digest and owned.knows(entry.id.group_kind):
                 live = owned.get(entry.id)
@@ -210,14 +207,10 @@ class KustomizationReconciler:
                     suspects.add(entry.id)
         return frozenset(suspects)
 
-    def _epoch(self, owner: Owner) -> int:
-        record = self._op.records.get(str(owner))
-        return record.epoch if record is not None else 0
-
     async def _targets(
         self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
     ) -> tuple[Target, ...]:
-        itself = ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name)
+        itself = sync_id(sync)
         if sync.spec.wait:
             known = dict(resources)
             for change in plan.changes():
@@ -249,7 +242,7 @@ class KustomizationReconciler:
             now = self._op.kustomizations.get(turn.key.namespace, turn.key.name)
             if now is None or now.metadata.generation != sync.metadata.generation or now.metadata.deletionTimestamp:
                 return
-            artifact = self._op.artifacts.get(_source_of(sync))
+            artifact = self._op.artifacts.get(source_of(sync))
             if artifact is not None and str(artifact.revision) != revision:
                 return
 
@@ -268,13 +261,13 @@ class KustomizationReconciler:
                 self._op.owned.ensure(resource)
 
     def _memory_of(self, sync: Kustomization) -> _Memory:
-        return self._memory.setdefault(NamespacedName(sync.metadata.namespace, sync.metadata.name), _Memory())
+        return self._memory.setdefault(sync.metadata.key, _Memory())
 
     # --- report -------------------------------------------------------------------------------------------------
 
     def _turnout_of(self, sync: Kustomization, error: SluiceError) -> Turnout:
         """An error before the transaction began: nothing was written."""
-        artifact = self._op.artifacts.get(_source_of(sync))
+        artifact = self._op.artifacts.get(source_of(sync))
         revision = str(artifact.revision) if artifact is not None else ""
         found = {p.code for p in error.problems}
         if codes.DEPENDENCY_NOT_READY in found:
@@ -287,16 +280,15 @@ class KustomizationReconciler:
         return Turnout(revision, error.problems, reason, stalled=refused and not again)
 
     async def _progress(self, sync: Kustomization, message: str) -> None:
-        stamp = condition.Stamp(sync.metadata.generation, self._op.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
-        key = NamespacedName(sync.metadata.namespace, sync.metadata.name)
+        stamp = condition.Stamp(sync.metadata.generation, rfc3339(self._op.now()))
+        key = sync.metadata.key
         conditions = condition.progressing(sync.status.conditions, message, stamp)
         await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
 
     async def _report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
         meta = sync.metadata
-        key = NamespacedName(meta.namespace, meta.name)
-        await self._op.sync_status.write(key, status_of(sync, turnout, started, self._op.now()), sync.status)
-        subject = Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
+        await self._op.sync_status.write(meta.key, status_of(sync, turnout, started, self._op.now()), sync.status)
+        subject = subject_of(sync)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
         changed = any(outcome.result != "unchanged" for outcome in turnout.outcomes)
         if meta.generation != sync.status.observedGeneration and turnout.reason != "BuildFailed":
@@ -328,17 +320,6 @@ class KustomizationReconciler:
         memory.undo_failures = memory.undo_failures + 1 if turnout.reason == UNDO_FAILED else 0
         if memory.undo_failures:
             return backoff(memory.undo_failures)
-        interval = parse_duration(sync.spec.interval)
         if turnout.succeeded:
-            return next_interval(interval, self._op.poll_jitter())
-        return retry_interval(interval, parse_duration(sync.spec.retryInterval) if sync.spec.retryInterval else None)
-
-
-def _source_of(sync: Kustomization) -> ResourceId:
-    ref = sync.spec.sourceRef
-    return ResourceId("source.toolkit.fluxcd.io", ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
-
-
-def _timeout(sync: Kustomization) -> float:
-    timeout = parse_duration(sync.spec.timeout) if sync.spec.timeout else None
-    return sync_timeout(parse_duration(sync.spec.interval), timeout)
+            return next_interval(parse_duration(sync.spec.interval), self._op.poll_jitter())
+        return retry_of(sync)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
 from sluice.api.kinds import FINALIZER
-from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
-from sluice.core.duration import parse_duration
-from sluice.core.ids import NamespacedName, ResourceId
+from sluice.api.kustomization import GROUP, Kustomization
+from sluice.core.ids import ResourceId
 from sluice.core.plan import Action, Change, Owner, PlanOptions, build_plan
 from sluice.core.problem import summarize
-from sluice.core.schedule import retry_interval, sync_timeout
-from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
+from sluice.kube.well_known import CRDS, NAMESPACES
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
-from sluice.runtime.event_recorder import Subject
-from sluice.runtime.executor import Execution, never
+from sluice.reconcilers.sync_facts import owner_of, retry_of, subject_of, timeout_of
+from sluice.runtime.executor import Execution
 from sluice.runtime.gone import await_gone
 from sluice.runtime.together import together
 
@@ -36,7 +33,7 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
     """
     if FINALIZER not in sync.metadata.finalizers:
         return None
-    owner = Owner(sync.metadata.namespace, sync.metadata.name)
+    owner = owner_of(sync)
     going = await _home_is_going(operator, sync)
     if _deletes(sync) and not going:
         failed = await _delete_all(operator, sync, owner)
@@ -47,7 +44,7 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
     operator.claims.drop(owner)
     operator.wishes.drop(owner)
     await operator.sync_finalizers.remove(sync.metadata)
-    operator.sync_status.forget(NamespacedName(owner.namespace, owner.name))
+    operator.sync_status.forget(sync.metadata.key)
     return None
 
 
@@ -60,18 +57,10 @@ def _deletes(sync: Kustomization) -> bool:
 
 async def _home_is_going(operator: Operator, sync: Kustomization) -> bool:
     """True when the Kustomization is deleted only because its namespace or its CRD is."""
-    namespaces = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
-    crds = Resource(
-        group="apiextensions.k8s.io",
-        version="v1",
-        kind="CustomResourceDefinition",
-        plural="customresourcedefinitions",
-        namespaced=False,
-    )
     homes = await together(
         [
-            operator.client.get_metadata(namespaces, "", sync.metadata.namespace),
-            operator.client.get_metadata(crds, "", f"kustomizations.{GROUP}"),
+            operator.client.get_metadata(NAMESPACES, "", sync.metadata.namespace),
+            operator.client.get_metadata(CRDS, "", f"kustomizations.{GROUP}"),
         ]
     )
     return any(home is None or home.deletion_timestamp for home in homes)
@@ -84,32 +73,17 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
     }
     live = await find_live(operator, inventory.ids(), resources)
     plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions(handed_over=operator.wishes.of_others(owner)))
-    record = operator.records.get(str(owner))
-    seconds = parse_duration(sync.spec.timeout) if sync.spec.timeout else None
-    interval = parse_duration(sync.spec.interval)
 
     async def silent(message: str) -> None:
         log.info(message, namespace=owner.namespace, name=owner.name)
 
     execution = Execution(
-        sync=owner,
-        epoch=(record.epoch if record is not None else 0) + 1,
-        revision=sync.status.lastAppliedRevision,
-        deferral=Deferral(),
-        force=False,
-        timeout=sync_timeout(interval, seconds),
-        targets=(),
-        progress=silent,
-        waiting=contextlib.nullcontext,
-        superseded=never,
+        sync=owner, revision=sync.status.lastAppliedRevision, timeout=timeout_of(sync), progress=silent
     )
     ended = await operator.executor.run(plan, execution)
-    meta = sync.metadata
-    subject = Subject(f"{GROUP}/{VERSION}", KIND, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
     if ended.problems:
-        operator.sync_events.record(subject, "Warning", "PruneFailed", summarize(ended.problems, 1000))
-        retry = parse_duration(sync.spec.retryInterval) if sync.spec.retryInterval else None
-        return min(retry_interval(interval, retry), 60.0)
+        operator.sync_events.record(subject_of(sync), "Warning", "PruneFailed", summarize(ended.problems, 1000))
+        return min(retry_of(sync), 60.0)
     if sync.spec.deletionPolicy == "WaitForTermination":
         pruned = [c for c in plan.changes() if c.action in {Action.PRUNE, Action.KEEP}]
         return await _await_all_gone(operator, pruned, resources, execution.timeout)

@@ -14,12 +14,12 @@ from sluice.core.duration import format_duration
 from sluice.core.history import record_attempt
 from sluice.core.inventory import Inventory
 from sluice.core.problem import Problem, summarize
+from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import (
     Outcome,
     Phase,
 )
-from sluice.reconcilers.operator import rfc3339
 
 # Problems that stay the same until somebody changes git or the spec: trying again would only repeat them.
 USER_CODES = frozenset(

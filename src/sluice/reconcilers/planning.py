@@ -23,6 +23,7 @@ from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.sync_facts import owner_of
 from sluice.reconcilers.variables import read_variables
 from sluice.render import Rendered, RenderInput
 
@@ -50,7 +51,7 @@ class Planner:
 
         Raises UserError (git or the spec must change), NotReady (a kind or a reference is not there yet), ClusterError.
         """
-        owner = Owner(sync.metadata.namespace, sync.metadata.name)
+        owner = owner_of(sync)
         rendered = self._placed(await self._render(sync, owner, artifact))
         defined = defined_kinds(rendered.manifests)
         resources = await self._resources(rendered.manifests)
@@ -80,7 +81,7 @@ class Planner:
                 spec=sync.spec,
                 owner_labels=owner.labels(),
                 variables=await read_variables(self._op.client, sync),
-                scope=self._scope,
+                scope=self._op.discovery.scope,
             )
         )
 
@@ -90,16 +91,10 @@ class Planner:
         if not home:
             return rendered
         manifests = tuple(
-            with_namespace(m, home) if not m.id.namespace and self._scope(m.id.group_kind) else m
+            with_namespace(m, home) if not m.id.namespace and self._op.discovery.scope(m.id.group_kind) else m
             for m in rendered.manifests
         )
         return replace(rendered, manifests=tuple(sorted(manifests, key=lambda m: m.id)))
-
-    def _scope(self, kind: GroupKind) -> bool | None:
-        for resource in self._op.discovery.resources():
-            if resource.group == kind.group and resource.kind == kind.kind:
-                return resource.namespaced
-        return None
 
     async def _resources(self, manifests: tuple[Manifest, ...]) -> dict[ResourceId, Resource | None]:
         kinds = {(m.api_version, m.id.kind) for m in manifests}

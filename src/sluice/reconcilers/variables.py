@@ -6,13 +6,13 @@ import base64
 
 import msgspec
 
-from sluice.api.kustomization import GROUP, KIND, Kustomization, SubstituteReference
+from sluice.api.kustomization import Kustomization, SubstituteReference
 from sluice.core import codes
 from sluice.core.errors import NotReady
-from sluice.core.ids import ResourceId
 from sluice.core.problem import Problem
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
+from sluice.reconcilers.sync_facts import sync_id
 
 
 class _Data(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ async def _read(client: KubeClient, sync: Kustomization, reference: SubstituteRe
             Problem(
                 codes.REFERENCE_MISSING,
                 f"{kind} {namespace}/{reference.name} does not exist",
-                subject=ResourceId(GROUP, KIND, namespace, sync.metadata.name),
+                subject=sync_id(sync),
                 field="spec.postBuild.substituteFrom",
                 cause="its values are substituted into the manifests",
                 fix="create it, correct the name, or set optional: true",

@@ -7,10 +7,11 @@ from sluice.api.kinds import REQUESTED_AT, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.core import condition
 from sluice.core.ids import NamespacedName, ResourceId
-from sluice.core.plan import Owner
 from sluice.kube.watch import EventType
 from sluice.reconcilers.dependencies import dependencies_of
+from sluice.reconcilers.git_repository import source_id
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.sync_facts import owner_of, source_of
 from sluice.runtime.queue import KeyedQueue
 
 
@@ -27,54 +28,45 @@ class Wakeups:
     def everything(self) -> None:
         """Give every object a turn."""
         for source in self._op.git_repositories.items():
-            self._sources.add(key_of(source.metadata))
+            self._sources.add(source.metadata.key)
         for sync in self._op.kustomizations.items():
-            self._syncs.add(key_of(sync.metadata))
+            self._syncs.add(sync.metadata.key)
 
     def artifact_changed(self, source: ResourceId) -> None:
         """A source has fetched another revision: whoever reads or includes it runs."""
-        for sync in self._op.kustomizations.items():
-            ref = sync.spec.sourceRef
-            if (ref.name, ref.namespace or sync.metadata.namespace) == (source.name, source.namespace):
-                self._syncs.add(key_of(sync.metadata))
+        self._wake_readers(source)
         for repository in self._op.git_repositories.items():
             home = repository.metadata.namespace
             if any((home, i.repository.name) == (source.namespace, source.name) for i in repository.spec.include):
-                self._sources.add(key_of(repository.metadata))
+                self._sources.add(repository.metadata.key)
 
     def source_changed(self, event: EventType, item: GitRepository, old: GitRepository | None) -> None:
         """A GitRepository was made, edited, asked for or deleted; or it failed, which those who wait for it repeat."""
         if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
-            self._sources.add(key_of(item.metadata))
+            self._sources.add(item.metadata.key)
         elif _failure(item) and _failure(item) != _failure(old):
-            meta = item.metadata
-            if self._op.artifacts.get(
-                ResourceId("source.toolkit.fluxcd.io", "GitRepository", meta.namespace, meta.name)
-            ):
-                return
-            for sync in self._op.kustomizations.items():
-                ref = sync.spec.sourceRef
-                if (ref.name, ref.namespace or sync.metadata.namespace) == (meta.name, meta.namespace):
-                    self._syncs.add(key_of(sync.metadata))
+            source = source_id(item.metadata.key)
+            if self._op.artifacts.get(source) is None:
+                self._wake_readers(source)
+
+    def _wake_readers(self, source: ResourceId) -> None:
+        for sync in self._op.kustomizations.items():
+            if source_of(sync) == source:
+                self._syncs.add(sync.metadata.key)
 
     def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
         """A Kustomization was made, edited, asked for or deleted; or became ready, which its dependants wait for."""
         if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
-            self._syncs.add(key_of(item.metadata))
+            self._syncs.add(item.metadata.key)
         ready = old is not None and _became_ready(item, old)
         if ready or (old is not None and _failure(item) != _failure(old)):
             for other in self._op.kustomizations.items():
                 # One that is well goes on; one that waits says why, and that has just changed.
-                if (ready or _waits(other)) and key_of(item.metadata) in dependencies_of(other):
-                    self._syncs.add(key_of(other.metadata))
+                if (ready or _waits(other)) and item.metadata.key in dependencies_of(other):
+                    self._syncs.add(other.metadata.key)
         if ready or event is EventType.DELETED:
-            for owner in self._op.wishes.waiting_for(Owner(item.metadata.namespace, item.metadata.name)):
+            for owner in self._op.wishes.waiting_for(owner_of(item)):
                 self._syncs.add(NamespacedName(owner.namespace, owner.name))
-
-
-def key_of(meta: ObjectMeta) -> NamespacedName:
-    """The queue's key of an object."""
-    return NamespacedName(meta.namespace, meta.name)
 
 
 def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:

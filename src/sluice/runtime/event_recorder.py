@@ -12,12 +12,13 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
+from sluice.api.kinds import ObjectMeta
 from sluice.core.errors import SluiceError
 from sluice.core.problem import clip
+from sluice.core.timestamp import rfc3339
 from sluice.kube.client import KubeClient
-from sluice.kube.resource import Resource
+from sluice.kube.well_known import EVENTS
 
-EVENTS = Resource(group="", version="v1", kind="Event", plural="events", namespaced=True)
 # The API server refuses a longer message; a queue this long means that it is not answering.
 MAX_MESSAGE = 1024
 MAX_WAITING = 1000
@@ -35,6 +36,11 @@ class Subject:
     name: str
     uid: str
     resource_version: str
+
+    @staticmethod
+    def of(api_version: str, kind: str, meta: ObjectMeta) -> Subject:
+        """An object of ours, by its metadata."""
+        return Subject(api_version, kind, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
 
 
 class EventRecorder:
@@ -66,7 +72,7 @@ class EventRecorder:
             return
         self._last[subject.uid] = digest
         now = self._now()
-        stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamp = rfc3339(now)
         body = {
             "apiVersion": "v1",
             "kind": "Event",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.core.errors import SluiceError
@@ -51,7 +51,14 @@ from sluice.runtime.undo import Undoer
 
 SERVED_TIMEOUT = 60.0
 
+NOTHING_DEFERRED = Deferral()
+
 Progress = Callable[[str], Awaitable[None]]
+
+
+async def _never() -> None:
+    """Wait for ever: nothing supersedes this transaction."""
+    await asyncio.Event().wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +66,26 @@ class Execution:
     """What one transaction needs besides its plan. Times are seconds."""
 
     sync: Owner
-    epoch: int
     revision: str
-    deferral: Deferral
-    force: bool
     timeout: float
-    targets: tuple[Target, ...]
     progress: Progress
-    waiting: Callable[[], AbstractAsyncContextManager[None]]
-    superseded: Callable[[], Coroutine[Any, Any, None]]
+    deferral: Deferral = NOTHING_DEFERRED
+    force: bool = False
+    targets: tuple[Target, ...] = ()
+    waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    superseded: Callable[[], Coroutine[Any, Any, None]] = _never
     on_failure: OnFailure = OnFailure.STOP
     inputs: str = ""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One transaction under way. `recreate` are the objects whose dry-run said that they can only be replaced."""
+
+    execution: Execution
+    epoch: int
+    deadline: float
+    recreate: set[ResourceId] = field(default_factory=set)
 
 
 class Executor:
@@ -96,43 +112,42 @@ class Executor:
             on_failure=execution.on_failure,
             target=record.target if record is not None else None,
         )
-        return await self._drive(state, command, execution)
+        epoch = record.epoch if record is not None else 0
+        return await self._drive(state, command, execution, epoch + 1)
 
     async def resume_undo(self, plan: Plan, record: Record, execution: Execution) -> Transaction:
         """Go on with the undo that `record` says was begun."""
         assert record.target is not None  # noqa: S101 - the caller looked
         problems = record.failed.problems if record.failed is not None else ()
         state, command = resume_undo(plan, record.target, problems)
-        return await self._drive(state, command, execution)
+        return await self._drive(state, command, execution, record.epoch)
 
-    async def _drive(self, state: Transaction, command: Command, execution: Execution) -> Transaction:
-        deadline = time.monotonic() + execution.timeout
-        recreate: set[ResourceId] = set()
+    async def _drive(self, state: Transaction, command: Command, execution: Execution, epoch: int) -> Transaction:
+        run = _Run(execution, epoch, time.monotonic() + execution.timeout)
         following: Command | None = command
         while following is not None:
-            event = await self._execute(following, execution, deadline, recreate)
+            event = await self._execute(following, run)
             state, following = step(state, event)
         return state
 
-    async def _execute(
-        self, command: Command, execution: Execution, deadline: float, recreate: set[ResourceId]
-    ) -> Event:
+    async def _execute(self, command: Command, run: _Run) -> Event:
+        execution = run.execution
         match command:
             case Validate(changes):
                 await execution.progress(f"Detecting drift and validating {len(changes)} objects")
-                return Validated(await self._applier.validate(changes, execution.force, recreate))
+                return Validated(await self._applier.validate(changes, execution.force, run.recreate))
             case TakeImages(changes):
                 return await self._undoer.take_images(changes)
             case SaveRecord():
-                await self._save(execution, command)
+                await self._save(execution, command, run.epoch)
                 return Recorded()
             case Apply(changes):
                 await execution.progress(f"Applying {len(changes)} objects")
-                return await self._applier.apply_all(changes, recreate)
+                return await self._applier.apply_all(changes, run.recreate)
             case AwaitServed(changes):
                 return Served(await _found(self._await_served(changes)))
             case AwaitHealth(changed):
-                left = max(0.0, deadline - time.monotonic())
+                left = max(0.0, run.deadline - time.monotonic())
                 problems = await _found(self._await_health(execution, changed, left))
                 mine = changed | {t.id for t in execution.targets if not t.owned}
                 return HealthKnown(problems, any(p.subject is None or p.subject in mine for p in problems))
@@ -143,7 +158,7 @@ class Executor:
                 await execution.progress(f"Undoing changes to {len(command.order)} objects")
                 return await self._undoer.undo(command, execution.sync)
 
-    async def _save(self, execution: Execution, save: SaveRecord) -> None:
+    async def _save(self, execution: Execution, save: SaveRecord, epoch: int) -> None:
         """Make the record durable; a transaction that changed nothing has nothing to record."""
         owner = str(execution.sync)
         stored = self._records.get(owner)
@@ -153,7 +168,7 @@ class Executor:
             return
         failed = FailedRevision(execution.inputs, save.problems) if save.problems else None
         await self._records.save(
-            Record(owner, execution.epoch, save.phase, execution.revision, save.inventory, save.target, failed)
+            Record(owner, epoch, save.phase, execution.revision, save.inventory, save.target, failed)
         )
 
     async def _await_health(
@@ -186,11 +201,6 @@ class Executor:
             problems = await HealthGate(self._client, targets).wait(SERVED_TIMEOUT)
             await self._discovery.invalidate()
         return problems
-
-
-async def never() -> None:
-    """Wait for ever: nothing supersedes this transaction."""
-    await asyncio.Event().wait()
 
 
 async def _found(waiting: Awaitable[tuple[Problem, ...]]) -> tuple[Problem, ...]:

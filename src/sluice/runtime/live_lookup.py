@@ -13,6 +13,7 @@ from sluice.core.order import NAMESPACE
 from sluice.core.plan import Live
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
+from sluice.kube.well_known import NAMESPACES
 from sluice.runtime.owned import OwnedObjects, live_of
 from sluice.runtime.together import together
 
@@ -58,12 +59,11 @@ class LiveLookup:
 
     async def _absent_namespaces(self, namespaces: Collection[str]) -> set[str]:
         """Those that do not exist: nothing is in them, so nothing has to be looked for there."""
-        namespace_kind = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
         unknown = [n for n in namespaces if self._owned.get(ResourceId(NAMESPACE.group, NAMESPACE.kind, "", n)) is None]
         if len(unknown) > LIST_FROM:
-            listed = await self._client.list_metadata(namespace_kind)
+            listed = await self._client.list_metadata(NAMESPACES)
             return set(unknown) - {m.name for m in listed.items}
-        found = await together(self._client.get_metadata(namespace_kind, "", n) for n in unknown)
+        found = await together(self._client.get_metadata(NAMESPACES, "", n) for n in unknown)
         return {n for n, meta in zip(unknown, found, strict=True) if meta is None}
 
     async def _by_get(self, resource: Resource, key: ResourceId, answers: dict[ResourceId, Live | None]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -113,9 +114,7 @@ class OwnedObjects:
             self._steering.pop(resource, None)
             return
         owner = self._owners.setdefault(live.owner, live.owner)
-        self._live[resource] = Live(
-            live.uid, live.resource_version, live.version, owner, live.directives, live.deleting
-        )
+        self._live[resource] = replace(live, owner=owner)
 
     async def _follow(self, resource: Resource, synced: asyncio.Event) -> None:
         """Watch one kind until the server no longer serves it; then its objects are gone, and so is the watch."""
@@ -124,12 +123,9 @@ class OwnedObjects:
         while True:
             try:
                 await self._take_events(resource, kind, synced)
-            except ClusterError as error:
-                if error.status == 404:
+            except (ClusterError, AuthenticationFailed) as error:
+                if isinstance(error, ClusterError) and error.status == 404:
                     break
-                failures += 1
-                log.warning("owned objects are not watched", kind=str(kind), error=str(error))
-            except AuthenticationFailed as error:
                 failures += 1
                 log.warning("owned objects are not watched", kind=str(kind), error=str(error))
             synced.clear()  # what the watch knew is not known any more: plans look for themselves meanwhile

@@ -65,10 +65,6 @@ class KeyedQueue(Generic[K]):
             timer.cancel()
         self._again.pop(key, None)
 
-    def is_running(self, key: K) -> bool:
-        """True while a turn of `key` is under way."""
-        return key in self._turns
-
     async def run(self, work: Callable[[Turn[K]], Awaitable[float | None]]) -> None:
         """Serve turns until cancelled. `work` returns the seconds until the key's next turn, None for never."""
         async with asyncio.TaskGroup() as group:

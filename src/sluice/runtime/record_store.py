@@ -19,15 +19,13 @@ from sluice.core.errors import ClusterError, StateError
 from sluice.core.problem import Problem
 from sluice.core.record import Record, decode_record, encode_record
 from sluice.kube.client import KubeClient
-from sluice.kube.resource import Resource
+from sluice.kube.well_known import SECRETS
 from sluice.runtime.outage import outlast
 
 MANAGER = "sluice"
 LABEL = "sluice.dev/record"
 # A Secret's value is base64 in JSON and in etcd's request: this stays well below etcd's 1.5 MiB.
 CHUNK_BYTES = 700_000
-
-SECRETS = Resource(group="", version="v1", kind="Secret", plural="secrets", namespaced=True)
 
 
 class _Secret(msgspec.Struct, frozen=True):

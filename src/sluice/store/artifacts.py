@@ -23,6 +23,7 @@ from sluice.core.errors import StateError
 from sluice.core.ids import ResourceId
 from sluice.core.problem import Problem
 from sluice.core.revision import Revision
+from sluice.core.timestamp import rfc3339
 from sluice.store.tarball import TarballWriter
 
 KEEP = 2
@@ -52,7 +53,7 @@ class ArtifactStore:
             await asyncio.to_thread(self._collect, target, now)
         except OSError as error:
             raise _disk_error(source, error) from error
-        return Artifact(source, revision, digest, size, path, _rfc3339(now), tree, blobs)
+        return Artifact(source, revision, digest, size, path, rfc3339(now), tree, blobs)
 
     async def find(
         self, source: ResourceId, revision: Revision, tree: FileTree, blobs: BlobReader, *, digest: str, fetched_at: str
@@ -171,7 +172,3 @@ def _disk_error(source: ResourceId, error: OSError) -> StateError:
     title = "the artifact can't be stored"
     fix = "check the space and the rights of the cache folder"
     return StateError(Problem(SOURCE_MISSING, title, source, cause=error.strerror or type(error).__name__, fix=fix))
-
-
-def _rfc3339(now: datetime) -> str:
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,7 +15,7 @@ from sluice.cli.demo.place import APPS, DEMO, MANAGER, PART_OF, SHOP, App, Place
 from sluice.cli.demo.views import CRDS, FEATURE_FLAGS, NAMESPACES, Deployment
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
-from sluice.wiring import GIT_REPOSITORIES, KUSTOMIZATIONS
+from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 
 SERVED = 20.0
 READY = 240.0

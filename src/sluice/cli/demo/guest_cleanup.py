@@ -14,8 +14,8 @@ from sluice.core.errors import ClusterError
 from sluice.core.live import LiveMeta
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
+from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 from sluice.runtime.gone import await_gone
-from sluice.wiring import GIT_REPOSITORIES, KUSTOMIZATIONS
 
 INSTANCE = "app.kubernetes.io/instance"
 # Everything cluster-scoped that the demo makes, in the order in which it goes.

@@ -18,7 +18,7 @@ from sluice.cli.demo.place import Place, ready_message, verdict
 from sluice.cli.demo.tour import Step, Tour
 from sluice.core import condition
 from sluice.core.revision import Revision
-from sluice.wiring import KUSTOMIZATIONS
+from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 
 QUIT = frozenset({"q", "Q", "\x04", ""})
 

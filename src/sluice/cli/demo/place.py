@@ -21,7 +21,7 @@ from sluice.core import condition
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.resource import Resource
-from sluice.wiring import GIT_REPOSITORIES, KUSTOMIZATIONS
+from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 
 T = TypeVar("T")
 SHOP = "demo-shop"

@@ -1,0 +1,10 @@
+"""Kinds that every API server serves, and that are asked for before discovery has been read."""
+
+from __future__ import annotations
+
+from sluice.kube.resource import Resource
+
+SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True)
+EVENTS = Resource("", "v1", "Event", "events", namespaced=True)
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)

@@ -1,0 +1,44 @@
+"""What several reconcilers read off one Kustomization: its identities, its source, its times. Pure."""
+
+from __future__ import annotations
+
+from sluice.api import git_repository
+from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
+from sluice.core.duration import parse_duration
+from sluice.core.ids import ResourceId
+from sluice.core.plan import Owner
+from sluice.core.schedule import retry_interval, sync_timeout
+from sluice.runtime.event_recorder import Subject
+
+
+def sync_id(sync: Kustomization) -> ResourceId:
+    """The Kustomization's own resource id."""
+    return ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name)
+
+
+def owner_of(sync: Kustomization) -> Owner:
+    """Whose labels its objects carry."""
+    return Owner(sync.metadata.namespace, sync.metadata.name)
+
+
+def source_of(sync: Kustomization) -> ResourceId:
+    """The source that `spec.sourceRef` names."""
+    ref = sync.spec.sourceRef
+    return ResourceId(git_repository.GROUP, ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
+
+
+def subject_of(sync: Kustomization) -> Subject:
+    """The Kustomization, as an event names it."""
+    return Subject.of(f"{GROUP}/{VERSION}", KIND, sync.metadata)
+
+
+def timeout_of(sync: Kustomization) -> float:
+    """Seconds that one run may take."""
+    timeout = parse_duration(sync.spec.timeout) if sync.spec.timeout else None
+    return sync_timeout(parse_duration(sync.spec.interval), timeout)
+
+
+def retry_of(sync: Kustomization) -> float:
+    """Seconds until a failed run is tried again."""
+    retry = parse_duration(sync.spec.retryInterval) if sync.spec.retryInterval else None
+    return retry_interval(parse_duration(sync.spec.interval), retry)
