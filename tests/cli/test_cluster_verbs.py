@@ -221,6 +221,28 @@ def test_status_puts_problems_first_and_exits_1(cli: Sluice, sync: Sync) -> None
     assert answer.json["items"][0]["problems"][0]["code"] == "E202"
 
 
+def test_status_says_of_an_undone_revision_why_and_where_the_cluster_stands(cli: Sluice, sync: Sync) -> None:
+    before = sync.status["lastAppliedRevision"]
+    job = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec:
+  backoffLimit: 0
+  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
+"""
+    sync.edit(wait=True)
+    sync.wait_failed(bad := sync.push({"job.yaml": job}), reason="Undone")
+    ran = cli("status", "ks", sync.name)
+    assert ran.code == 1
+    at, tried = before[-40:][:8], bad[-40:][:8]
+    assert ran.out.splitlines()[-1] == f"      undone: the cluster is at main@{at}, tried: main@{tried}"
+    [fix] = [line for line in ran.out.splitlines() if "fix: " in line]
+    assert "Undone" not in fix
+    asked = cli("sync", sync.name)
+    assert asked.code == 3
+    assert f"failed: Undone; still at main@{at} in the cluster" in asked.err
+
+
 def test_status_of_what_is_well_is_short(cli: Sluice, sync: Sync) -> None:
     ran = cli("status", f"ks/{sync.name}")
     assert ran.code == 0

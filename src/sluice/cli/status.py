@@ -146,9 +146,19 @@ def _lines(cluster: Cluster, view: View, with_namespace: bool) -> list[str]:
             lines.append(f"      why: {one_line(problem.cause)}")
         if problem.fix:
             lines.append(f"      fix: {one_line(problem.fix)}")
-    if view.revision and view.kind is SYNCS:
-        lines.append(f"      still applied: {short_revision(view.revision)}, tried: {short_revision(view.attempted)}")
+    if view.kind is SYNCS and (view.revision or view.reason == "Undone"):
+        lines.append(f"      {_standing(view)}, tried: {short_revision(view.attempted)}")
     return lines
+
+
+def _standing(view: View) -> str:
+    """What is in the cluster in spite of a failure, or thanks to its undoing."""
+    applied = short_revision(view.revision)
+    if view.reason == "Undone":
+        return (
+            f"undone: the cluster is at {applied}" if applied else "undone: the cluster is as before the first revision"
+        )
+    return f"still applied: {applied}"
 
 
 def _since(view: View) -> str:

@@ -13,6 +13,7 @@ _COUNT = re.compile(r"\A\d+ problems:\n")
 _LINE = re.compile(r"\A(?P<title>.*?) \[(?P<code>[EW]\d{3})\](?P<rest>.*)\Z", re.DOTALL)
 _REST = re.compile(r"\A(?: (?P<subject>[A-Z]\w* .+?))?(?: at (?P<where>\S.*?))?(?:: (?P<cause>.*))?\Z", re.DOTALL)
 _FIX = "; fix: "
+_UNDONE = "\nUndone: "  # what an undone revision's message ends with: where the cluster stands, no problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def read_problems(message: str) -> tuple[ToldProblem, ...]:
     >>> read_problems("unknown field a [E204] Deployment shop/web at w.yaml:3@a1b2c3d: no such field; fix: b")[0].where
     'w.yaml:3@a1b2c3d'
     """
-    body, counted = _COUNT.subn("", message)
+    body, counted = _COUNT.subn("", message.partition(_UNDONE)[0])
     lines = [line.removeprefix("- ") for line in body.splitlines()] if counted else [body]
     return tuple(_read(line) for line in lines if line.strip())
 

@@ -41,6 +41,12 @@ def test_a_summary_tells_every_part_of_every_problem(problems: list[Problem]) ->
     )
 
 
+@given(st.lists(PROBLEMS, min_size=1, max_size=3))
+def test_where_the_cluster_stands_after_an_undo_is_no_part_of_a_problem(problems: list[Problem]) -> None:
+    text = summarize(tuple(problems))
+    assert read_problems(f"{text}\nUndone: the cluster is as it was at main@sha1:1234") == read_problems(text)
+
+
 def test_a_message_of_another_form_is_told_whole() -> None:
     assert read_problems("context deadline exceeded") == (ToldProblem("context deadline exceeded"),)
     assert read_problems("") == ()
