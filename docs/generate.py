@@ -64,7 +64,7 @@ _ERRORS_INTRO = """\
 Every failure has a code, in `Ready`'s message, in events, in logs and on the command line:
 `title [E204] Deployment shop/web at apps/web.yaml:7:3@2cb7e4d: why; fix: …`.
 A code's number and name never change once released. A code marked *reserved* has its number, but nothing
-raises it yet. What happens after a failure: [transactions today](../explanation/transaction-today.md).
+raises it yet. What happens after a failure: [what a transaction guarantees](../explanation/transaction.md).
 """
 _CLI_INTRO = """\
 # Command line
@@ -304,7 +304,7 @@ def _not_yet_honoured() -> str:
     return (
         f"{_REFUSED_INTRO}"
         "## Fields and values\n\n" + table(("Kind", "Field", "This version"), fields) + "\n"
-        "Unset always works: it means what this version does, which is `onFailure: Stop`, `drift: Correct` and\n"
+        "Unset always works: it means what this version does, which is `onFailure: Undo`, `drift: Correct` and\n"
         "`adopt: Always`.\n\n"
         f"## Kinds\n\nNo CRD, no reconciler: {kinds}.\n\n"
         "## Content of repositories and Secrets\n\n"
