@@ -28,8 +28,7 @@ def check_dependencies(sync: Kustomization, all_syncs: Objects[Kustomization], r
     if not wanted:
         return
     this = sync_id(sync)
-    graph = {s.metadata.key: dependencies_of(s) for s in all_syncs.items()}
-    cycle = find_cycle(graph)
+    cycle = find_cycle(_reachable(sync, all_syncs))
     if sync.metadata.key in cycle:
         raise UserError(
             Problem(
@@ -44,6 +43,21 @@ def check_dependencies(sync: Kustomization, all_syncs: Objects[Kustomization], r
     problems = tuple(p for key in wanted if (p := _unmet(sync, this, key, all_syncs, revision)) is not None)
     if problems:
         raise NotReady(*problems)
+
+
+def _reachable(
+    sync: Kustomization, all_syncs: Objects[Kustomization]
+) -> dict[NamespacedName, tuple[NamespacedName, ...]]:
+    """The dependencies of everything that `sync` depends on, directly or not."""
+    graph = {sync.metadata.key: dependencies_of(sync)}
+    todo = list(dependencies_of(sync))
+    while todo:
+        key = todo.pop()
+        other = all_syncs.get(key.namespace, key.name)
+        if other is not None and key not in graph:
+            graph[key] = dependencies_of(other)
+            todo.extend(graph[key])
+    return graph
 
 
 def _unmet(

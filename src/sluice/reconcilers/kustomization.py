@@ -32,7 +32,7 @@ from sluice.reconcilers.kustomization_report import UNDO_FAILED, Turnout, event_
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner
-from sluice.reconcilers.progress import Progress
+from sluice.reconcilers.progress import Pace, Progress
 from sluice.reconcilers.sync_facts import owner_of, retry_of, source_of, subject_of, sync_id, timeout_of
 from sluice.runtime.executor import Execution, Superseded, health_targets
 from sluice.runtime.health_gate import Target
@@ -63,6 +63,7 @@ class KustomizationReconciler:
         self._op = operator
         self._planner = Planner(operator)
         self._memory: dict[NamespacedName, _Memory] = {}
+        self._pace = Pace()
 
     def suspect(self, owner: Owner, resource: ResourceId) -> float:
         """Note that an object may have drifted; returns in how many seconds its owner's turn is due.
@@ -90,7 +91,7 @@ class KustomizationReconciler:
         if FINALIZER not in sync.metadata.finalizers:
             await self._op.sync_finalizers.add(sync.metadata)
         started = self._op.now()
-        async with Progress(lambda message: self._progress(sync, message)) as progress:
+        async with Progress(lambda message: self._progress(sync, message), self._pace) as progress:
             try:
                 turnout = await self._sync(sync, turn, progress.say)
             except Superseded:

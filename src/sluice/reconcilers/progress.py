@@ -12,18 +12,38 @@ import structlog
 from sluice.core.errors import SluiceError
 
 QUIET_SECONDS = 1.0
+# All syncs together tell no more often than this: when a thousand are busy, telling must not slow the work.
+SPACING_SECONDS = 0.2
 log = structlog.get_logger()
+
+
+class Pace:
+    """Lets callers pass one at a time, SPACING_SECONDS apart, in the order they came."""
+
+    def __init__(self) -> None:
+        self._line = asyncio.Lock()
+        self._next = 0.0
+
+    async def wait(self) -> None:
+        """Return when it is the caller's turn."""
+        async with self._line:
+            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(self._next - now)
+            self._next = max(now, self._next) + SPACING_SECONDS
 
 
 class Progress:
     """Writes the latest message once a turn has lasted QUIET_SECONDS, and then each new one, that far apart."""
 
-    def __init__(self, write: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[str], Awaitable[None]], pace: Pace) -> None:
         self._write = write
+        self._pace = pace
         self._message = ""
         self._new = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._writer: asyncio.Task[None] | None = None
+        self._writing = False
+        self._ended = False
 
     async def say(self, message: str) -> None:
         """Note what is being done now."""
@@ -38,16 +58,22 @@ class Progress:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writer is not None:
+        # A write given up half-way may still reach the server, after what the turn reports in the end.
+        self._ended = True
+        if self._writer is not None and (not self._writing or kind is asyncio.CancelledError):
             self._writer.cancel()
         await self._group.__aexit__(None, None, None)
 
     async def _run(self) -> None:
-        while True:
+        while not self._ended:
             await asyncio.sleep(QUIET_SECONDS)
             await self._new.wait()
+            await self._pace.wait()
             self._new.clear()
+            self._writing = True
             try:
                 await self._write(self._message)
             except SluiceError as error:
                 log.warning("progress not written", error=str(error))
+            finally:
+                self._writing = False

@@ -24,6 +24,7 @@ class Wakeups:
         self._op = operator
         self._sources = sources
         self._syncs = syncs
+        self._dependants: dict[NamespacedName, set[NamespacedName]] = {}
 
     def everything(self) -> None:
         """Give every object a turn."""
@@ -56,17 +57,29 @@ class Wakeups:
 
     def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
         """A Kustomization was made, edited, asked for or deleted; or became ready, which its dependants wait for."""
+        self._index(event, item, old)
         if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
             self._syncs.add(item.metadata.key)
         ready = old is not None and _became_ready(item, old)
         if ready or (old is not None and _failure(item) != _failure(old)):
-            for other in self._op.kustomizations.items():
+            for key in self._dependants.get(item.metadata.key, ()):
                 # One that is well goes on; one that waits says why, and that has just changed.
-                if (ready or _waits(other)) and item.metadata.key in dependencies_of(other):
-                    self._syncs.add(other.metadata.key)
+                if ready or _waits(self._op.kustomizations.get(key.namespace, key.name)):
+                    self._syncs.add(key)
         if ready or event is EventType.DELETED:
             for owner in self._op.wishes.waiting_for(owner_of(item)):
                 self._syncs.add(NamespacedName(owner.namespace, owner.name))
+
+    def _index(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
+        """Keep who depends on whom: asking a thousand syncs at each event would cost more than the events."""
+        before = set(dependencies_of(old)) if old is not None else set()
+        after = set(dependencies_of(item)) if event is not EventType.DELETED else set()
+        for key in after - before:
+            self._dependants.setdefault(key, set()).add(item.metadata.key)
+        for key in before - after:
+            self._dependants[key].discard(item.metadata.key)
+            if not self._dependants[key]:
+                del self._dependants[key]
 
 
 def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
@@ -78,7 +91,9 @@ def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
     )
 
 
-def _waits(sync: Kustomization) -> bool:
+def _waits(sync: Kustomization | None) -> bool:
+    if sync is None:
+        return False
     ready = condition.find_condition(sync.status.conditions, condition.READY)
     return ready is not None and ready.status == "False" and ready.reason == condition.DEPENDENCY_NOT_READY
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,15 +23,17 @@ async def together(work: Iterable[Coroutine[Any, Any, T]], at_once: int = AT_ONC
     results: dict[int, T] = {}
     waiting = enumerate(work)
 
-    async def draw() -> None:
-        for number, one in waiting:
+    async def draw(drawn: tuple[int, Coroutine[Any, Any, T]] | None) -> None:
+        while drawn is not None:
+            number, one = drawn
             results[number] = await one
+            drawn = next(waiting, None)
 
     try:
         with one_failure():
             async with asyncio.TaskGroup() as group:
-                for _ in range(at_once):
-                    group.create_task(draw())
+                for first in islice(waiting, at_once):
+                    group.create_task(draw(first))
     finally:
         for _, one in waiting:
             one.close()
