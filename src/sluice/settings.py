@@ -27,6 +27,7 @@ class Settings:
     artifact_host: str = "source-controller.flux-system.svc.cluster.local."
     health_address: str = ""
     metrics_address: str = ""
+    storage_address: str = ""
     log_level: str = "info"
     log_format: str = "json"
     no_cross_namespace_refs: bool = False

@@ -42,7 +42,8 @@ from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import StatusWriter
-from sluice.server.probes import serving
+from sluice.server.artifact_files import artifact_files
+from sluice.server.probes import metrics, probes, serving
 from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
 
@@ -82,7 +83,13 @@ async def run_operator(
         client = await stack.enter_async_context(KubeClient(access, max_in_flight=32))
         # Connections of their own: a renewal must never stand in line behind applies that a webhook holds up.
         lease_client = await stack.enter_async_context(KubeClient(access, max_in_flight=len(LEASES)))
-        await stack.enter_async_context(serving(settings.health_address, settings.metrics_address, ready.is_set))
+        await stack.enter_async_context(
+            serving(
+                (settings.health_address, probes(ready.is_set)),
+                (settings.metrics_address, metrics()),
+                (settings.storage_address, artifact_files(settings.storage / "artifacts")),
+            )
+        )
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
         discovery = Discovery(client)

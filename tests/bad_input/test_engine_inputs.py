@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.operator_fixture import Bench, Sync, config_map, deployment
+from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
 
 CRD = """apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -131,6 +131,24 @@ def test_b041_an_absent_dependency_is_named_with_what_there_is(bench: Bench) -> 
     message = sync.wait_condition("Ready", "False", text="E306")["message"]
     assert f"{bench.namespace}/absent" in message
     assert there.name in message
+
+
+def test_b158_b166_what_a_checkout_would_change_is_told_and_the_revision_is_applied_as_git_has_it(bench: Bench) -> None:
+    files = {".gitattributes": "*.yaml filter=lfs ident\n", "App.yaml": config_map("a"), "app.yaml": config_map("b")}
+    sync = bench.synced(files)
+    where = f"/api/v1/namespaces/{bench.namespace}/events?fieldSelector=involvedObject.kind=GitRepository"
+    own = f"{where},involvedObject.name={sync.name}"
+
+    def warnings() -> dict[str, str] | None:
+        listed = (bench.api.get(own) or {"items": []})["items"]
+        found = {event["reason"]: event["message"] for event in listed if event["type"] == "Warning"}
+        return found if len(found) == 2 else None
+
+    told = poll("both warnings", warnings)
+    assert told["AttributesIgnored"].startswith(".gitattributes asks git to change files on checkout")
+    assert "'app.yaml' and 'App.yaml' differ only in case [W404] at app.yaml@" in told["CaseCollision"]
+    assert sync.live("configmaps", "a")
+    assert sync.live("configmaps", "b")
 
 
 def test_after_every_refusal_a_good_commit_goes_through(bench: Bench) -> None:

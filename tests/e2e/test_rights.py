@@ -6,6 +6,7 @@ rules that an installation grants were used.
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -85,7 +86,7 @@ class Pod:
 
     def start(self) -> None:
         [container] = manifests(self.options)[-1]["spec"]["template"]["spec"]["containers"]
-        for name in ("metrics", "health"):
+        for name in ("metrics", "health", "storage"):
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 self.ports[name] = free.getsockname()[1]
@@ -93,6 +94,7 @@ class Pod:
             "--storage-path": str(self.home / "data"),
             "--metrics-addr": f"127.0.0.1:{self.ports['metrics']}",
             "--health-addr": f"127.0.0.1:{self.ports['health']}",
+            "--storage-addr": f"127.0.0.1:{self.ports['storage']}",
         }
         replaced = [(word.partition("=")[0], word) for word in container["args"]]
         assert own.keys() <= {name for name, _ in replaced}
@@ -261,6 +263,7 @@ def bind_narrowly(cluster: Cluster) -> None:
 
 def test_the_shipped_rights_carry_a_sync_from_its_creation_to_its_deletion(installed: Installed) -> None:
     sync = synced(installed.bench)
+    serves_the_artifact(sync, installed.pod)
     corrects_drift(sync)
     undoes(sync)
     prunes(sync)
@@ -324,6 +327,22 @@ def synced(bench: Bench) -> Sync:
     assert service is not None
     assert service["metadata"]["annotations"]["port"] == "80"
     return sync
+
+
+def serves_the_artifact(sync: Sync, pod: Pod) -> None:
+    """The Service of the installation leads the URL of the status to the container's port."""
+    source = sync.bench.api.get(sync.source_path)
+    assert source is not None
+    artifact = source["status"]["artifact"]
+    [service] = [each for each in manifests(pod.options) if each["kind"] == "Service"]
+    host = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local."
+    assert artifact["url"] == f"http://{host}/{artifact['path']}"
+    connection = http.client.HTTPConnection("127.0.0.1", pod.ports["storage"], timeout=5)
+    connection.request("GET", f"/{artifact['path']}")
+    body = connection.getresponse().read()
+    connection.close()
+    assert f"sha256:{hashlib.sha256(body).hexdigest()}" == artifact["digest"]
+    assert len(body) == artifact["size"]
 
 
 def corrects_drift(sync: Sync) -> None:

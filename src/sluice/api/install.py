@@ -18,6 +18,9 @@ DEFAULT_NAMESPACE = "flux-system"
 USER = 65532
 METRICS_PORT = 8080
 HEALTH_PORT = 9440
+STORAGE_PORT = 9090
+# The name that Flux's artifacts are found under: consumers of its URLs look there.
+STORAGE_SERVICE = "source-controller"
 DATA_PATH = "/data"
 TEMPORARY_PATH = "/tmp"  # noqa: S108 - a volume of the pod's own
 
@@ -57,6 +60,7 @@ def manifests(options: InstallOptions) -> list[Object]:
         *crds(options.version, options.namespace),
         *access(options.namespace, options.labels, cluster_admin=options.cluster_admin),
         *policies,
+        _service(options),
         _deployment(options),
     ]
 
@@ -68,6 +72,20 @@ def _namespace(options: InstallOptions) -> Object:
     }
     metadata = {"name": options.namespace, "labels": options.labels | restricted}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def _service(options: InstallOptions) -> Object:
+    """Where the URLs in the status of sources lead."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": STORAGE_SERVICE, "namespace": options.namespace, "labels": options.labels},
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {"app": COMPONENT},
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
+        },
+    }
 
 
 def _deployment(options: InstallOptions) -> Object:
@@ -120,6 +138,7 @@ def _container(options: InstallOptions) -> Object:
         f"--metrics-addr=:{METRICS_PORT}",
         f"--health-addr=:{HEALTH_PORT}",
         f"--storage-path={DATA_PATH}",
+        f"--storage-addr=:{STORAGE_PORT}",
         *options.extra_args,
     ]
     return {
@@ -132,6 +151,7 @@ def _container(options: InstallOptions) -> Object:
             {"name": "HOME", "value": TEMPORARY_PATH},
         ],
         "ports": [
+            {"name": "http", "containerPort": STORAGE_PORT, "protocol": "TCP"},
             {"name": "http-prom", "containerPort": METRICS_PORT, "protocol": "TCP"},
             {"name": "healthz", "containerPort": HEALTH_PORT, "protocol": "TCP"},
         ],
@@ -154,8 +174,9 @@ def _container(options: InstallOptions) -> Object:
 
 
 def _network_policies(options: InstallOptions) -> list[Object]:
-    """Out: anywhere (git hosts are anywhere). In: metrics only; nodes' probes pass by themselves."""
+    """Out: anywhere (git hosts are anywhere). In: metrics, and artifacts for neighbours; nodes' probes pass anyway."""
     scraping = {"from": [{"namespaceSelector": {}}], "ports": [{"port": METRICS_PORT, "protocol": "TCP"}]}
+    reading = {"from": [{"podSelector": {}}], "ports": [{"port": STORAGE_PORT, "protocol": "TCP"}]}
     return [
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -164,7 +185,7 @@ def _network_policies(options: InstallOptions) -> list[Object]:
             "spec": {
                 "podSelector": {"matchLabels": {"app": COMPONENT}},
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": [scraping],
+                "ingress": [scraping, reading],
                 "egress": [{}],
             },
         }

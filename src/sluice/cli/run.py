@@ -33,6 +33,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
     "--storage-path", type=click.Path(path_type=Path), help="Folder of mirrors and artifacts (/data in a pod)."
 )
 @click.option("--storage-adv-addr", metavar="HOST", help="Host under which artifacts' URLs are advertised.")
+@click.option("--storage-addr", default="", metavar="ADDR", help="Where artifacts are served, like :9090.")
 @click.option("--metrics-addr", default="", metavar="ADDR", help="Where /metrics is served, like :8080; nowhere unset.")
 @click.option("--health-addr", default="", metavar="ADDR", help="Where /healthz and /readyz are served, like :9440.")
 @click.option("--log-level", default="info", type=click.Choice(("trace", "debug", "info", "error")), show_default=True)
@@ -83,7 +84,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
     namespace = flags.namespace or settings.runtime_namespace()
     if given["runtime_namespace"]:
         namespace = namespace_of(given["runtime_namespace"], "--runtime-namespace")
-    for flag in ("metrics_addr", "health_addr"):
+    for flag in ("metrics_addr", "health_addr", "storage_addr"):
         _check_address(given[flag], f"--{flag.replace('_', '-')}")
     return Settings(
         namespace=namespace,
@@ -93,6 +94,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         artifact_host=given["storage_adv_addr"] or f"source-controller.{namespace}.svc.cluster.local.",
         health_address=given["health_addr"],
         metrics_address=given["metrics_addr"],
+        storage_address=given["storage_addr"],
         log_level=given["log_level"],
         log_format=given["log_encoding"],
         no_cross_namespace_refs=given["no_cross_namespace_refs"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from sluice.api.git_repository import GROUP, KIND, VERSION, GitRepository, Inclu
 from sluice.api.kinds import FINALIZER, REQUESTED_AT, ArtifactStatus
 from sluice.api.validate_git_repository import validate_git_repository, warn_git_repository
 from sluice.core import codes, condition
-from sluice.core.artifact import Artifact, BlobReader, FileTree
+from sluice.core.artifact import Artifact, BlobReader, FileEntry, FileTree
 from sluice.core.duration import parse_duration
 from sluice.core.errors import AuthenticationFailed, NotReady, SluiceError, StateError, UserError
 from sluice.core.git_url import GitUrl, parse_url
@@ -26,6 +26,7 @@ from sluice.core.problem import Problem
 from sluice.core.revision import Revision
 from sluice.core.schedule import backoff, next_interval
 from sluice.core.timestamp import rfc3339
+from sluice.core.tree_check import attribute_files, attributes_ignored, case_collisions
 from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret
 from sluice.git.mirror import Mirror
 from sluice.git.refs import ResolvedRef
@@ -47,6 +48,8 @@ STALLED_CODES = frozenset(
         codes.FIELD_CONFLICT,
     }
 )
+# Each is an event: a tree with thousands of such paths is told of by the first few.
+MOST_WARNINGS = 5
 log = structlog.get_logger()
 
 
@@ -152,6 +155,7 @@ class GitRepositoryReconciler:
             tree = merge_include(tree, other.tree, include.fromPath, include.toPath or include.repository.name)
         if others:
             blobs = CombinedBlobs(blobs, others)
+        warnings = attributes_ignored(await _with_content(attribute_files(tree), blobs), resolved.revision.hex)
         tree = await _filtered(source, tree, blobs)
         if not tree.entries:
             raise UserError(
@@ -170,7 +174,10 @@ class GitRepositoryReconciler:
             )
             if found is not None:
                 return found
-        return await self._op.store.put(identity, resolved.revision, tree, blobs, now=self._op.now())
+        artifact = await self._op.store.put(identity, resolved.revision, tree, blobs, now=self._op.now())
+        for warning in (*warnings, *case_collisions(tree, resolved.revision.hex))[:MOST_WARNINGS]:
+            self._op.git_events.record(subject_of(source), "Warning", warning.code.name, str(warning))
+        return artifact
 
     async def _restore(self, source: GitRepository, memory: _Memory) -> None:
         """A suspended source keeps its artifact over a restart when the mirror still has the commit."""
@@ -303,6 +310,10 @@ class GitRepositoryReconciler:
         if stalled:
             return None
         return min(backoff(memory.failures), max(parse_duration(source.spec.interval), 1.0))
+
+
+async def _with_content(entries: Sequence[FileEntry], blobs: BlobReader) -> list[tuple[FileEntry, bytes]]:
+    return list(zip(entries, await blobs.read(entries), strict=True))
 
 
 async def _filtered(source: GitRepository, tree: FileTree, blobs: BlobReader) -> FileTree:

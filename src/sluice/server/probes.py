@@ -1,4 +1,4 @@
-"""/healthz and /readyz for the kubelet, /metrics for Prometheus; each on an address of its own."""
+"""/healthz and /readyz for the kubelet, /metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MAX_BODY = 1024
 
 
 @asynccontextmanager
-async def serving(health: str, metrics: str, is_ready: Callable[[], bool]) -> AsyncIterator[None]:
-    """Serve while inside. An empty address serves nothing. Raises OSError when an address can't be bound."""
+async def serving(*sites: tuple[str, web.Application]) -> AsyncIterator[None]:
+    """Serve each on its address while inside; on an empty one, nowhere. Raises OSError when one can't be bound."""
     runners = []
-    for address, app in ((health, _probes(is_ready)), (metrics, _metrics())):
+    for address, app in sites:
         if not address:
             continue
         runner = web.AppRunner(app, access_log=None)
@@ -31,7 +31,9 @@ async def serving(health: str, metrics: str, is_ready: Callable[[], bool]) -> As
             await runner.cleanup()
 
 
-def _probes(is_ready: Callable[[], bool]) -> web.Application:
+def probes(is_ready: Callable[[], bool]) -> web.Application:
+    """/healthz says that the loop runs, /readyz that turns are served."""
+
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
@@ -43,11 +45,13 @@ def _probes(is_ready: Callable[[], bool]) -> web.Application:
     return app
 
 
-def _metrics() -> web.Application:
-    async def metrics(_: web.Request) -> web.Response:
+def metrics() -> web.Application:
+    """/metrics in Prometheus' text format."""
+
+    async def scrape(_: web.Request) -> web.Response:
         text = await asyncio.to_thread(generate_latest)  # many series take long to print: not on the loop
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     app = web.Application(client_max_size=MAX_BODY)
-    app.add_routes([web.get("/metrics", metrics)])
+    app.add_routes([web.get("/metrics", scrape)])
     return app

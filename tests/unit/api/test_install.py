@@ -61,7 +61,11 @@ def test_the_pod_meets_the_restricted_standard_and_writes_only_to_its_volumes() 
 def test_the_flux_client_finds_the_container_the_ports_and_a_tag() -> None:
     [container] = named("Deployment", "sluice")["spec"]["template"]["spec"]["containers"]
     assert container["name"] == "manager"
-    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"http-prom": 8080, "healthz": 9440}
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
+        "http": 9090,
+        "http-prom": 8080,
+        "healthz": 9440,
+    }
     assert container["image"].rpartition(":")[2] == "v1.2.3"
     assert container["args"][0] == "run"
 
@@ -95,9 +99,10 @@ def test_applying_everything_is_one_binding_that_can_be_left_out() -> None:
     assert len(manifests(narrow)) == len(manifests(InstallOptions(version="1"))) - 1
 
 
-def test_only_metrics_can_be_reached() -> None:
+def test_only_metrics_can_be_reached_from_everywhere_and_artifacts_from_the_operators_namespace() -> None:
     policy = named("NetworkPolicy", "sluice")["spec"]
-    assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == [8080]
+    let_in = {rule["ports"][0]["port"]: rule["from"] for rule in policy["ingress"]}
+    assert let_in == {8080: [{"namespaceSelector": {}}], 9090: [{"podSelector": {}}]}
     without = manifests(InstallOptions(version="1", network_policy=False))
     assert not [each for each in without if each["kind"] == "NetworkPolicy"]
 
