@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from sluice.api.git_repository import GitRepository
+from sluice.api.install import InstallOptions, manifests
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
 from sluice.core import codes
 from sluice.core.errors import UserError
+from sluice.core.guard import OwnParts
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Owner
 from sluice.core.problem import Problem
@@ -243,16 +246,22 @@ def _operator(
         schemas=Schemas(client),
         rules=SpecRules(settings.no_cross_namespace_refs),
         artifact_host=settings.artifact_host,
-        protected=_own_objects(settings.namespace),
+        own=_own_parts(settings.namespace),
         claims=Claims(),
         default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
     )
 
 
-def _own_objects(namespace: str) -> frozenset[ResourceId]:
-    """The operator's own parts: no sync may change or prune them."""
+def _own_parts(namespace: str) -> OwnParts:
     leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES)
-    return frozenset(leases)
+    installed = (_id_of(each) for each in manifests(InstallOptions(version="", namespace=namespace)))
+    return OwnParts(frozenset(leases), frozenset(installed), namespace)
+
+
+def _id_of(body: Mapping[str, Any]) -> ResourceId:
+    meta = body["metadata"]
+    group = body["apiVersion"].rpartition("/")[0]
+    return ResourceId(group, body["kind"], meta.get("namespace", ""), meta["name"])
 
 
 async def _watch_recorded(records: RecordStore, discovery: Discovery, owned: OwnedObjects) -> None:

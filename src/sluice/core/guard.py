@@ -8,10 +8,31 @@ from dataclasses import dataclass
 from sluice.core import codes
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.manifest import Manifest
-from sluice.core.plan import Change, Owner, Plan
+from sluice.core.plan import Action, Change, Owner, Plan
 from sluice.core.problem import Problem
 
 MAX_NAMED = 20
+RECORD_PREFIX = "sluice-record-"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnParts:
+    """The operator's own objects. No sync may write `untouchable` ones or records in `home`, nor prune `kept` ones."""
+
+    untouchable: frozenset[ResourceId] = frozenset()
+    kept: frozenset[ResourceId] = frozenset()
+    home: str = ""
+
+    def forbid(self, change: Change) -> bool:
+        """True when `change` could stop the operator, or make it believe what is not so."""
+        if change.action is Action.PRUNE:
+            return self.include(change.id)
+        return change.action.applies and self.include(change.id) and change.id not in self.kept
+
+    def include(self, key: ResourceId) -> bool:
+        """True for a part of the operator."""
+        secret = (key.group, key.kind, key.namespace) == ("", "Secret", self.home)
+        return key in self.untouchable or key in self.kept or (secret and key.name.startswith(RECORD_PREFIX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +41,7 @@ class GuardOptions:
 
     allow_empty: bool = False
     prune_limit: int | None = None
-    protected: frozenset[ResourceId] = frozenset()
+    own: OwnParts = OwnParts()
 
 
 def guard(plan: Plan, options: GuardOptions, claimed: Callable[[ResourceId], Owner | None]) -> tuple[Problem, ...]:
@@ -67,7 +88,7 @@ def _pruning(plan: Plan, options: GuardOptions) -> list[Problem]:
 
 
 def _protected(change: Change, options: GuardOptions) -> list[Problem]:
-    if change.id not in options.protected or change.action.value not in {"prune", "update", "adopt", "create"}:
+    if not options.own.forbid(change):
         return []
     return [
         Problem(
@@ -75,8 +96,12 @@ def _protected(change: Change, options: GuardOptions) -> list[Problem]:
             f"{change.id} is part of the operator itself",
             subject=change.id,
             origin=change.manifest.origin if change.manifest else None,
-            cause="a sync that changed it could stop the operator in the middle of its own transaction",
-            fix="remove it from this sync; install and upgrade the operator with `sluice install`",
+            cause="a sync that changed or deleted it could stop the operator in the middle of its own transaction",
+            fix=(
+                "remove it from this sync; install and upgrade the operator with `sluice install`"
+                if change.manifest
+                else "annotate it in the cluster with kustomize.toolkit.fluxcd.io/prune: disabled; it is kept then"
+            ),
         )
     ]
 

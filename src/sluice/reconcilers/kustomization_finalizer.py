@@ -9,6 +9,7 @@ import structlog
 from sluice.api.kinds import FINALIZER
 from sluice.api.kustomization import GROUP, Kustomization
 from sluice.core.ids import ResourceId
+from sluice.core.inventory import Inventory
 from sluice.core.plan import Action, Change, Owner, PlanOptions, build_plan
 from sluice.core.problem import summarize
 from sluice.kube.resource import Resource
@@ -67,7 +68,8 @@ async def _home_is_going(operator: Operator, sync: Kustomization) -> bool:
 
 
 async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> float | None:
-    inventory = await inventory_of(operator, owner, sync)
+    # A sync that installed the operator, and is deleted, leaves it running: it could not even finish deleting.
+    inventory = Inventory(e for e in await inventory_of(operator, owner, sync) if not operator.own.include(e.id))
     resources: dict[ResourceId, Resource | None] = {
         e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory
     }

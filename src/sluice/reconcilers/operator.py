@@ -14,7 +14,7 @@ from sluice.api.git_repository import GitRepository
 from sluice.api.kinds import FINALIZER, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
-from sluice.core.ids import ResourceId
+from sluice.core.guard import OwnParts
 from sluice.git.mirrors import Mirrors
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
@@ -106,7 +106,7 @@ class Operator:
     schemas: Schemas
     rules: SpecRules
     artifact_host: str
-    protected: frozenset[ResourceId]
+    own: OwnParts
     claims: Claims
     default_namespace: str = ""
     wishes: Wishes = field(default_factory=Wishes)

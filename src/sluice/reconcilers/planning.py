@@ -58,7 +58,7 @@ class Planner:
         _check(rendered.manifests, defined, resources)
         plan = await self._plan(sync, owner, rendered.manifests, inventory, suspects, resources)
         refusals = guard(
-            plan, GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.protected), self._op.claims.get
+            plan, GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own), self._op.claims.get
         )
         if refusals:
             raise self._refused(owner, refusals)

@@ -16,6 +16,7 @@ import msgspec
 from sluice.api.kinds import ObjectMeta
 from sluice.core import codes
 from sluice.core.errors import ClusterError, StateError
+from sluice.core.guard import RECORD_PREFIX
 from sluice.core.problem import Problem
 from sluice.core.record import Record, decode_record, encode_record
 from sluice.kube.client import KubeClient
@@ -209,4 +210,4 @@ def _split(data: bytes) -> list[bytes]:
 
 
 def _name(owner: str) -> str:
-    return f"sluice-record-{hashlib.sha256(owner.encode()).hexdigest()[:24]}"
+    return f"{RECORD_PREFIX}{hashlib.sha256(owner.encode()).hexdigest()[:24]}"

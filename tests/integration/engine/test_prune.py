@@ -185,3 +185,19 @@ def test_an_object_in_two_syncs_is_refused_to_the_second_and_handed_over_with_it
     assert live["data"] == {"key": "2"}
     assert live["metadata"]["labels"][LABEL] == second.name
     assert deletions(bench, first, audit) == []
+
+
+def test_the_operators_own_objects_in_git_are_never_deleted_neither_by_a_commit_nor_with_their_sync(
+    bench: Bench,
+) -> None:
+    account = f"apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: sluice\n  namespace: {bench.namespace}\n"
+    sync = bench.synced({**TWO, "account.yaml": account})
+    revision = sync.push({"account.yaml": None, "a.yaml": None})
+    message = sync.wait_failed(revision, "[E316]")
+    assert f"ServiceAccount {bench.namespace}/sluice" in message
+    assert "prune: disabled" in message
+    assert sync.live("configmaps", "a")
+    bench.api.delete(sync.path)
+    sync.wait_gone()
+    assert sync.live("configmaps", "a") is None
+    assert bench.api.get(f"/api/v1/namespaces/{bench.namespace}/serviceaccounts/sluice")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.core import codes
-from sluice.core.guard import GuardOptions, check_namespaces, guard
+from sluice.core.guard import GuardOptions, OwnParts, check_namespaces, guard
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
@@ -77,7 +77,7 @@ def test_a_prune_limit_names_the_first_twenty_objects_and_counts_the_rest() -> N
 
 
 def test_the_operators_own_parts_can_neither_be_changed_nor_pruned() -> None:
-    own = GuardOptions(protected=frozenset({TEN[0].id, TEN[9].id}))
+    own = GuardOptions(own=OwnParts(frozenset({TEN[0].id, TEN[9].id})))
     changed = manifest("ConfigMap", "c9", "2")
     plan = build_plan(
         OWNER, (*TEN[1:9], changed), Inventory(map(entry, TEN)), {m.id: live() for m in TEN}.get, PlanOptions()
@@ -87,6 +87,25 @@ def test_the_operators_own_parts_can_neither_be_changed_nor_pruned() -> None:
         (codes.SELF_PROTECT, TEN[9].id),
         (codes.SELF_PROTECT, TEN[0].id),
     ]
+
+
+def test_the_operators_crds_and_namespace_may_be_in_git_but_are_never_pruned() -> None:
+    own = GuardOptions(own=OwnParts(kept=frozenset({TEN[0].id, TEN[9].id})))
+    changed = manifest("ConfigMap", "c9", "2")
+    plan = build_plan(
+        OWNER, (*TEN[1:9], changed), Inventory(map(entry, TEN)), {m.id: live() for m in TEN}.get, PlanOptions()
+    )
+    (problem,) = guard(plan, own, unclaimed)
+    assert (problem.code, problem.subject) == (codes.SELF_PROTECT, TEN[0].id)
+    assert "prune: disabled" in problem.fix
+
+
+def test_no_commit_forges_a_record() -> None:
+    forged = manifest("Secret", "sluice-record-0123")
+    own = GuardOptions(own=OwnParts(home="shop"))
+    plan = build_plan(OWNER, (forged, TEN[0]), Inventory(), NOWHERE.get, PlanOptions())
+    assert [p.subject for p in guard(plan, own, unclaimed)] == [forged.id]
+    assert guard(plan, GuardOptions(own=OwnParts(home="elsewhere")), unclaimed) == ()
 
 
 def test_an_object_in_the_desired_state_of_another_sync_is_refused_by_name() -> None:
