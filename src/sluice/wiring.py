@@ -15,7 +15,7 @@ from sluice.api.install import InstallOptions, manifests
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
 from sluice.core import codes
-from sluice.core.errors import UserError
+from sluice.core.errors import SluiceError, UserError
 from sluice.core.guard import OwnParts
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Owner
@@ -25,7 +25,7 @@ from sluice.git.mirrors import Mirrors
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
-from sluice.kube.lease import Candidate, LeaseName
+from sluice.kube.lease import Candidate, LeaseName, acquire_all
 from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
@@ -52,6 +52,7 @@ from sluice.store.artifacts import ArtifactStore
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
 LEASES = ("sluice-leader-election", "kustomize-controller-leader-election", "source-controller-leader-election")
+RELEASE_SECONDS = 3.0
 log = structlog.get_logger()
 
 
@@ -83,9 +84,13 @@ async def run_operator(
     """
     ready = asyncio.Event()
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(KubeClient(access, max_in_flight=32))
         # Connections of their own: a renewal must never stand in line behind applies that a webhook holds up.
         lease_client = await stack.enter_async_context(KubeClient(access, max_in_flight=len(LEASES)))
+        candidates = [Candidate(lease_client, LeaseName(settings.namespace, n, settings.identity)) for n in LEASES]
+        # A process that was stopped for a while wakes up in the middle of its turns: nothing of them goes out any more.
+        client = await stack.enter_async_context(
+            KubeClient(access, max_in_flight=32, may_write=lambda: all(c.holds() for c in candidates))
+        )
         await stack.enter_async_context(
             serving(
                 (settings.health_address, probes(ready.is_set)),
@@ -98,11 +103,10 @@ async def run_operator(
         discovery = Discovery(client)
         if settings.flag_source is None:
             await _require_crds(discovery)
-        candidates = [Candidate(lease_client, LeaseName(settings.namespace, n, settings.identity)) for n in LEASES]
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
-                await _acquire_all(candidates)
+                await acquire_all(candidates, lambda holder: log.info("waiting for the lease", holder=holder))
                 for candidate in candidates:
                     group.create_task(_keep(candidate))
                 await _start(group, settings, client, discovery, mirrors)
@@ -112,7 +116,7 @@ async def run_operator(
             log.info("stopped")
         finally:
             for candidate in candidates:
-                await candidate.release()
+                await _release(candidate)
 
 
 @asynccontextmanager
@@ -135,16 +139,18 @@ async def _raise_when(stop: asyncio.Event) -> None:
     raise Stopped
 
 
-async def _acquire_all(candidates: list[Candidate]) -> None:
-    for candidate in candidates:
-        if not await candidate.try_acquire():
-            log.info("waiting for the lease", holder=candidate.holder)
-            await candidate.acquire()
-
-
 async def _keep(candidate: Candidate) -> None:
     why = await candidate.keep()
     raise LeadershipLost(why)
+
+
+async def _release(candidate: Candidate) -> None:
+    """Give it back; where that can't be done it runs out, and the other leases and the reason to end count more."""
+    try:
+        async with asyncio.timeout(RELEASE_SECONDS):
+            await candidate.release()
+    except (SluiceError, TimeoutError) as error:
+        log.warning("the lease is left to run out", error=str(error))
 
 
 async def _require_crds(discovery: Discovery) -> None:

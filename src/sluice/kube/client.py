@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -69,9 +69,14 @@ class KubeClient:
         user_agent: str = f"sluice/{__version__}",
         max_in_flight: int = 32,
         request_timeout: float = 30.0,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self._transport = Transport(
-            access, user_agent=user_agent, max_in_flight=max_in_flight, request_timeout=request_timeout
+            access,
+            user_agent=user_agent,
+            max_in_flight=max_in_flight,
+            request_timeout=request_timeout,
+            may_write=may_write,
         )
         self._channel = Channel(self._transport, access.impersonate)
         self._owns_transport = True

@@ -18,7 +18,7 @@ from sluice.kube.refusals import MAX_CAUSES, MAX_MESSAGE, NO_DETAILS, Asked, Sta
 
 _STATUS = msgspec.json.Decoder(Status)
 
-__all__ = ["Asked", "Status", "refusal", "refusal_of", "retry_after", "unreachable", "unreadable"]
+__all__ = ["Asked", "Status", "fenced", "refusal", "refusal_of", "retry_after", "unreachable", "unreadable"]
 
 
 def refusal(asked: Asked, status: int, headers: Mapping[str, str], body: bytes) -> SluiceError:
@@ -102,6 +102,18 @@ def unreadable(asked: Asked, cause: str) -> ClusterError:
         fix="check what stands between here and the API server",
     )
     return ClusterError(problem, status=0, reason="Unreadable", message=cause)
+
+
+def fenced(asked: Asked) -> ClusterError:
+    """The error for a write that was not sent, because another process may be the one that writes now."""
+    problem = Problem(
+        codes.LEASE_HELD,
+        "the lease may be another's by now, so nothing is written",
+        asked.subject,
+        cause="it was not renewed in time",
+        fix="none needed: whoever holds it goes on from the record",
+    )
+    return ClusterError(problem, status=0, reason="LeaseLost", message="not sent")
 
 
 def _certificate_error(error: Exception) -> str | None:

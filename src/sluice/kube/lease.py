@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -111,7 +111,7 @@ class LeaseName:
 
 
 class Candidate:
-    """One candidate for one lease: `acquire`, then `keep` until it answers that the lease is lost, or `release`."""
+    """One candidate for one lease: `acquire_all`, then `keep` until it answers that it is lost, or `release`."""
 
     def __init__(
         self,
@@ -130,6 +130,11 @@ class Candidate:
         self._renewed_at = float("-inf")
 
     @property
+    def retry_period(self) -> float:
+        """Seconds between two looks at it."""
+        return self._timing.retry_period
+
+    @property
     def holder(self) -> str:
         """Who held it when it was last read."""
         return self._seen.lease.holder if self._seen.lease is not None else ""
@@ -139,6 +144,10 @@ class Candidate:
         fresh = self._clock() < self._renewed_at + self._timing.renew_deadline
         return fresh and self.holder == self._lease.identity
 
+    async def look(self) -> None:
+        """Note who holds it, and since when; take nothing. Raises ClusterError."""
+        await self._look(self._clock())
+
     async def try_acquire(self) -> bool:
         """Look once, and take or renew the lease if that is due. Raises ClusterError; a lost race is just False."""
         now = self._clock()
@@ -147,17 +156,6 @@ class Candidate:
         if decision is Decision.WAIT:
             return False
         return await self._swap(decision, now)
-
-    async def acquire(self) -> None:
-        """Wait until the lease is ours; errors of the API server that may pass are waited out."""
-        while True:
-            try:
-                if await self.try_acquire():
-                    return
-            except ClusterError as error:
-                if not error.is_temporary:
-                    raise
-            await asyncio.sleep(self._timing.retry_period)
 
     async def keep(self) -> str:
         """Renew until the lease is lost, and answer why, no later than the renew deadline."""
@@ -237,6 +235,37 @@ class Candidate:
         after = _decode(answer, self._client, namespace, name)
         self._seen = Seen(after, self._clock())
         return after
+
+
+async def acquire_all(candidates: Sequence[Candidate], waiting: Callable[[str], None] = lambda holder: None) -> None:
+    """Wait until every lease is ours; errors of the API server that may pass are waited out.
+
+    They are taken in their order, so that two of us never wait for each other. What is held is renewed while the next
+    is waited for, and all are watched from the beginning: leases of one dead holder run out together. `waiting` is told
+    each new holder that is waited for.
+    """
+    told = None
+    while (missing := await _first_missing(candidates)) is not None:
+        if missing.holder != told:
+            told = missing.holder
+            waiting(told)
+        await asyncio.sleep(missing.retry_period)
+
+
+async def _first_missing(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Take or renew one after the other as far as that goes; those behind are only looked at."""
+    missing: Candidate | None = None
+    for candidate in candidates:
+        try:
+            if missing is not None:
+                await candidate.look()
+            elif not await candidate.try_acquire():
+                missing = candidate
+        except ClusterError as error:
+            if not error.is_temporary:
+                raise
+            missing = missing or candidate
+    return missing
 
 
 async def read_lease(client: KubeClient, namespace: str, name: str) -> Lease | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,7 +20,7 @@ from yarl import URL
 
 from sluice.core.errors import ClusterError, SluiceError
 from sluice.kube.config import ClusterAccess
-from sluice.kube.errors import Asked, refusal, retry_after, unreachable, unreadable
+from sluice.kube.errors import Asked, fenced, refusal, retry_after, unreachable, unreadable
 
 MAX_RETRIES = 5
 LARGE = 512 * 1024
@@ -53,10 +53,22 @@ class Answer:
 
 
 class Transport:
-    """The connections to one API server. Open it with `async with`; `request_timeout` is in seconds."""
+    """The connections to one API server. Open it with `async with`; `request_timeout` is in seconds.
 
-    def __init__(self, access: ClusterAccess, *, user_agent: str, max_in_flight: int, request_timeout: float) -> None:
+    `may_write` is asked before each request that is no read: whoever has lost its lease sends nothing more.
+    """
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        *,
+        user_agent: str,
+        max_in_flight: int,
+        request_timeout: float,
+        may_write: Callable[[], bool],
+    ) -> None:
         self.access = access
+        self._may_write = may_write
         self.request_timeout = request_timeout
         self._base = URL(access.server)
         self._user_agent = user_agent
@@ -115,6 +127,8 @@ class Transport:
         waits = sent = 0
         may_renew = may_resend = True
         while True:
+            if call.method != "GET" and not self._may_write():
+                raise fenced(asked)
             try:
                 sent += 1
                 status, headers, body = await self._once(call, asked, identity)

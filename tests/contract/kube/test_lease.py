@@ -10,7 +10,7 @@ import pytest
 
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
-from sluice.kube.lease import LEASES, Candidate, LeaseName, LeaseTiming, holder, read_lease
+from sluice.kube.lease import LEASES, Candidate, LeaseName, LeaseTiming, acquire_all, holder, read_lease
 from tests.contract.kube.wires import Relay, through_relay
 
 pytestmark = pytest.mark.cluster
@@ -49,12 +49,42 @@ async def test_a_released_lease_is_taken_at_once_and_a_silent_holders_after_its_
     clock = asyncio.get_running_loop().time
     began = clock()
     async with asyncio.timeout(10):
-        await third.acquire()
+        await acquire_all([third])
     assert clock() - began >= SHORT.duration
     lease = await read_lease(client, namespace, "leader")
     assert lease is not None
     assert (lease.holder, lease.spec.lease_transitions) == ("third", 2)
     assert not second.holds()
+
+
+async def test_the_leases_of_one_dead_holder_run_out_together_and_none_is_lost_while_the_next_is_waited_for(
+    client: KubeClient, namespace: str
+) -> None:
+    def of(me: str) -> list[Candidate]:
+        return [Candidate(client, LeaseName(namespace, name, me), SHORT) for name in ("a", "b", "c")]
+
+    dead, heir = of("dead"), of("heir")
+    await acquire_all(dead)
+    told: list[str] = []
+    async with asyncio.timeout(30):
+        await acquire_all(heir, told.append)
+    assert told == ["dead"]
+    assert all(one.holds() for one in heir)
+    leases = [await read_lease(client, namespace, name) for name in ("a", "b", "c")]
+    assert [lease.spec.lease_transitions for lease in leases if lease is not None] == [1, 1, 1]
+
+
+async def test_of_two_who_want_the_same_leases_one_gets_all_of_them(client: KubeClient, namespace: str) -> None:
+    def of(me: str) -> list[Candidate]:
+        return [Candidate(client, LeaseName(namespace, name, me), SHORT) for name in ("a", "b", "c")]
+
+    both = [of("one"), of("two")]
+    tries = [asyncio.create_task(acquire_all(candidates)) for candidates in both]  # noqa: TID251 - the loser is cancelled
+    await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    assert sum(task.done() for task in tries) == 1
+    for task, candidates in zip(tries, both, strict=True):
+        assert all(one.holds() for one in candidates) == task.done()
+        task.cancel()
 
 
 async def test_a_holder_keeps_its_lease_for_one_request_each_time(client: KubeClient, namespace: str) -> None:
