@@ -18,13 +18,17 @@ START_SECONDS = 30.0
 
 @dataclass
 class OperatorProcess:
-    """One operator; `identity` is the lease holder's name, `log` everything that all its lives said."""
+    """One operator; `identity` is the lease holder's name, `log` everything that all its lives said.
+
+    `patches` are names of `patched_operator`; without any it is `sluice` itself.
+    """
 
     kubeconfig: Path
     namespace: str
     storage: Path
     log: Path
     identity: str
+    patches: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _since: int = 0
 
@@ -32,7 +36,8 @@ class OperatorProcess:
         """Start it; returns at once."""
         assert not self.running
         self._since = self.log.stat().st_size if self.log.exists() else 0
-        command = [sys.executable, "-m", "sluice", "run", f"--kubeconfig={self.kubeconfig}"]
+        program = ["tests.faults.patched_operator", ",".join(self.patches)] if self.patches else ["sluice"]
+        command = [sys.executable, "-m", *program, "run", f"--kubeconfig={self.kubeconfig}"]
         command += [f"--runtime-namespace={self.namespace}", "--watch-all-namespaces=false"]
         command += [f"--storage-path={self.storage}", "--git-allow-loopback=true", f"--identity={self.identity}"]
         with self.log.open("ab") as output:
@@ -49,6 +54,26 @@ class OperatorProcess:
         """SIGKILL it. Safe from any thread, and when it is dead already."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """SIGSTOP it: it stays, and does nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """SIGTERM it, and wait for nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return None if self._process is None else self._process.poll()
 
     def wait_dead(self, seconds: float) -> bool:
         """True once it has ended, False when it still lives after `seconds`."""

@@ -23,6 +23,8 @@ LISTS = {
     "ConfigMap": "/api/v1/configmaps",
     "Deployment": "/apis/apps/v1/deployments",
     "Job": "/apis/batch/v1/jobs",
+    "Service": "/api/v1/services",
+    "ServiceAccount": "/api/v1/serviceaccounts",
 }
 GROUPS = {"Deployment": "apps", "Job": "batch"}
 TOOLKIT = "kustomize.toolkit.fluxcd.io"
@@ -77,11 +79,16 @@ def record_of(api: Api, sync: Sync) -> Record | None:
     """The record as it is in the cluster."""
     owner = f"{sync.namespace}/{sync.name}"
     name = f"sluice-record-{hashlib.sha256(owner.encode()).hexdigest()[:24]}"
-    secret = api.get(f"/api/v1/namespaces/{sync.namespace}/secrets/{name}")
-    if secret is None:
-        return None
-    assert not secret["data"].get("chunks"), "the scenarios are small"
-    return decode_record(base64.b64decode(secret["data"]["record"]))
+    secrets = f"/api/v1/namespaces/{sync.namespace}/secrets"
+    for _ in range(5):  # between the head and its chunks the operator may write the next one
+        head = api.get(f"{secrets}/{name}")
+        if head is None:
+            return None
+        rest = filter(None, base64.b64decode(head["data"].get("chunks", "")).decode().split(","))
+        parts = [head, *(api.get(f"{secrets}/{chunk}") for chunk in rest)]
+        if None not in parts:
+            return decode_record(b"".join(base64.b64decode(part["data"]["record"]) for part in parts if part))
+    raise AssertionError(f"the record of {owner} lacks a chunk")
 
 
 def covers(live: Any, wanted: Any) -> bool:

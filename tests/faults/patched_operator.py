@@ -1,0 +1,45 @@
+"""The operator with something about it changed: `python -m tests.faults.patched_operator small-chunks,… run …`.
+
+It is how the bench starts an operator whose times or sizes suit a test, or one with a bug planted in it. Nothing in
+`src` knows of this: every change replaces an attribute from outside, before the command line starts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from sluice.cli.main import run_cli
+from sluice.kube import lease
+from sluice.runtime import record_store
+
+
+def small_chunks() -> None:
+    """Records are cut into pieces at once, so that writing one is several writes."""
+    record_store.CHUNK_BYTES = 600
+
+
+def quick_lease() -> None:
+    """A lease runs out within the patience of a test."""
+    timing = lease.LeaseTiming(duration=3.0, renew_deadline=2.0, retry_period=0.5)
+    original = lease.Candidate.__init__
+
+    def init(self: lease.Candidate, *arguments: object, **named: object) -> None:
+        original(self, *arguments, **{**named, "timing": timing})  # type: ignore[arg-type]
+
+    lease.Candidate.__init__ = init  # type: ignore[method-assign]
+
+
+PATCHES: dict[str, Callable[[], None]] = {"small-chunks": small_chunks, "quick-lease": quick_lease}
+
+
+def main() -> None:
+    """Change what the first argument names, and run the rest."""
+    names, *arguments = sys.argv[1:]
+    for name in names.split(","):
+        PATCHES[name]()
+    sys.exit(run_cli(arguments))
+
+
+if __name__ == "__main__":
+    main()
