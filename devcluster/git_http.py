@@ -157,9 +157,9 @@ class GitHttpServer:
             "REMOTE_ADDR": "127.0.0.1",
             "GIT_PROTOCOL": "" if self._old_protocol else request.headers.get("Git-Protocol", ""),
         }
-        for header, name in (("Content-Encoding", "HTTP_CONTENT_ENCODING"), ("Content-Length", "CONTENT_LENGTH")):
-            if header in request.headers:
-                env[name] = request.headers[header]
+        # What git has compressed (it does from 1 KiB on) comes out of aiohttp as it was before, and longer.
+        if "Content-Length" in request.headers and "Content-Encoding" not in request.headers:
+            env["CONTENT_LENGTH"] = request.headers["Content-Length"]
         return env
 
 

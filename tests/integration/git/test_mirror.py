@@ -168,6 +168,12 @@ async def test_old_commits_are_let_go_but_the_newest_stay_readable(hosted: Hoste
     assert holds == set(commits[-KEEP_COMMITS:])
 
 
+async def test_a_branch_is_followed_through_many_commits(hosted: Hosted) -> None:
+    for n in range(20):  # git compresses what it asks for once it has so much to tell
+        commit = hosted.commit({"a": str(n)})
+        assert str((await hosted.follow()).revision) == f"main@sha1:{commit}"
+
+
 async def test_the_changed_paths_between_two_commits_are_named(hosted: Hosted) -> None:
     one = hosted.commit({"a": "1", "b/c": "1", "d": "1"})
     await hosted.follow()
