@@ -94,6 +94,22 @@ def test_a_server_that_asks_to_wait_for_a_while_is_waited_for(faulty: Faulty, fa
     assert len(faulty.proxy.numbered) < 20, "it waits, it does not hammer"
 
 
+@pytest.mark.parametrize("lost", ["lost", "late"])
+def test_progress_whose_writing_was_not_answered_does_not_outlast_the_report(faulty: Faulty, lost: str) -> None:
+    sync = faulty.bench.synced(THREE)
+
+    def is_progress(asked: Asked) -> bool:
+        return asked.method == "PATCH" and asked.path.endswith(f"/kustomizations/{sync.name}/status")
+
+    loses = times(2, LOSE_ANSWER if lost == "lost" else Fault(delay=3.0), is_progress)
+    faulty.proxy.arm(lambda asked: loses(asked) or (Fault(delay=2.0) if asked.path.endswith("/configmaps/a") else None))
+    faulty.bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("progress was written", lambda: any(is_progress(w.asked) for w in faulty.proxy.numbered))
+    poll("the edit is corrected", lambda: sync.config("a")["data"] == {"key": "1"})
+    faulty.proxy.settle(20)
+    sync.wait_condition("Ready", "True")
+
+
 def test_a_watch_that_is_cut_and_then_too_old_still_sees_drift(faulty: Faulty) -> None:
     sync = faulty.bench.synced(THREE)
     expired = times(2, refuse(410, "Expired"), lambda asked: asked.watch and "resourceVersion" in asked.query)

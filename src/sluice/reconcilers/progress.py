@@ -42,8 +42,7 @@ class Progress:
         self._new = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._writer: asyncio.Task[None] | None = None
-        self._writing = False
-        self._ended = False
+        self._writing = asyncio.Lock()
 
     async def say(self, message: str) -> None:
         """Note what is being done now."""
@@ -58,22 +57,22 @@ class Progress:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A write given up half-way may still reach the server, after what the turn reports in the end.
-        self._ended = True
-        if self._writer is not None and (not self._writing or kind is asyncio.CancelledError):
-            self._writer.cancel()
-        await self._group.__aexit__(None, None, None)
+        try:
+            # A write given up here could reach the server after the report of the turn, and stay.
+            await self._writing.acquire()
+        finally:
+            if self._writer is not None:
+                self._writer.cancel()
+            await self._group.__aexit__(None, None, None)
 
     async def _run(self) -> None:
-        while not self._ended:
+        while True:
             await asyncio.sleep(QUIET_SECONDS)
             await self._new.wait()
             await self._pace.wait()
-            self._new.clear()
-            self._writing = True
-            try:
-                await self._write(self._message)
-            except SluiceError as error:
-                log.warning("progress not written", error=str(error))
-            finally:
-                self._writing = False
+            async with self._writing:
+                self._new.clear()
+                try:
+                    await self._write(self._message)
+                except SluiceError as error:
+                    log.warning("progress not written", error=str(error))
