@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -42,12 +43,18 @@ class RecordStore:
         self._namespace = namespace
         self._records: dict[str, Record] = {}
         self._versions: dict[str, str] = {}
-        self._chunks: dict[str, tuple[str, ...]] = {}
+        self._chunks: dict[str, set[str]] = {}  # by the head's name: every chunk that may exist
         self._broken: dict[str, StateError] = {}
         self._unsure: dict[str, dict[str, str]] = {}
 
     async def load(self) -> None:
-        """Read every record of the namespace. One that can't be read is remembered as such, the others load."""
+        """Read every record of the namespace. One that can't be read is remembered as such, the others load.
+
+        A chunk that no head names (a crash came before the head) is deleted after the next head is written: until
+        then a predecessor's head that names it may still be on its way.
+        """
+        for meta in (await self._client.list_metadata(SECRETS, self._namespace, labels=f"{LABEL}=chunk")).items:
+            self._chunks.setdefault(meta.name.rpartition("-")[0], set()).add(meta.name)
         listed = await self._client.list(SECRETS, self._namespace, labels=f"{LABEL}=head", item_type=_Secret)
         for secret in listed.items:
             owner = base64.b64decode(secret.data.get("owner", "")).decode("utf-8", "replace")
@@ -72,7 +79,7 @@ class RecordStore:
         if raw is not None:
             await self._take(owner, msgspec.json.decode(raw, type=_Secret))
             return
-        for known in (self._broken, self._versions, self._chunks):
+        for known in (self._broken, self._versions):
             known.pop(owner, None)
 
     def get(self, owner: str) -> Record | None:
@@ -94,17 +101,18 @@ class RecordStore:
         if known == record:
             return
         head, *rest = _split(encode_record(record))
-        names = await self._write_chunks(record, rest)
-        body = self._head(record.owner, head, names)
         name = _name(record.owner)
+        chunks = self._chunks.setdefault(name, set())
+        names = await self._write_chunks(name, rest, chunks)
+        body = self._head(record.owner, head, names)
         answer = await outlast(partial(self._swap, record.owner, name, body))
-        old = self._chunks.get(record.owner, ())
         self._versions[record.owner] = msgspec.json.decode(answer, type=_Secret).metadata.resourceVersion
         self._records[record.owner] = record
-        self._chunks[record.owner] = names
         self._broken.pop(record.owner, None)
-        for chunk in set(old) - set(names):
-            await self._client.delete(SECRETS, self._namespace, chunk)
+        for chunk in chunks.difference(names):
+            with suppress(ClusterError):  # the record is written; the next one tries again
+                await self._client.delete(SECRETS, self._namespace, chunk)
+                chunks.discard(chunk)
 
     async def _swap(self, owner: str, name: str, body: dict[str, Any]) -> bytes:
         """Write the head as long as it is the one we know; after a lost answer see first whether that one was taken."""
@@ -141,7 +149,7 @@ class RecordStore:
 
     async def forget(self, owner: str) -> None:
         """Delete the record of an owner that has let go of every object."""
-        for chunk in (_name(owner), *self._chunks.pop(owner, ())):
+        for chunk in (_name(owner), *self._chunks.pop(_name(owner), ())):
             await self._client.delete(SECRETS, self._namespace, chunk)
         self._records.pop(owner, None)
         self._versions.pop(owner, None)
@@ -161,10 +169,12 @@ class RecordStore:
             "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
         }
 
-    async def _write_chunks(self, record: Record, rest: list[bytes]) -> tuple[str, ...]:
+    async def _write_chunks(self, head: str, rest: list[bytes], chunks: set[str]) -> tuple[str, ...]:
+        """Write what the head has no room for; `chunks` learns each name before the request is sent."""
         names = []
         for chunk in rest:
-            name = f"{_name(record.owner)}-{hashlib.sha256(chunk).hexdigest()[:16]}"
+            name = f"{head}-{hashlib.sha256(chunk).hexdigest()[:16]}"
+            chunks.add(name)
             body = msgspec.json.encode(self._secret(name, "chunk", {"record": chunk}))
             try:
                 await self._client.create(SECRETS, self._namespace, body, manager=MANAGER)
@@ -190,7 +200,6 @@ class RecordStore:
                     )
                 )
             parts.append(base64.b64decode(msgspec.json.decode(raw, type=_Secret).data.get("record", "")))
-        self._chunks[owner] = names
         return b"".join(parts)
 
 

@@ -299,3 +299,20 @@ def test_a_large_record_is_cut_into_chunks_that_are_read_back_and_cleaned_up(
     bench.api.delete(sync.path)
     sync.wait_gone()
     assert (bench.api.get(chunks) or {})["items"] == []
+
+
+def test_chunks_of_a_record_whose_head_a_crash_prevented_go_with_the_next_record(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.runtime.record_store.CHUNK_BYTES", 256)
+    sync = bench.synced({f"{n}.yaml": config_map(f"c{n}") for n in range(8)})
+    head = record_of(bench, sync).rpartition("/")[2]
+    secrets = f"/api/v1/namespaces/{bench.namespace}/secrets"
+    bench.operator.stop()
+    stray = f"{head}-0123456789abcdef"
+    metadata = {"name": stray, "labels": {RECORD: "chunk"}}
+    bench.api.create(secrets, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"record": "AAAA"}})
+    bench.operator.start()
+    sync.wait_ready(sync.push({"0.yaml": config_map("c0", "2")}))
+    poll("it is gone", lambda: bench.api.get(f"{secrets}/{stray}") is None)
+    sync.wait_ready(sync.push({"0.yaml": config_map("c0", "3")}))
