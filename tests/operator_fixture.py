@@ -143,13 +143,16 @@ class Audit:
         self._path = cluster.audit_log
         self._offset = self._path.stat().st_size
 
-    def requests(self, agent: str) -> list[Write]:
-        """Every completed request since, of clients whose user agent is exactly `agent`."""
+    def lines(self) -> list[bytes]:
+        """Every line written since."""
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            lines = file.read().split(b"\n")[:-1]
+            return file.read().split(b"\n")[:-1]
+
+    def requests(self, agent: str) -> list[Write]:
+        """Every completed request since, of clients whose user agent is exactly `agent`."""
         found = []
-        for line in lines:
+        for line in self.lines():
             if agent.encode() not in line:
                 continue
             entry = json.loads(line)

@@ -69,16 +69,16 @@ def _line(k: int, pair: Sequence[Result]) -> str:
 
 
 @contextmanager
-def stand() -> Iterator[Lane]:
+def stand(patches: tuple[str, ...] = ()) -> Iterator[Lane]:
     """A cluster, a git server and one lane, gone at the end."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-kill-matrix-")))
-        cluster = stack.enter_context(Cluster.start(ClusterOptions()))
+        cluster = stack.enter_context(Cluster.start(ClusterOptions(audit=True)))
         for file in sorted(CRDS.glob("*.yaml")):
             cluster.kubectl("apply", "--server-side", "-f", str(file))
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
         git = stack.enter_context(GitHttpServer(root / "git"))
-        yield stack.enter_context(open_lane(cluster, git, root))
+        yield stack.enter_context(open_lane(cluster, git, root, patches))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
