@@ -19,6 +19,14 @@ from tests.operator_fixture import Bench, LogCapture, OpenBench, crds, log_captu
 __all__ = ["crds", "faulty", "log_capture"]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many planted bugs were caught, when they were looked for."""
+    reports = [r for what in ("passed", "failed") for r in terminalreporter.stats.get(what, ())]
+    caught = [r.passed for r in reports if "test_a_planted_bug_is_caught" in r.nodeid]
+    if caught:
+        terminalreporter.write_line(f"planted bugs caught {sum(caught)}/{len(caught)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Faulty:
     """A bench whose operator reaches the API server through `proxy`; the tests themselves go straight to it."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from sluice.cli.main import run_cli
 from sluice.kube import lease
 from sluice.runtime import record_store
+from tests.faults.planted_bugs import BUGS, blind_leader
 
 
 def small_chunks() -> None:
@@ -30,7 +31,12 @@ def quick_lease() -> None:
     lease.Candidate.__init__ = init  # type: ignore[method-assign]
 
 
-PATCHES: dict[str, Callable[[], None]] = {"small-chunks": small_chunks, "quick-lease": quick_lease}
+PATCHES: dict[str, Callable[[], None]] = {
+    "small-chunks": small_chunks,
+    "quick-lease": quick_lease,
+    "blind-leader": blind_leader,
+    **BUGS,
+}
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ async def test_of_two_who_want_the_same_leases_one_gets_all_of_them(client: Kube
         return [Candidate(client, LeaseName(namespace, name, me), SHORT) for name in ("a", "b", "c")]
 
     both = [of("one"), of("two")]
-    tries = [asyncio.create_task(acquire_all(candidates)) for candidates in both]  # noqa: TID251 - the loser is cancelled
+    tries = [asyncio.create_task(acquire_all(candidates)) for candidates in both]
     await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED, timeout=10)
     assert sum(task.done() for task in tries) == 1
     for task, candidates in zip(tries, both, strict=True):
