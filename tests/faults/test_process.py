@@ -1,0 +1,99 @@
+"""The process ends at any moment, again and again, or is asked to end: the next life of it finishes the revision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from devcluster.cluster import Cluster
+from devcluster.git_http import GitHttpServer
+from tests.faults.fault_proxy import Asked, Fault
+from tests.faults.lane import Lane, open_lane
+from tests.faults.oracle import desired_of, judge, owned_by, record_of
+from tests.operator_fixture import Json, Sync, config_map
+
+KILLS = 20
+SEED = 20
+
+
+@pytest.fixture(scope="module")
+def lane(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
+    root = tmp_path_factory.mktemp("process")
+    with GitHttpServer(root / "git") as git, open_lane(cluster, git, root, ("small-chunks",)) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def alive(lane: Lane) -> Iterator[None]:
+    yield
+    lane.proxy.arm()
+    if not lane.operator.running:
+        lane.operator.start()
+        lane.operator.wait_ready()
+
+
+def files(count: int, value: str) -> dict[str, str]:
+    return {f"{n}.yaml": config_map(f"c{n}", value) for n in range(count)}
+
+
+def wrong(lane: Lane, sync: Sync, wanted: dict[str, str], before: dict[str, str]) -> list[str]:
+    """What the oracle finds; `before` are the UIDs that have to be the same still."""
+    live = owned_by(lane.bench.api, sync)
+    changed = [str(key) for key, body in live.items() if before.get(key.name, body["metadata"]["uid"]) != uid(body)]
+    found = judge(live, desired_of(wanted, sync.target), {}, record_of(lane.bench.api, sync), exact=False)
+    return found.wrong + [f"{key} was recreated" for key in changed]
+
+
+def uid(body: Json) -> str:
+    return str(body["metadata"]["uid"])
+
+
+def uids(lane: Lane, sync: Sync) -> dict[str, str]:
+    return {key.name: uid(body) for key, body in owned_by(lane.bench.api, sync).items()}
+
+
+def secrets_of(lane: Lane) -> int:
+    listed = lane.bench.api.get(f"/api/v1/namespaces/{lane.bench.namespace}/secrets?labelSelector=sluice.dev/record")
+    return len((listed or {})["items"])
+
+
+@pytest.mark.soak
+def test_killed_twenty_times_in_a_row_it_comes_to_the_head_and_leaves_nothing_behind(lane: Lane) -> None:
+    rng = Random(SEED)
+    sync = lane.bench.synced(files(30, "0"))
+    before, secrets = uids(lane, sync), secrets_of(lane)
+    for kill in range(KILLS):
+        sync.push(files(30, str(kill + 1)))
+        time.sleep(rng.uniform(0.05, 2.0))  # the moment of the kill is what is random here
+        lane.operator.kill()
+        assert lane.operator.wait_dead(10)
+        lane.proxy.settle()
+        lane.operator.start()
+    wanted = {**files(20, "end"), "more.yaml": config_map("more")}
+    revision = sync.push({**wanted, **dict.fromkeys(f"{n}.yaml" for n in range(20, 30))})
+    sync.wait_ready(revision, seconds=60)
+    assert wrong(lane, sync, wanted, before) == []
+    assert secrets_of(lane) <= secrets, "records or their chunks pile up"
+
+
+@pytest.mark.parametrize("grace", [0.0, 1.0])
+def test_asked_to_end_in_the_middle_and_killed_soon_after_the_next_life_finishes(lane: Lane, grace: float) -> None:
+    sync = lane.bench.synced(files(20, "1"))
+    before = uids(lane, sync)
+
+    def end(asked: Asked) -> Fault | None:
+        middle = asked.number == 10 and "/configmaps/" in asked.path
+        return Fault(before=lane.operator.terminate) if middle else None
+
+    lane.proxy.arm(end)
+    revision = sync.push(files(20, "2"))
+    if not lane.operator.wait_dead(grace or 20):
+        lane.operator.kill()
+        assert lane.operator.wait_dead(10)
+    lane.proxy.settle()
+    lane.operator.start()
+    sync.wait_ready(revision)
+    assert wrong(lane, sync, files(20, "2"), before) == []
