@@ -22,6 +22,15 @@ pytestmark = pytest.mark.cluster
 AGENT = f"sluice/{__version__}"
 
 
+FAILING_JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec:
+  backoffLimit: 0
+  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
+"""
+
+
 @pytest.fixture
 def cli(bench: Bench, tmp_path: Path) -> Sluice:
     """The command with the cluster's kubeconfig, in the operator's namespace."""
@@ -85,6 +94,23 @@ def test_a_broken_commit_is_exit_3_with_every_problem_and_its_place(cli: Sluice,
     assert ran.err.count("error[E2") == 2
     assert "= fix:" in ran.err
     assert "still at main@" in ran.err
+
+
+def test_a_commit_that_is_undone_is_tried_once_and_its_message_names_what_was_kept(cli: Sluice, sync: Sync) -> None:
+    claim = """apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: disk, namespace: $NS}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+    audit = sync.bench.audit()
+    sync.commit({"pvc.yaml": claim, "job.yaml": FAILING_JOB})
+    sync.edit(healthChecks=[{"apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "namespace": sync.target}])
+    ran = cli("sync", sync.name)
+    assert ran.code == 3
+    assert "disk is kept" in ran.err
+    jobs = sync.at("batch/v1/jobs", "migrate")
+    tries = [w for w in sync.writes(audit) if w.verb == "patch" and w.path == jobs and not w.dry_run]
+    assert len(tries) == 1
 
 
 def test_the_outcome_for_programs_has_code_place_and_fix(cli: Sluice, sync: Sync) -> None:
@@ -223,15 +249,8 @@ def test_status_puts_problems_first_and_exits_1(cli: Sluice, sync: Sync) -> None
 
 def test_status_says_of_an_undone_revision_why_and_where_the_cluster_stands(cli: Sluice, sync: Sync) -> None:
     before = sync.status["lastAppliedRevision"]
-    job = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  backoffLimit: 0
-  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
-"""
     sync.edit(wait=True)
-    sync.wait_failed(bad := sync.push({"job.yaml": job}), reason="Undone")
+    sync.wait_failed(bad := sync.push({"job.yaml": FAILING_JOB}), reason="Undone")
     ran = cli("status", "ks", sync.name)
     assert ran.code == 1
     at, tried = before[-40:][:8], bad[-40:][:8]

@@ -33,13 +33,15 @@ async def annotate(cluster: Cluster, view: View, annotations: dict[str, str | No
     return view_of(view.kind, msgspec.json.decode(written, type=Item))
 
 
-async def request(cluster: Cluster, view: View, progress: Progress) -> View:
+async def request(cluster: Cluster, view: View, progress: Progress, token: str) -> View:
     """Ask for a turn of one object and return it once the outcome is known, whatever it is.
+
+    A source and its sync get the same token when they are asked for one purpose: a revision that fails as soon as it
+    is fetched has then answered the request, and is not tried a second time.
 
     Raises UserError (Suspended) before anything is written, NotReady (WaitTimeout) after --timeout.
     """
     refuse_suspended(view)
-    token = new_token()
     progress.now(view.reference, "asked for a sync" if not view.url else "asked to fetch")
     await annotate(cluster, view, {REQUESTED_AT: token})
     settled = await wait_until(cluster, view, token, progress)

@@ -13,7 +13,7 @@ from sluice.cli.kinds import GIT, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_views, list_views
 from sluice.cli.progress import Progress
-from sluice.cli.request import refuse_suspended, request, said
+from sluice.cli.request import new_token, refuse_suspended, request, said
 from sluice.cli.view import View, fields_of, view_of
 from sluice.runtime.together import together
 
@@ -47,13 +47,14 @@ async def _sync_all(cluster: Cluster, views: Sequence[View], progress: Progress,
     """Each source once, then the syncs of those that could be fetched. Sources that failed are among the answers."""
     for view in views:
         refuse_suspended(view)
+    token = new_token()
     failed: dict[tuple[str, str], View] = {}
     if with_source:
         sources = await _sources_of(cluster, views)
-        fetched = await together(request(cluster, source, progress) for source in sources)
+        fetched = await together(request(cluster, source, progress, token) for source in sources)
         failed = {(v.namespace, v.name): v for v in fetched if v.ready != "True"}
     ready = [view for view in views if _source_key(view) not in failed]
-    return [*failed.values(), *await together(request(cluster, view, progress) for view in ready)]
+    return [*failed.values(), *await together(request(cluster, view, progress, token) for view in ready)]
 
 
 def _source_key(view: View) -> tuple[str, str]:

@@ -8,7 +8,8 @@ Written before the first write of a transaction and at its end. Format 2: a zlib
      "target": {"entries": […], "images": [["<group>", "<kind>", "<namespace>", "<name>", "<apiVersion>", "<uid>",
                 "<body, JSON>", "<managedFields, JSON>"], …]},
      "failed": {"inputs": "<digest>",
-                "problems": [["<code>", "<title>", <id or null>, "<place>", "<cause>", "<fix>"], …]}}
+                "problems": [["<code>", "<title>", <id or null>, "<place>", "<cause>", "<fix>"], …],
+                "answered": ["<request>", …]}}
 
 `target` is there from the first write until commit or the end of an undo; `failed` names what is not to be tried
 again. Format 1 had neither, and reads as a record without them. The id stands in its parts: Flux's text form can't
@@ -43,10 +44,14 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FailedRevision:
-    """A revision that was undone. It is not tried again while what it was made from (`inputs`) stays the same."""
+    """A revision that was undone. It is not tried again while what it was made from (`inputs`) stays the same.
+
+    `answered` are the requests that had been made when it failed: only another one asks for another try.
+    """
 
     inputs: str
     problems: tuple[Problem, ...]
+    answered: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class _StoredTarget(msgspec.Struct, frozen=True):
 class _StoredFailure(msgspec.Struct, frozen=True):
     inputs: str
     problems: list[tuple[str, str, tuple[str, str, str, str] | None, str, str, str]]
+    answered: list[str] = []
 
 
 class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -170,7 +176,7 @@ def _stored_failure(failed: FailedRevision) -> _StoredFailure:
         )
         for p in failed.problems
     ]
-    return _StoredFailure(failed.inputs, problems)
+    return _StoredFailure(failed.inputs, problems, sorted(failed.answered))
 
 
 def _failure(stored: _StoredFailure) -> FailedRevision:
@@ -186,7 +192,7 @@ def _failure(stored: _StoredFailure) -> FailedRevision:
         )
         for number, title, subject, origin, cause, fix in stored.problems
     )
-    return FailedRevision(stored.inputs, problems)
+    return FailedRevision(stored.inputs, problems, frozenset(stored.answered))
 
 
 def _unreadable(why: str) -> StateError:

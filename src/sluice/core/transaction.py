@@ -84,16 +84,26 @@ def begin(
     gate: bool,
     on_failure: OnFailure = OnFailure.STOP,
     target: UndoTarget | None = None,
+    kept: tuple[Problem, ...] = (),
 ) -> tuple[Transaction, Command]:
     """Start a transaction. `deferral` names the dry-runs that have to wait; `gate` asks for health before pruning.
 
     `target` is what an earlier transaction, which was neither committed nor undone, would have gone back to: this
-    one goes back there too. A plan that writes nothing goes straight to its gate, and then to DONE.
+    one goes back there too. `kept` is what an earlier undo left in place: another one names it again.
+    A plan that writes nothing goes straight to its gate, and then to DONE.
     """
     steps = steps_of(plan, deferral)
     upfront = tuple(c for batch in plan.applies for c in batch.changes if c.id not in deferral)
     state = Transaction(
-        plan, Phase.VALIDATING, gate, plan.before, steps=steps, prunes=plan.prunes, on_failure=on_failure, target=target
+        plan,
+        Phase.VALIDATING,
+        gate,
+        plan.before,
+        steps=steps,
+        prunes=plan.prunes,
+        on_failure=on_failure,
+        target=target,
+        kept=kept,
     )
     if target is not None:
         state = replace(state, inherited=plan.before.without(target.inventory.ids()).ids() | target.images.keys())
@@ -250,14 +260,16 @@ def _undo(state: Transaction, target: UndoTarget) -> Undo:
 
 
 def _undone(state: Transaction, event: Undone) -> tuple[Transaction, Command | None]:
+    named = {problem.subject for problem in event.kept}
+    earlier = (p for p in state.kept if p.subject in event.inventory.ids() - named)
     state = replace(
         state,
         phase=Phase.RECORDING_FAILURE,
         inventory=event.inventory,
-        kept=event.kept,
+        kept=(*event.kept, *earlier),
         undo_problems=event.problems,
         undone=not event.problems,
     )
     if event.problems:
         return state, SaveRecord(Phase.UNDOING, event.inventory, state.target, state.problems)
-    return state, SaveRecord(Phase.FAILED, event.inventory, None, (*state.problems, *event.kept))
+    return state, SaveRecord(Phase.FAILED, event.inventory, None, (*state.problems, *state.kept))

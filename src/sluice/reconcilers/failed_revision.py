@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 
 from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization
+from sluice.core.errors import ClusterError
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.reconcilers.kustomization_report import UNDO_FAILED, UNDONE, Turnout, is_outage
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
+from sluice.reconcilers.sync_facts import source_of
 from sluice.runtime.executor import Execution
 
 UNDO_SECONDS = 300.0
 
 
 def inputs_of(sync: Kustomization, rendered_digest: str) -> str:
-    """Names what a revision's outcome depends on: its manifests, the spec, and whether a person asked again.
+    """Names what a revision's outcome depends on: its manifests and the spec.
 
     A commit that changes none of this sync's manifests does not change it: the same failure would only repeat.
     """
-    asked = sync.metadata.annotations.get(REQUESTED_AT, "")
-    return hashlib.sha256(f"{rendered_digest} {sync.metadata.generation} {asked}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{rendered_digest} {sync.metadata.generation}".encode()).hexdigest()[:32]
 
 
-def remembered_failure(operator: Operator, owner: Owner, inputs: str, revision: str) -> Turnout | None:
+async def requests_of(operator: Operator, sync: Kustomization) -> frozenset[str]:
+    """The requests for a turn of `sync` that have been made by now, those to fetch its source among them.
+
+    `sluice sync` asks the source, waits, and asks the sync with the same token: a revision that failed in between has
+    answered it. The watch may be behind, so the sync is read: only a failure asks for this.
+    """
+    source = source_of(sync)
+    read = operator.git_repositories.get(source.namespace, source.name)
+    made = {sync.metadata.annotations.get(REQUESTED_AT)}
+    made.add(read.metadata.annotations.get(REQUESTED_AT) if read is not None else None)
+    if sync.metadata.uid:
+        with contextlib.suppress(ClusterError):  # then a request of the last moment asks for another try
+            key = sync.metadata.key
+            meta = await operator.client.get_metadata(KUSTOMIZATIONS, key.namespace, key.name)
+            made.add(meta.annotations.get(REQUESTED_AT) if meta is not None else None)
+    return frozenset(request for request in made if request)
+
+
+def remembered_failure(
+    operator: Operator, sync: Kustomization, owner: Owner, inputs: str, revision: str
+) -> Turnout | None:
     """The turnout of a revision that has failed before, from the same inputs; None when it may be tried."""
     record = operator.records.get(str(owner))
     if record is None or record.failed is None or record.failed.inputs != inputs or record.phase is not Phase.FAILED:
         return None
-    if is_outage(record.failed.problems):
+    request = sync.metadata.annotations.get(REQUESTED_AT)
+    if is_outage(record.failed.problems) or (request and request not in record.failed.answered):
         return None
     return Turnout(revision, record.failed.problems, UNDONE, stalled=True, inventory=record.inventory)
 
@@ -49,13 +73,19 @@ async def finish_undo(
         return None
     union = record.inventory
     plan = Plan(owner, (), (), (), before=union, during=union, after=Inventory())
+    failed = record.failed
+
+    async def requests() -> frozenset[str]:
+        return await requests_of(operator, sync) | (failed.answered if failed is not None else frozenset())
+
     execution = Execution(
         sync=owner,
         revision=record.revision,
         timeout=UNDO_SECONDS,
         progress=progress,
         on_failure=OnFailure.UNDO,
-        inputs=record.failed.inputs if record.failed is not None else "",
+        inputs=failed.inputs if failed is not None else "",
+        requests=requests,
     )
     ended = await operator.executor.resume_undo(plan, record, execution)
     if ended.undo_problems:

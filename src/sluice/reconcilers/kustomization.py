@@ -25,7 +25,7 @@ from sluice.core.timestamp import rfc3339
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers.dependencies import check_dependencies
-from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure
+from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import UNDO_FAILED, Turnout, event_message, of_transaction, status_of
@@ -146,7 +146,7 @@ class KustomizationReconciler:
         plan, resources = prepared.plan, prepared.resources
         self._op.claims.replace(owner, (m.id for m in prepared.rendered.manifests))
         inputs = inputs_of(sync, prepared.rendered.digest)
-        known_bad = remembered_failure(self._op, owner, inputs, revision)
+        known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
         if known_bad is not None:
             return known_bad
         execution = Execution(
@@ -161,6 +161,7 @@ class KustomizationReconciler:
             superseded=lambda: self._superseded(sync, revision, turn),
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,
+            requests=lambda: requests_of(self._op, sync),
         )
         suspects = frozenset(self._memory_of(sync).suspects)
         record = self._op.records.get(str(owner))

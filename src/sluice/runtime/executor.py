@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from sluice.core import codes
 from sluice.core.errors import SluiceError
 from sluice.core.health import needs_watch
 from sluice.core.ids import ResourceId
@@ -56,6 +57,10 @@ NOTHING_DEFERRED = Deferral()
 Progress = Callable[[str], Awaitable[None]]
 
 
+async def _no_requests() -> frozenset[str]:
+    return frozenset()
+
+
 async def _never() -> None:
     """Wait for ever: nothing supersedes this transaction."""
     await asyncio.Event().wait()
@@ -63,7 +68,7 @@ async def _never() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What one transaction needs besides its plan. Times are seconds."""
+    """What one transaction needs besides its plan. Times are seconds. `requests` are those made until it is asked."""
 
     sync: Owner
     revision: str
@@ -76,6 +81,7 @@ class Execution:
     superseded: Callable[[], Coroutine[Any, Any, None]] = _never
     on_failure: OnFailure = OnFailure.STOP
     inputs: str = ""
+    requests: Callable[[], Awaitable[frozenset[str]]] = _no_requests
 
 
 @dataclass(slots=True)
@@ -111,6 +117,7 @@ class Executor:
             gate=bool(execution.targets),
             on_failure=execution.on_failure,
             target=record.target if record is not None else None,
+            kept=_kept_before(record),
         )
         epoch = record.epoch if record is not None else 0
         return await self._drive(state, command, execution, epoch + 1)
@@ -166,7 +173,9 @@ class Executor:
         settled = stored is None or (stored.phase is Phase.DONE and stored.failed is None)
         if save.phase is Phase.DONE and before == save.inventory and settled:
             return
-        failed = FailedRevision(execution.inputs, save.problems) if save.problems else None
+        failed = None
+        if save.problems:
+            failed = FailedRevision(execution.inputs, save.problems, await execution.requests())
         await self._records.save(
             Record(owner, epoch, save.phase, execution.revision, save.inventory, save.target, failed)
         )
@@ -201,6 +210,11 @@ class Executor:
             problems = await HealthGate(self._client, targets).wait(SERVED_TIMEOUT)
             await self._discovery.invalidate()
         return problems
+
+
+def _kept_before(record: Record | None) -> tuple[Problem, ...]:
+    problems = record.failed.problems if record is not None and record.failed is not None else ()
+    return tuple(p for p in problems if p.code is codes.UNDO_KEPT)
 
 
 async def _found(waiting: Awaitable[tuple[Problem, ...]]) -> tuple[Problem, ...]:

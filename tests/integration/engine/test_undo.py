@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
+from tests.operator_fixture import REQUESTED_AT, Audit, Bench, Sync, config_map, deployment, poll
 
 FAILING_JOB = """apiVersion: batch/v1
 kind: Job
@@ -118,20 +118,58 @@ def test_an_undone_revision_is_not_tried_again_until_somebody_asks_or_git_change
     assert sync.config("a")["data"] == {"key": "2"}
 
 
-def test_a_claim_that_may_hold_data_is_kept_tracked_and_named(bench: Bench) -> None:
-    claim = """apiVersion: v1
+def tries(sync: Sync, audit: Audit, name: str) -> int:
+    """How many times an object that the bad revision adds was applied."""
+    path = sync.at("configmaps", name)
+    return len([w for w in sync.writes(audit) if w.verb == "patch" and w.path == path and not w.dry_run])
+
+
+def test_a_request_made_while_the_revision_was_failing_is_answered_by_its_undo(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True)
+    audit = bench.audit()
+    slow = deployment("slow", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 2\n  replicas", 1)
+    bad = sync.push({"b.yaml": config_map("b"), "d.yaml": slow})
+    poll("it is under way", lambda: sync.live("apps/v1/deployments", "slow"))
+    token = sync.request()
+    sync.wait_failed(bad, reason="Undone")
+    sync.wait("the request is handled", lambda k: k["status"].get("lastHandledReconcileAt") == token)
+    assert sync.condition("Ready")["reason"] == "Undone"
+    assert tries(sync, audit, "b") == 1
+    sync.reconcile()
+    assert tries(sync, audit, "b") == 2, "a request that came after it tries again"
+
+
+def test_a_failed_revision_has_answered_the_request_that_fetched_it(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True)
+    audit = bench.audit()
+    bad = sync.commit({"b.yaml": config_map("b"), "job.yaml": FAILING_JOB})
+    asked = {"metadata": {"annotations": {REQUESTED_AT: "one token for both"}}}
+    bench.api.patch(sync.source_path, asked)
+    sync.wait_failed(bad, reason="Undone")
+    bench.api.patch(sync.path, asked)
+    sync.wait("handled", lambda k: k["status"].get("lastHandledReconcileAt") == "one token for both")
+    assert tries(sync, audit, "b") == 1
+
+
+CLAIM = """apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: disk, namespace: $NS}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """
+
+
+def test_a_claim_that_may_hold_data_is_kept_tracked_and_named(bench: Bench) -> None:
     sync = bench.source()
-    revision = sync.commit({"pvc.yaml": claim, "job.yaml": FAILING_JOB})
+    revision = sync.commit({"pvc.yaml": CLAIM, "job.yaml": FAILING_JOB})
     sync.create_source()
     sync.create(healthChecks=[{"apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "namespace": sync.target}])
     message = sync.wait_failed(revision, reason="Undone")
     assert "disk is kept" in message
     assert sync.live("persistentvolumeclaims", "disk") is not None
     assert sync.inventory() == [f"{sync.target}_disk__PersistentVolumeClaim"]
+    sync.reconcile()
+    assert sync.condition("Ready")["reason"] == "Undone"
+    assert "disk is kept" in sync.message, "another undo names it again"
 
 
 def test_a_namespace_in_which_somebody_put_a_secret_is_kept(bench: Bench) -> None:

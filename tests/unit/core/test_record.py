@@ -95,8 +95,14 @@ PROBLEM = Problem(
 
 def test_the_way_back_and_the_failed_revision_are_read_back() -> None:
     target = UndoTarget(RECORD.inventory, {IMAGE.id: IMAGE})
-    record = replace(RECORD, phase=Phase.UNDOING, target=target, failed=FailedRevision("digest", (PROBLEM,)))
+    failed = FailedRevision("digest", (PROBLEM,), frozenset({"now", "then"}))
+    record = replace(RECORD, phase=Phase.UNDOING, target=target, failed=failed)
     assert decode_record(encode_record(record)) == record
+
+
+def test_a_failed_revision_recorded_without_its_requests_has_answered_none() -> None:
+    record = decode_record(stored(failed={"inputs": "digest", "problems": []}))
+    assert record.failed == FailedRevision("digest", ())
 
 
 def test_a_record_of_format_1_reads_as_one_without_a_way_back() -> None:
