@@ -7,6 +7,7 @@ it; other managers (an HPA, another operator) keep theirs.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ DROPPED_ANNOTATIONS = (
     "kustomize.toolkit.fluxcd.io/checksum",
     "fluxcd.io/sync-checksum",
 )
+SECOND = timedelta(seconds=1)
 DROPPED_LABELS = ("fluxcd.io/sync-gc-mark",)
 
 
@@ -43,6 +45,21 @@ def take_over(managers: tuple[FieldManager, ...], ours: str) -> list[dict[str, A
     merged = FieldManager(ours, "Apply", first.api_version, first.time, "", msgspec.Raw(msgspec.json.encode(fields)))
     rest = [m for m in managers if m is not mine and not _is_taken(m)]
     return [_stored(m) for m in (merged, *rest)]
+
+
+def created_by(managers: tuple[FieldManager, ...], created: str | None, ours: str) -> bool:
+    """True when the object's first write was an apply of ours: it was made by it, and is no older.
+
+    The answer to a create may be lost, and then only the object can say who made it. Times are whole seconds, so that
+    who wrote in the same second as we did may have been first: in doubt it is not ours, and is not deleted.
+    """
+    writers = [m for m in managers if not m.subresource]
+    mine = next((m for m in writers if m.manager == ours and m.operation == "Apply"), None)
+    if mine is None or mine.time is None or created is None:
+        return False
+    born, wrote = datetime.fromisoformat(created), datetime.fromisoformat(mine.time)
+    others = [m for m in writers if m is not mine]
+    return wrote - born <= SECOND and all(m.time and datetime.fromisoformat(m.time) > wrote for m in others)
 
 
 def _is_taken(manager: FieldManager) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from sluice.core import codes
 from sluice.core.before_image import BeforeImage
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
@@ -235,10 +236,29 @@ def _noted(state: Transaction, outcomes: tuple[Outcome, ...]) -> Transaction:
     """Enter outcomes: an applied object's entry gets its UID and digest, a deleted one leaves the inventory."""
     entries = Inventory(o.entry for o in outcomes if o.entry is not None)
     gone = [o.id for o in outcomes if o.result == "deleted"]
+    found = [o.entry for o in outcomes if o.found and o.entry is not None]
+    images = {o.id: o.image for o in outcomes if o.image is not None}
+    if state.target is not None and (found or images):
+        known = state.target
+        state = replace(
+            state,
+            target=UndoTarget(known.inventory.union(Inventory(found)), {**images, **known.images}),
+            kept=(*state.kept, *(_found(entry.id) for entry in found)),
+        )
     return replace(
         state,
         inventory=state.inventory.union(entries).without(gone),
         outcomes={**state.outcomes, **{o.id: o for o in outcomes}},
+    )
+
+
+def _found(resource: ResourceId) -> Problem:
+    return Problem(
+        codes.UNDO_KEPT,
+        f"{resource} is kept",
+        subject=resource,
+        cause="somebody else created it at the moment when it was applied",
+        fix="delete it by hand if nobody needs it",
     )
 
 

@@ -57,11 +57,17 @@ class UndoTarget:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one write came to: created, configured, unchanged, deleted or deleting."""
+    """What one write came to: created, configured, unchanged, deleted or deleting.
+
+    Of an object that somebody else made between plan and apply there is an `image` of what they made; or it is only
+    `found`, when that can't be known any more because our apply went through.
+    """
 
     id: ResourceId
     result: str
     entry: Entry | None = None
+    image: BeforeImage | None = None
+    found: bool = False
 
 
 # --- commands: what the executor is to do -----------------------------------------------------------------------

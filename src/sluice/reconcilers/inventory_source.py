@@ -8,8 +8,11 @@ from sluice.api.kustomization import InventoryStatus, Kustomization
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.plan import Owner
+from sluice.core.record import Record
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
+from sluice.runtime.applier import made_by_us
+from sluice.runtime.together import together
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ async def inventory_of(operator: Operator, owner: Owner, sync: Kustomization) ->
     await operator.records.look_again(str(owner))
     record = operator.records.get(str(owner))
     if record is not None:
-        return record.inventory
+        return await _confirmed(operator, record)
     if not sync.status.lastAppliedRevision or not sync.metadata.uid:
         return Inventory()
     raw = await operator.client.get(KUSTOMIZATIONS, owner.namespace, owner.name)
@@ -42,3 +45,22 @@ async def inventory_of(operator: Operator, owner: Owner, sync: Kustomization) ->
             continue  # not Flux's form: nothing can be proved about it, so it is never pruned
         entries.append(Entry(resource, f"{resource.group}/{entry.v}" if resource.group else entry.v))
     return Inventory(entries)
+
+
+async def _confirmed(operator: Operator, record: Record) -> Inventory:
+    """The record's inventory after a transaction was cut short: what it may have created is ours only if it did.
+
+    An apply was under way and its answer never noted: the object that is there now may be another's, made meanwhile.
+    """
+    if record.target is None:
+        return record.inventory
+    known = record.target.inventory.ids() | record.target.images.keys()
+    unsure = [entry for entry in record.inventory if not entry.uid and entry.id not in known]
+    others = await together(_is_of_another(operator, entry) for entry in unsure)
+    return record.inventory.without(e.id for e, another in zip(unsure, others, strict=True) if another)
+
+
+async def _is_of_another(operator: Operator, entry: Entry) -> bool:
+    resource = await operator.discovery.find(entry.api_version, entry.id.kind)
+    raw = await operator.client.get(resource, entry.id.namespace, entry.id.name) if resource is not None else None
+    return raw is not None and not made_by_us(raw)

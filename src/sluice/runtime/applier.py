@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
 import msgspec
 
 from sluice.core import codes
+from sluice.core.before_image import before_image
 from sluice.core.errors import ClusterError, NotReady, SluiceError
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry
 from sluice.core.live import LiveManagers, LiveObject
-from sluice.core.managed_fields import MANAGER, take_over, take_over_patch
-from sluice.core.plan import Change
+from sluice.core.managed_fields import MANAGER, created_by, take_over, take_over_patch
+from sluice.core.manifest import Manifest
+from sluice.core.plan import Action, Change
 from sluice.core.problem import Problem
 from sluice.core.transaction_messages import Answered, Outcome
-from sluice.kube.client import KubeClient
+from sluice.kube.client import Applied, KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.runtime.gone import await_gone
 from sluice.runtime.outage import outlast
@@ -45,7 +48,7 @@ class Applier:
 
     async def _dry_run(self, change: Change, force: bool, recreate: set[ResourceId]) -> tuple[Problem, ...]:
         try:
-            await self._send(change, dry_run=True)
+            await self._send_dry(change)
         except SluiceError as error:
             problems = placed(error, change)
             forced = force or (change.manifest is not None and change.manifest.directives.force)
@@ -69,28 +72,57 @@ class Applier:
                 change = replace(change, uid="")
             elif change.takes_over:
                 await self._take_over(change)
-            return await self._send(change, dry_run=False)
+            return await self._send(change)
         except SluiceError as error:
+            if not change.uid and any(p.code is codes.FIELD_CONFLICT_LIVE for p in error.problems):
+                return await self._adopt_unseen(change, error)
             return placed(error, change)
 
-    async def _send(self, change: Change, *, dry_run: bool) -> Outcome:
+    async def _adopt_unseen(self, change: Change, conflict: SluiceError) -> Outcome | tuple[Problem, ...]:
+        """Apply to an object that somebody made between plan and apply, with an image of what they made."""
+        resource = await resource_of(self._discovery, change)
+        raw = await self._client.get(resource, change.id.namespace, change.id.name)
+        if raw is None:
+            return placed(conflict, change)
+        meta = msgspec.json.decode(raw, type=LiveObject).metadata
+        seen = replace(
+            change, action=Action.ADOPT, uid=meta.uid, resource_version=meta.resource_version, takes_over=True
+        )
+        answer = await self._apply(seen, recreate=False)
+        return replace(answer, image=before_image(change.id, raw)) if isinstance(answer, Outcome) else answer
+
+    async def _send_dry(self, change: Change) -> None:
+        send, _ = await self._request(change)
+        await send(dry_run=True, force=True)
+
+    async def _send(self, change: Change) -> Outcome:
+        send, manifest = await self._request(change)
+        sent = 0
+
+        async def once() -> Applied:
+            nonlocal sent
+            sent += 1
+            # What is to be created is taken from nobody: whoever made it meanwhile made it without our knowing.
+            return await send(force=bool(change.uid))
+
+        with self._owned.sending(change.id):
+            answer = await outlast(once)
+            self._owned.applied(change.id, answer.meta, steering_keys(manifest.body))
+        meta = answer.meta
+        ours = answer.created or ((sent > 1 or answer.answer_lost) and made_by_us(answer.raw))
+        result = "created" if ours and not change.uid else "configured"
+        if not answer.created and meta.resource_version == change.resource_version:
+            result = "unchanged"
+        entry = Entry(change.id, change.api_version, meta.uid, manifest.digest, version_of(meta))
+        return Outcome(change.id, result, entry, found=not change.uid and not ours)
+
+    async def _request(self, change: Change) -> tuple[Callable[..., Awaitable[Applied]], Manifest]:
         manifest = change.manifest
         assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
         resource = await resource_of(self._discovery, change)
         body = with_uid(manifest.body, change.uid) if change.uid else manifest.body
-        send = partial(self._client.apply, resource, change.id.namespace, change.id.name, body, manager=MANAGER)
-        if dry_run:
-            answer = await send(dry_run=True)
-        else:
-            with self._owned.sending(change.id):
-                answer = await outlast(send)
-                self._owned.applied(change.id, answer.meta, steering_keys(manifest.body))
-        meta = answer.meta
-        result = "created" if answer.created else "configured"
-        if not answer.created and meta.resource_version == change.resource_version:
-            result = "unchanged"
-        entry = Entry(change.id, change.api_version, meta.uid, manifest.digest, version_of(meta))
-        return Outcome(change.id, result, entry)
+        name = (change.id.namespace, change.id.name)
+        return partial(self._client.apply, resource, *name, body, manager=MANAGER), manifest
 
     async def _take_over(self, change: Change) -> None:
         """Make kubectl's fields ours before the first apply; an object that changes meanwhile is looked at again."""
@@ -132,6 +164,12 @@ class Applier:
                     fix="let the finalizer's controller finish, or remove the finalizer",
                 )
             ) from None
+
+
+def made_by_us(raw: bytes) -> bool:
+    """True when an object's JSON shows that an apply of ours created it."""
+    created = msgspec.json.decode(raw, type=LiveObject).metadata.creation_timestamp
+    return created_by(msgspec.json.decode(raw, type=LiveManagers).managers, created, MANAGER)
 
 
 def placed(error: SluiceError, change: Change) -> tuple[Problem, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sluice.core import codes
@@ -133,7 +133,11 @@ class Executor:
         run = _Run(execution, epoch, time.monotonic() + execution.timeout)
         following: Command | None = command
         while following is not None:
-            event = await self._execute(following, run)
+            try:
+                event = await self._execute(following, run)
+            except Superseded:
+                await self._save(execution, SaveRecord(Phase.APPLYING, _unconfirmed(state), state.target), epoch)
+                raise
             state, following = step(state, event)
         return state
 
@@ -215,6 +219,11 @@ class Executor:
 def _kept_before(record: Record | None) -> tuple[Problem, ...]:
     problems = record.failed.problems if record is not None and record.failed is not None else ()
     return tuple(p for p in problems if p.code is codes.UNDO_KEPT)
+
+
+def _unconfirmed(state: Transaction) -> Inventory:
+    """What a superseded transaction knows of its objects, to be sent again by the next: who they are, but no digest."""
+    return Inventory(replace(e, digest=b"") if e.id in state.outcomes else e for e in state.inventory)
 
 
 async def _found(waiting: Awaitable[tuple[Problem, ...]]) -> tuple[Problem, ...]:

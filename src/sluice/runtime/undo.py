@@ -25,6 +25,7 @@ from sluice.core.transaction_messages import (
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
+from sluice.runtime.applier import made_by_us
 from sluice.runtime.foreign import holds_foreign
 from sluice.runtime.gone import await_gone
 from sluice.runtime.owned import OwnedObjects, live_of, version_of
@@ -165,6 +166,8 @@ class Undoer:
                 return None  # ours is gone: this is another object of the same name
             if live.owner != sync:
                 return _kept(key, "it no longer carries our owner labels", "delete it by hand if nobody needs it")
+            if not created.uid and not await self._is_our_work(resource, key, meta.uid):
+                return _kept(key, "somebody else may have created it", "delete it by hand if nobody needs it")
             if key.group_kind == PVC:
                 return _kept(key, "it may hold data", "delete it by hand if nobody needs its data")
             if key.group_kind in {NAMESPACE, CRD}:
@@ -183,6 +186,11 @@ class Undoer:
                 continue
             return await self._gone(resource, created, meta.uid)
         return None
+
+    async def _is_our_work(self, resource: Resource, key: ResourceId, uid: str) -> bool:
+        """Whether an apply whose answer never came has made the object."""
+        raw = await self._client.get(resource, key.namespace, key.name)
+        return raw is not None and msgspec.json.decode(raw, type=LiveObject).metadata.uid == uid and made_by_us(raw)
 
     async def _gone(self, resource: Resource, created: Entry, uid: str) -> Entry | Problem | None:
         """Wait until it is gone, so that the next transaction does not meet it; a finalizer may hold it longer."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from sluice.core.live import FieldManager
-from sluice.core.managed_fields import take_over, take_over_patch
+from sluice.core.managed_fields import created_by, take_over, take_over_patch
 
 
 def manager(name: str, operation: str, fields: dict[str, object], subresource: str = "") -> FieldManager:
@@ -58,3 +59,29 @@ def test_the_patch_drops_what_older_tools_left_and_holds_only_for_this_version()
         "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
         "/metadata/labels/fluxcd.io~1sync-gc-mark",
     ]
+
+
+BORN = "2026-01-02T03:04:05Z"
+LATER = "2026-01-02T03:05:00Z"
+OURS = ("kustomize-controller", "Apply", "")
+CREATORS: list[tuple[str, list[tuple[str, str, str, str | None]], bool]] = [
+    ("we wrote it at its birth", [(*OURS, BORN)], True),
+    ("the second turned between the two clocks", [(*OURS, "2026-01-02T03:04:06Z")], True),
+    ("somebody else wrote later", [(*OURS, BORN), ("hpa", "Update", "", LATER)], True),
+    ("a controller reported status at once", [(*OURS, BORN), ("controller", "Update", "status", BORN)], True),
+    ("somebody else wrote in the same second", [(*OURS, BORN), ("kubectl", "Update", "", BORN)], False),
+    ("we came later", [(*OURS, LATER), ("kubectl", "Update", "", BORN)], False),
+    ("we came later and took everything", [(*OURS, LATER)], False),
+    ("we only updated it", [("kustomize-controller", "Update", "", BORN)], False),
+    ("nobody knows when the other wrote", [(*OURS, BORN), ("kubectl", "Update", "", None)], False),
+    ("nobody knows who wrote", [], False),
+]
+
+
+@pytest.mark.parametrize(("why", "writers", "ours"), CREATORS, ids=[c[0] for c in CREATORS])
+def test_an_object_was_created_by_us_or_not_when(
+    why: str, writers: list[tuple[str, str, str, str | None]], ours: bool
+) -> None:
+    managers = tuple(FieldManager(name, op, "v1", time, sub) for name, op, sub, time in writers)
+    assert created_by(managers, BORN, "kustomize-controller") is ours, why
+    assert not created_by(managers, None, "kustomize-controller")
