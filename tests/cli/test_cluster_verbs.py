@@ -322,6 +322,28 @@ def test_diff_shows_fields_of_a_working_tree_and_writes_nothing(cli: Sluice, syn
     assert sync.live("configmaps", "b") is None
 
 
+def test_a_plan_shows_what_would_be_adopted_and_from_whom(cli: Sluice, sync: Sync) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old"}, "data": {"key": "theirs"}}
+    note = {"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": sync.target}
+    path = sync.at("configmaps", "old").rpartition("/")[0]
+    sync.bench.api.create(path, body)
+    sync.bench.api.create(path, {**body, "metadata": {"name": "released", "annotations": note}})
+    write(sync, "old.yaml", config_map("old"))
+    write(sync, "released.yaml", config_map("released"))
+    folder = str(sync.repo.path)
+    ran = cli("plan", sync.name, "--path", folder)
+    assert ran.code == 1
+    assert f"& adopt ConfigMap {sync.target}/old   old.yaml:1   (exists and has no owner)" in ran.out
+    assert f"(seems to belong to Helm release {sync.target}/shop)" in ran.out
+    assert "Plan: 2 to adopt" in ran.out
+    sync.edit(adopt="IfUnowned")
+    refused = cli("plan", sync.name, "--path", folder)
+    assert refused.code == 3
+    assert f"Helm release {sync.target}/shop" in refused.err
+    assert "released.yaml:1" in refused.err
+    assert f"ConfigMap {sync.target}/old" not in refused.err
+
+
 def test_a_plan_shows_stages_skips_with_reasons_and_what_waits(cli: Sluice, sync: Sync) -> None:
     folder = sync.repo.path
     space = f"new-{secrets.token_hex(3)}"

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import LOSE_ANSWER, Asked, Decide, Fault
 from tests.faults.oracle import owned_by
-from tests.operator_fixture import Json, Sync, config_map
+from tests.operator_fixture import Api, Json, Sync, config_map
 
 FAILING_JOB = """apiVersion: batch/v1
 kind: Job
@@ -23,9 +23,11 @@ FILES = {"a.yaml": config_map("a"), "b.yaml": config_map("b"), "job.yaml": FAILI
 
 
 def theirs(sync: Sync, data: Json) -> None:
-    """Somebody else makes ConfigMap b."""
+    """Somebody else makes ConfigMap b, over a connection of their own: the proxy's thread calls this."""
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}, "data": data}
-    sync.bench.api.create(sync.at("configmaps", "b").rpartition("/")[0] + "?fieldManager=somebody", body)
+    api = Api(sync.bench.cluster)
+    api.create(sync.at("configmaps", "b").rpartition("/")[0] + "?fieldManager=somebody", body)
+    api.close()
 
 
 def at_creation(fault: Fault) -> Decide:
@@ -41,13 +43,13 @@ def at_creation(fault: Fault) -> Decide:
     return decide
 
 
-def undone(faulty: Faulty, fault: Callable[[Sync], Fault]) -> tuple[Sync, str]:
+def undone(faulty: Faulty, fault: Callable[[Sync], Fault], **spec: str) -> tuple[Sync, str]:
     """A first revision that fails after its ConfigMaps were applied; returns what Ready says."""
     sync = faulty.bench.source()
     revision = sync.commit(FILES)
     faulty.proxy.arm(at_creation(fault(sync)))
     sync.create_source()
-    sync.create(wait=True)
+    sync.create(wait=True, **spec)
     message = sync.wait_failed(revision, reason="Undone", seconds=40)
     faulty.proxy.arm()
     return sync, message
@@ -69,6 +71,19 @@ def test_values_that_somebody_set_just_before_us_come_back_with_their_owner(faul
     assert live["data"] == {"key": "theirs"}
     assert "labels" not in live["metadata"]
     assert [(m["manager"], m["operation"]) for m in live["metadata"]["managedFields"]] == [("somebody", "Update")]
+    assert sync.live("configmaps", "a") is None
+
+
+@pytest.mark.parametrize("data", [{"key": "theirs"}, {"other": "1"}], ids=["in conflict", "beside ours"])
+def test_what_somebody_made_just_before_us_fails_the_revision_where_nothing_may_be_adopted(
+    faulty: Faulty, data: Json
+) -> None:
+    sync, message = undone(faulty, lambda s: Fault(before=lambda: theirs(s, data)), adopt="Never")
+    assert "[E340]" in message
+    assert f"ConfigMap {sync.target}/b" in message
+    live = sync.config("b")
+    assert data.items() <= live["data"].items()
+    assert ("is kept" in message) == ("other" in data), "where our apply went through, its fields are left"
     assert sync.live("configmaps", "a") is None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 KUSTOMIZATION_VALUES: dict[str, frozenset[str]] = {
     "sourceRef.kind": frozenset({"GitRepository"}),
     "drift": frozenset(),
-    "adopt": frozenset({"Always"}),
 }
 KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
     "decryption",

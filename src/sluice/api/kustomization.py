@@ -217,7 +217,11 @@ class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
     ] = ""
     adopt: Annotated[
         str,
-        doc("Extension of Sluice: which existing objects may be taken over.", enum=["Always", "IfUnowned", "Never"]),
+        doc(
+            "Extension of Sluice: which objects that exist and are not its own it may take over; IfUnowned: those "
+            "without another tool's mark.",
+            enum=["Always", "IfUnowned", "Never"],
+        ),
     ] = ""
     pruneLimit: Annotated[
         int | None,

@@ -28,7 +28,6 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
     values = {
         "sourceRef.kind": spec.sourceRef.kind,
         "drift": spec.drift,
-        "adopt": spec.adopt,
     }
     return (
         *_check_name(subject),

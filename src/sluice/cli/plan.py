@@ -18,6 +18,7 @@ from sluice.reconcilers.preview import Effect, Previewed
 
 SIGNS = {
     Effect.CREATE: ("+", "create", "green"),
+    Effect.ADOPT: ("&", "adopt", "yellow"),
     Effect.CHANGE: ("~", "change", "yellow"),
     Effect.REPLACE: ("-/+", "replace", "red"),
     Effect.PRUNE: ("-", "prune", "red"),

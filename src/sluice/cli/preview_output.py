@@ -56,6 +56,7 @@ def summary(answer: Answer) -> str:
     counted = Counter(each.effect.value for each in answer.preview.objects)
     words = {
         "create": "to create",
+        "adopt": "to adopt",
         "change": "to change",
         "replace": "to replace",
         "prune": "to prune",

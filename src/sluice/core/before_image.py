@@ -17,6 +17,7 @@ import msgspec
 from sluice.core import field_set
 from sluice.core.field_set import FieldSet, Path
 from sluice.core.ids import ResourceId
+from sluice.core.managed_fields import is_taken
 
 # What the server sets itself, and no undo may send back.
 _SERVER_METADATA = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "selfLink", "uid")
@@ -91,9 +92,21 @@ def restore(image: BeforeImage, live_raw: bytes, ours: str) -> Restored:
             field_set.put(body, path, copy.deepcopy(value))
         elif there and now != value:
             left.append(field_set.readable(path))
+    for path in _taken_over(managers_before, managers_now):
+        there, value = field_set.value_at(before, path)
+        if there and not field_set.value_at(live, path)[0]:
+            field_set.put(body, path, copy.deepcopy(value))
+            touched.append(path)
     managers = _managers(managers_before, managers_now, ours, set(left), touched)
     same = body == live and _as_set(managers) == _as_set(managers_now)
     return Restored(body, managers, tuple(left), not same)
+
+
+def _taken_over(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[Path]:
+    """Fields of managers whose entry an adoption made ours: what was not in git has left the object with it."""
+    present = {_name(manager) for manager in now}
+    gone = [m for m in before if _name(m) not in present and is_taken(*_name(m))]
+    return [path for manager in gone for path in field_set.leaves(manager.get("fieldsV1", {}))]
 
 
 def _as_set(managers: list[dict[str, Any]]) -> set[tuple[tuple[str, str, str], bytes]]:
@@ -134,6 +147,9 @@ def _managers(
         fields: FieldSet = manager.get("fieldsV1", {})
         taken = [p for p in touched if field_set.contains(fields, p)]
         if not taken:
+            continue
+        if _name(manager) not in others and len(taken) == len(list(field_set.leaves(fields))):
+            others[_name(manager)] = dict(manager)
             continue
         known = others.setdefault(_name(manager), {**manager, "fieldsV1": {}})
         given = known["fieldsV1"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sluice.core import codes
+from sluice.core.adoption import Adopt
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Action, Change, Owner, Plan
@@ -37,11 +38,15 @@ class OwnParts:
 
 @dataclass(frozen=True, slots=True)
 class GuardOptions:
-    """`prune_limit` is the share of the inventory, in percent, that one revision may prune; None is no limit."""
+    """`prune_limit` is the share of the inventory, in percent, that one revision may prune; None is no limit.
+
+    `is_sync` is true of owners that are syncs of ours: what one of them lets go is handed over, not adopted.
+    """
 
     allow_empty: bool = False
     prune_limit: int | None = None
     own: OwnParts = OwnParts()
+    is_sync: Callable[[Owner], bool] = lambda owner: False
 
 
 def guard(plan: Plan, options: GuardOptions, claimed: Callable[[ResourceId], Owner | None]) -> tuple[Problem, ...]:
@@ -49,6 +54,7 @@ def guard(plan: Plan, options: GuardOptions, claimed: Callable[[ResourceId], Own
     problems = [*_empty(plan, options), *_pruning(plan, options)]
     for change in plan.changes():
         problems += _protected(change, options)
+        problems += _adopted(change, options)
         if change.action.applies and (other := claimed(change.id)) is not None and other != plan.owner:
             problems.append(_owned(change, other))
     return tuple(problems)
@@ -106,6 +112,14 @@ def _protected(change: Change, options: GuardOptions) -> list[Problem]:
     ]
 
 
+def _adopted(change: Change, options: GuardOptions) -> list[Problem]:
+    handed_over = change.previous is not None and options.is_sync(change.previous)
+    if change.action is not Action.ADOPT or handed_over:
+        return []
+    problem = refuse_adoption(change, change.previous, change.mark)
+    return [problem] if problem is not None else []
+
+
 def _owned(change: Change, other: Owner) -> Problem:
     return Problem(
         codes.OWNED_BY_ANOTHER,
@@ -114,6 +128,23 @@ def _owned(change: Change, other: Owner) -> Problem:
         origin=change.manifest.origin if change.manifest else None,
         cause="both syncs have it in their desired state",
         fix=f"remove it from one of them; once {other} no longer has it, it is handed over",
+    )
+
+
+def refuse_adoption(change: Change, previous: Owner | None, mark: str) -> Problem | None:
+    """Why an object that exists may not be taken over, or None when it may. `previous` is whose labels it carries."""
+    who = f"Kustomization {previous}" if previous is not None else mark
+    if change.adopt is Adopt.ALWAYS or (change.adopt is Adopt.IF_UNOWNED and not who):
+        return None
+    allows = Adopt.ALWAYS if who else Adopt.IF_UNOWNED
+    return Problem(
+        codes.NOT_ADOPTED,
+        f"{change.id} exists and is not this Kustomization's",
+        subject=change.id,
+        origin=change.manifest.origin if change.manifest else None,
+        cause=f"it seems to belong to {who}" if who else "it carries nobody's mark, and spec.adopt is Never",
+        fix=f"set spec.adopt: {allows} to take it over, remove it from git, or delete it in the cluster",
+        field="spec.adopt",
     )
 
 

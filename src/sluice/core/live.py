@@ -15,6 +15,7 @@ class LiveOwner(msgspec.Struct, frozen=True, gc=False):
     uid: str
     kind: str
     name: str
+    controller: bool = False
 
 
 class LiveMeta(msgspec.Struct, frozen=True, rename="camel", gc=False):

@@ -62,10 +62,13 @@ def created_by(managers: tuple[FieldManager, ...], created: str | None, ours: st
     return wrote - born <= SECOND and all(m.time and datetime.fromisoformat(m.time) > wrote for m in others)
 
 
+def is_taken(manager: str, operation: str, subresource: str) -> bool:
+    """True when an adoption makes the fields of that manager ours."""
+    return not subresource and any(manager.startswith(name) and operation in ops for name, ops in TAKEN.items())
+
+
 def _is_taken(manager: FieldManager) -> bool:
-    if manager.subresource:
-        return False
-    return any(manager.manager.startswith(n) and manager.operation in ops for n, ops in TAKEN.items())
+    return is_taken(manager.manager, manager.operation, manager.subresource)
 
 
 def _stored(manager: FieldManager) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sluice.core.adoption import Adopt
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import DEFAULT_DIRECTIVES, TOOLKIT, Directives, Manifest
@@ -43,7 +44,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What the plan needs to know of an object in the cluster. `version` is its generation, else resourceVersion."""
+    """What the plan needs to know of an object in the cluster. `version` is its generation, else resourceVersion.
+
+    `mark` says which other tool seems to own it.
+    """
 
     uid: str
     resource_version: str
@@ -51,6 +55,7 @@ class Live:
     owner: Owner | None = None
     directives: Directives = DEFAULT_DIRECTIVES
     deleting: bool = False
+    mark: str = ""
 
 
 class Action(StrEnum):
@@ -75,6 +80,7 @@ class Change:
     """One line of a plan. `uid` is the live object's when there is one; `reason` says why, where it is not obvious.
 
     `takes_over` asks for the fields that kubectl owns: only ever on the first apply to an object that exists.
+    `previous` and `mark` say whose an adopted object seems to be, `adopt` what the sync may take.
     """
 
     id: ResourceId
@@ -86,6 +92,9 @@ class Change:
     reason: str = ""
     takes_over: bool = False
     wave: int = 0
+    previous: Owner | None = None
+    mark: str = ""
+    adopt: Adopt = Adopt.ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,7 @@ class PlanOptions:
     force_all: bool = False
     suspects: frozenset[ResourceId] = frozenset()
     handed_over: frozenset[ResourceId] = frozenset()
+    adopt: Adopt = Adopt.ALWAYS
 
 
 def needs_live(desired: Iterable[Manifest], inventory: Inventory, options: PlanOptions) -> frozenset[ResourceId]:
@@ -210,6 +220,9 @@ def _change_of(
             resource_version=found.resource_version if found else "",
             reason=reason,
             wave=manifest.directives.wave,
+            previous=found.owner if found and action is Action.ADOPT else None,
+            mark=found.mark if found and action is Action.ADOPT else "",
+            adopt=options.adopt,
             takes_over=found is not None and entry is None and action.applies and manifest.directives.ssa != "merge",
         )
 
@@ -227,9 +240,11 @@ def _change_of(
         return change(Action.SKIP, found, f"{TOOLKIT}/ssa: IfNotPresent, and it exists")
     if found.owner == owner:
         return change(Action.UPDATE, found)
+    if entry is not None and entry.uid == found.uid:
+        return change(Action.UPDATE, found, "somebody changed its owner labels")
     if found.owner is not None:
         return change(Action.ADOPT, found, f"belongs to {found.owner} until now")
-    return change(Action.ADOPT, found, "exists and has no owner")
+    return change(Action.ADOPT, found, f"seems to belong to {found.mark}" if found.mark else "exists and has no owner")
 
 
 def _leaving(owner: Owner, entry: Entry, found: Live | None, options: PlanOptions) -> Change:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from sluice.api.kustomization import Kustomization
 from sluice.core import codes
+from sluice.core.adoption import Adopt
 from sluice.core.artifact import Artifact
 from sluice.core.deferral import DefinedKind, defined_kinds, find_deferred, unknown_kinds
 from sluice.core.errors import NotReady, SluiceError, UserError
@@ -57,9 +58,8 @@ class Planner:
         resources = await self._resources(rendered.manifests)
         _check(rendered.manifests, defined, resources)
         plan = await self._plan(sync, owner, rendered.manifests, inventory, suspects, resources)
-        refusals = guard(
-            plan, GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own), self._op.claims.get
-        )
+        options = GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own, self._is_sync)
+        refusals = guard(plan, options, self._op.claims.get)
         if refusals:
             raise self._refused(owner, refusals)
         self._op.wishes.drop(owner)
@@ -70,7 +70,12 @@ class Planner:
         wanted = [p.subject for p in refusals if p.code is codes.OWNED_BY_ANOTHER and p.subject is not None]
         holders = {key: holder for key in wanted if (holder := self._op.claims.get(key)) is not None}
         self._op.wishes.make(owner, holders)
-        return NotReady(*refusals) if wanted else UserError(*refusals)
+        # Neither is what somebody else has put into the cluster: they may take it away again.
+        foreign = any(p.code is codes.NOT_ADOPTED for p in refusals)
+        return NotReady(*refusals) if wanted or foreign else UserError(*refusals)
+
+    def _is_sync(self, owner: Owner) -> bool:
+        return self._op.kustomizations.get(owner.namespace, owner.name) is not None
 
     async def _render(self, sync: Kustomization, owner: Owner, artifact: Artifact) -> Rendered:
         return await self._op.renderer.render(
@@ -110,7 +115,12 @@ class Planner:
         suspects: frozenset[ResourceId],
         resources: Mapping[ResourceId, Resource | None],
     ) -> Plan:
-        options = PlanOptions(prune=sync.spec.prune, suspects=suspects, handed_over=self._op.wishes.of_others(owner))
+        options = PlanOptions(
+            prune=sync.spec.prune,
+            suspects=suspects,
+            handed_over=self._op.wishes.of_others(owner),
+            adopt=Adopt(sync.spec.adopt or Adopt.ALWAYS),
+        )
         wanted = needs_live(manifests, inventory, options)
         known = dict(resources)
         for entry in inventory:

@@ -37,6 +37,7 @@ class Effect(StrEnum):
     """What a change would come to."""
 
     CREATE = "create"
+    ADOPT = "adopt"
     CHANGE = "change"
     REPLACE = "replace"
     PRUNE = "prune"
@@ -102,7 +103,7 @@ async def _look(
     if not change.action.applies:
         return Previewed(change, Effect.SKIP, stage)
     if change.id in prepared.deferral:
-        effect = Effect.CREATE if change.action is Action.CREATE else Effect.CHANGE
+        effect = {Action.CREATE: Effect.CREATE, Action.ADOPT: Effect.ADOPT}.get(change.action, Effect.CHANGE)
         return Previewed(change, effect, stage, deferred=True)
     resource = prepared.resources[change.id] or await operator.discovery.find(change.api_version, change.id.kind)
     if resource is None:
@@ -129,6 +130,8 @@ async def _dry_run(
     if live is None:
         return Previewed(change, Effect.CREATE, stage)
     fields = _fields(key, live, answer.raw)
+    if change.action is Action.ADOPT:
+        return Previewed(change, Effect.ADOPT, stage, fields)
     return Previewed(change, Effect.CHANGE if fields else Effect.UNCHANGED, stage, fields)
 
 

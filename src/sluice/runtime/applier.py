@@ -10,14 +10,16 @@ from functools import partial
 import msgspec
 
 from sluice.core import codes
+from sluice.core.adoption import owner_mark
 from sluice.core.before_image import before_image
-from sluice.core.errors import ClusterError, NotReady, SluiceError
+from sluice.core.errors import ClusterError, NotReady, SluiceError, UserError
+from sluice.core.guard import refuse_adoption
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry
 from sluice.core.live import LiveManagers, LiveObject
 from sluice.core.managed_fields import MANAGER, created_by, take_over, take_over_patch
 from sluice.core.manifest import Manifest
-from sluice.core.plan import Action, Change
+from sluice.core.plan import Action, Change, Owner
 from sluice.core.problem import Problem
 from sluice.core.transaction_messages import Answered, Outcome
 from sluice.kube.client import Applied, KubeClient
@@ -85,6 +87,9 @@ class Applier:
         if raw is None:
             return placed(conflict, change)
         meta = msgspec.json.decode(raw, type=LiveObject).metadata
+        refused = refuse_adoption(change, Owner.of(meta.labels), owner_mark(meta))
+        if refused is not None:
+            return (refused,)
         seen = replace(
             change, action=Action.ADOPT, uid=meta.uid, resource_version=meta.resource_version, takes_over=True
         )
@@ -110,11 +115,14 @@ class Applier:
             self._owned.applied(change.id, answer.meta, steering_keys(manifest.body))
         meta = answer.meta
         ours = answer.created or ((sent > 1 or answer.answer_lost) and made_by_us(answer.raw))
+        found = not change.uid and not ours
+        if found and (refused := refuse_adoption(change, None, owner_mark(meta))) is not None:
+            raise UserError(refused)
         result = "created" if ours and not change.uid else "configured"
         if not answer.created and meta.resource_version == change.resource_version:
             result = "unchanged"
         entry = Entry(change.id, change.api_version, meta.uid, manifest.digest, version_of(meta))
-        return Outcome(change.id, result, entry, found=not change.uid and not ours)
+        return Outcome(change.id, result, entry, found=found)
 
     async def _request(self, change: Change) -> tuple[Callable[..., Awaitable[Applied]], Manifest]:
         manifest = change.manifest

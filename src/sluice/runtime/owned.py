@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import structlog
 
+from sluice.core.adoption import owner_mark
 from sluice.core.errors import AuthenticationFailed, ClusterError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.live import LiveMeta
@@ -38,6 +39,7 @@ def live_of(meta: LiveMeta) -> Live:
         owner=Owner.of(meta.labels),
         directives=Directives.of(meta.labels, meta.annotations),
         deleting=bool(meta.deletion_timestamp),
+        mark=owner_mark(meta),
     )
 
 

@@ -164,9 +164,12 @@ class Undoer:
             live = live_of(meta)
             if created.uid and created.uid != meta.uid:
                 return None  # ours is gone: this is another object of the same name
+            unsure = not created.uid and not await self._is_our_work(resource, key, meta.uid)
             if live.owner != sync:
+                if unsure:
+                    return None  # no apply of ours has reached it
                 return _kept(key, "it no longer carries our owner labels", "delete it by hand if nobody needs it")
-            if not created.uid and not await self._is_our_work(resource, key, meta.uid):
+            if unsure:
                 return _kept(key, "somebody else may have created it", "delete it by hand if nobody needs it")
             if key.group_kind == PVC:
                 return _kept(key, "it may hold data", "delete it by hand if nobody needs its data")

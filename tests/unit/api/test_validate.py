@@ -79,7 +79,6 @@ def test_a_spec_that_uses_everything_this_version_acts_on_is_fine() -> None:
         ({"sourceRef": {"kind": "Bucket", "name": "x"}}, "spec.sourceRef.kind"),
         ({"sourceRef": {"kind": "ExternalArtifact", "name": "x"}}, "spec.sourceRef.kind"),
         ({"drift": "Warn"}, "spec.drift"),
-        ({"adopt": "Never"}, "spec.adopt"),
     ],
 )
 def test_a_field_of_a_kustomization_that_is_not_acted_on_is_refused_by_name(spec: dict[str, Any], field: str) -> None:

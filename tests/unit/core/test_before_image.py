@@ -121,3 +121,19 @@ def test_the_image_holds_neither_status_nor_what_the_server_sets() -> None:
     assert "status" not in body
     assert set(body["metadata"]) == {"name", "namespace"}
     assert image.uid == "u1"
+
+
+def test_what_an_adoption_took_from_kubectl_and_git_does_not_have_comes_back_with_its_owner() -> None:
+    kubectl = manager("kubectl-client-side-apply", {"f:spec": {"f:image": {}, "f:args": {}}})
+    mine = manager(OURS, {"f:spec": {"f:image": {}}}, "Apply")
+    restored, _ = undo(an_object({"image": "1", "args": ["x"]}, kubectl), an_object({"image": "2"}, mine))
+    assert restored.body["spec"] == {"image": "1", "args": ["x"]}
+    assert restored.managers == [kubectl]
+
+
+def test_what_kubectl_itself_has_removed_since_stays_away() -> None:
+    kubectl = manager("kubectl-client-side-apply", {"f:spec": {"f:image": {}, "f:args": {}}})
+    since = manager("kubectl-client-side-apply", {"f:spec": {"f:image": {}}})
+    mine = manager(OURS, {"f:spec": {"f:image": {}}}, "Apply")
+    restored, _ = undo(an_object({"image": "1", "args": ["x"]}, kubectl), an_object({"image": "1"}, mine, since))
+    assert restored.body["spec"] == {"image": "1"}
