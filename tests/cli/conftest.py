@@ -13,9 +13,13 @@ from typing import Any
 
 import pytest
 
+import sluice
 from tests.operator_fixture import bench, crds, log_capture
 
 __all__ = ["bench", "crds", "log_capture"]
+
+# The command of this checkout, whichever one is installed.
+SOURCES = Path(sluice.__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Sluice:
             "HOME": str(self.home),
             "XDG_CACHE_HOME": str(self.home / "cache"),
             "PYTHONUTF8": "1",
+            "PYTHONPATH": str(SOURCES),
             "USER": "ada",
             **self.environment,
             **more,

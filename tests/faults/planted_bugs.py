@@ -37,9 +37,9 @@ def inventory_after_apply() -> None:
     """The intent is not made durable before the first write."""
     original = Executor._save
 
-    async def save(self: Executor, execution: Any, command: Any, epoch: int) -> None:
+    async def save(self: Executor, command: Any, run: Any, state: Any) -> None:
         if command.phase is not Phase.APPLYING:
-            await original(self, execution, command, epoch)
+            await original(self, command, run, state)
 
     plant(Executor, "_save", save)
 

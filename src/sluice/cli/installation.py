@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from sluice import settings
 from sluice.cli.cluster import Cluster
 from sluice.core import codes
+from sluice.core.errors import ClusterError
 from sluice.core.live import LiveMeta
 from sluice.core.problem import Problem
 from sluice.kube.lease import LEASES as LEASE_KIND
@@ -67,6 +69,19 @@ async def find_installations(cluster: Cluster) -> tuple[Installed, ...]:
 async def find_operator(cluster: Cluster) -> Installed | None:
     """Our own operator, or None."""
     return next((each for each in await find_installations(cluster) if each.is_ours), None)
+
+
+async def operator_namespace(cluster: Cluster) -> str:
+    """The operator's namespace, where its records are: as the environment says, else where its Deployment is."""
+    if named := settings.environment().get("RUNTIME_NAMESPACE"):
+        return named
+    try:
+        found = await find_operator(cluster)
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        found = None
+    return found.namespace if found is not None else settings.runtime_namespace()
 
 
 async def in_the_way(cluster: Cluster, namespace: str) -> tuple[Problem, ...]:

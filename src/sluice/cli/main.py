@@ -36,6 +36,7 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
     "Look": {
         "status": _Verb("sluice.cli.status:status", "One screen: problems first, then counts."),
         "get": _Verb("sluice.cli.get:get", "Tables of Kustomizations and sources."),
+        "history": _Verb("sluice.cli.history:history", "Revisions of an app: when, how it ended, what changed."),
     },
     "Try before you push": {
         "validate": _Verb("sluice.cli.validate:validate", "All problems of a folder; no cluster needed."),

@@ -17,7 +17,7 @@ from sluice.api.kustomization import Kustomization
 from sluice.cli.cluster import Cluster, open_cluster
 from sluice.cli.conflicts import refuse_together
 from sluice.cli.flags import usage
-from sluice.cli.installation import find_operator
+from sluice.cli.installation import operator_namespace
 from sluice.cli.kinds import GIT, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.local_source import local_source
@@ -25,7 +25,7 @@ from sluice.cli.lookup import find_views
 from sluice.cli.terminal import Terminal
 from sluice.core import codes
 from sluice.core.artifact import Artifact
-from sluice.core.errors import ClusterError, UserError
+from sluice.core.errors import UserError
 from sluice.core.git_url import is_commit
 from sluice.core.ids import ResourceId
 from sluice.core.problem import Problem
@@ -110,25 +110,12 @@ def _compared(wanted: Wanted) -> str:
 async def _operator(cluster: Cluster, wanted: Wanted) -> AsyncIterator[Operator]:
     """The operator's parts, with its records where we may read them."""
     chosen = Settings(
-        namespace=await _home(cluster),
+        namespace=await operator_namespace(cluster),
         storage=settings.cache_home() / "preview",
         git_allow_loopback=wanted.allow_loopback,
     )
     async with reading_operator(chosen, cluster.client) as operator:
         yield operator
-
-
-async def _home(cluster: Cluster) -> str:
-    """The operator's namespace, where its records are: as the environment says, else where its Deployment is."""
-    if named := settings.environment().get("RUNTIME_NAMESPACE"):
-        return named
-    try:
-        found = await find_operator(cluster)
-    except ClusterError as error:
-        if error.status != 403:
-            raise
-        found = None
-    return found.namespace if found is not None else settings.runtime_namespace()
 
 
 async def _sync(cluster: Cluster, name: str) -> Kustomization:

@@ -44,6 +44,7 @@ class View:
     path: str
     objects: int
     url: str
+    history: tuple[dict[str, Any], ...]
 
     @property
     def reference(self) -> str:
@@ -100,6 +101,7 @@ def view_of(kind: Kind, item: dict[str, Any]) -> View:
         path=spec.get("path", ""),
         objects=len(inventory),
         url=spec.get("url", ""),
+        history=tuple(status.get("history") or ()),
     )
 
 
@@ -137,8 +139,8 @@ def fields_of(view: View) -> dict[str, Any]:
         "ready": {"status": view.ready, "reason": view.reason, "message": view.message, "since": view.since},
         "cause": _cause(problems[0]) if problems else None,
         "problems": [_cause(problem) for problem in problems],
-        "revision": _revision(view.revision, view.url),
-        "attemptedRevision": _revision(view.attempted, view.url),
+        "revision": revision_fields(view.revision, view.url),
+        "attemptedRevision": revision_fields(view.attempted, view.url),
         "origin": _origin(problems[0].where) if problems and problems[0].where else None,
         "suspended": _suspended(view) if view.suspended else None,
         "source": view.source or None,
@@ -161,7 +163,8 @@ def _cause(problem: ToldProblem) -> dict[str, Any]:
     }
 
 
-def _revision(text: str, url: str) -> dict[str, Any] | None:
+def revision_fields(text: str, url: str) -> dict[str, Any] | None:
+    """A revision in the output contract's form; None for what is none."""
     try:
         revision = Revision.parse(text)
     except ValueError:

@@ -70,7 +70,10 @@ class BlobReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A fetched tree. `digest` (`sha256:…`) and `size` are of the stored tarball, `path` is relative to the store."""
+    """A fetched tree. `digest` (`sha256:…`) and `size` are of the stored tarball, `path` is relative to the store.
+
+    `author` and `subject` are the commit's, made printable: text to show, not to trust.
+    """
 
     source: ResourceId
     revision: Revision
@@ -80,3 +83,5 @@ class Artifact:
     fetched_at: str
     tree: FileTree
     blobs: BlobReader
+    author: str = ""
+    subject: str = ""

@@ -32,6 +32,8 @@ PROGRESSING_WITH_RETRY = "ProgressingWithRetry"
 RECONCILIATION_SUCCEEDED = "ReconciliationSucceeded"
 DEPENDENCY_NOT_READY = "DependencyNotReady"
 SUSPENDED = "Suspended"
+UNDONE = "Undone"
+UNDO_FAILED = "UndoFailed"
 NEW_REVISION = "NewRevision"
 
 Status = Literal["True", "False", "Unknown"]

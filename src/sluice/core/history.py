@@ -1,13 +1,23 @@
-"""The last few outcomes of a sync, as `status.history` shows them."""
+"""The last few outcomes of a sync: as `status.history` shows them, and as the record keeps them to go back to."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
 
+from sluice.core.condition import RECONCILIATION_SUCCEEDED
+
+if TYPE_CHECKING:
+    from sluice.core.transaction_messages import Outcome
+
 MAX_SNAPSHOTS = 5
+# The record keeps this many transactions, and so many that succeeded, however many have failed since.
+MAX_PAST = 10
+MIN_SUCCEEDED = 3
 
 
 def _time(sentence: str) -> Meta:
@@ -45,3 +55,74 @@ def record_attempt(history: tuple[Snapshot, ...], attempt: Snapshot) -> tuple[Sn
 
 def _key(snapshot: Snapshot) -> tuple[str, str]:
     return snapshot.digest, snapshot.lastReconciledStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many objects a transaction created, changed and deleted."""
+
+    created: int = 0
+    changed: int = 0
+    deleted: int = 0
+
+    @staticmethod
+    def of(outcomes: Iterable[Outcome]) -> Counts:
+        """Count them; an object that is being deleted counts as deleted."""
+        results = [outcome.result for outcome in outcomes]
+        return Counts(
+            results.count("created"), results.count("configured"), results.count("deleted") + results.count("deleting")
+        )
+
+    @staticmethod
+    def of_metadata(metadata: dict[str, str]) -> Counts:
+        """Read them from a snapshot; what somebody else wrote there counts as 0."""
+        texts = [metadata.get(name, "") for name in _COUNTED]
+        return Counts(*(int(text) if text.isdecimal() and len(text) < 10 else 0 for text in texts))
+
+    def metadata(self) -> dict[str, str]:
+        """The form in which a snapshot has them: only those that are not 0."""
+        numbers = (self.created, self.changed, self.deleted)
+        return {name: str(number) for name, number in zip(_COUNTED, numbers, strict=True) if number}
+
+
+_COUNTED = ("created", "changed", "deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One transaction that ended: `outcome` is a condition's reason, `ended` an RFC 3339 time or empty.
+
+    `author` and `subject` are of the commit, as its writer chose them: text to show, not to trust.
+    """
+
+    revision: str
+    digest: str = ""
+    outcome: str = RECONCILIATION_SUCCEEDED
+    ended: str = ""
+    seconds: float = 0.0
+    counts: Counts = Counts()
+    author: str = ""
+    subject: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """True when the revision took effect wholly."""
+        return self.outcome == RECONCILIATION_SUCCEEDED
+
+
+def remember(past: tuple[Past, ...], ended: Past) -> tuple[Past, ...]:
+    """Put `ended` in front. A correction of drift, which repeats the newest one, is not told again.
+
+    The newest ten are kept, and the newest three that succeeded: failures push no way back out.
+    """
+    if past and (past[0].revision, past[0].outcome) == (ended.revision, ended.outcome):
+        if past[0].digest == ended.digest:
+            return past
+        past = past[1:] if not past[0].digest else past  # an older version's record knew the revision only
+    kept: list[Past] = []
+    succeeded = 0
+    for index, each in enumerate((ended, *past)):
+        succeeded += each.succeeded
+        if index < MAX_PAST or (each.succeeded and succeeded <= MIN_SUCCEEDED):
+            kept.append(each)
+    return tuple(kept)

@@ -1,18 +1,21 @@
 """The durable record of one sync: its inventory with UIDs, how far its last transaction came, and the way back.
 
-Written before the first write of a transaction and at its end. Format 2: a zlib-compressed JSON object
+Written before the first write of a transaction and at its end. Format 3: a zlib-compressed JSON object
 
-    {"format": 2, "owner": "shop/web", "epoch": 7, "phase": "Applying", "revision": "main@sha1:…",
+    {"format": 3, "owner": "shop/web", "epoch": 7, "phase": "Applying", "revision": "main@sha1:…",
      "entries": [["<group>", "<kind>", "<namespace>", "<name>", "<apiVersion>", "<uid>", "<digest, base64>",
                   "<version>"], …],
      "target": {"entries": […], "images": [["<group>", "<kind>", "<namespace>", "<name>", "<apiVersion>", "<uid>",
                 "<body, JSON>", "<managedFields, JSON>"], …]},
      "failed": {"inputs": "<digest>",
                 "problems": [["<code>", "<title>", <id or null>, "<place>", "<cause>", "<fix>"], …],
-                "answered": ["<request>", …]}}
+                "answered": ["<request>", …]},
+     "history": [["<revision>", "<digest>", "<outcome>", "<ended>", <seconds>, <created>, <changed>, <deleted>,
+                  "<author>", "<subject>"], …]}
 
 `target` is there from the first write until commit or the end of an undo; `failed` names what is not to be tried
-again. Format 1 had neither, and reads as a record without them. The id stands in its parts: Flux's text form can't
+again; `history` tells the last transactions, newest first. Format 1 had none of these, format 2 no `history`: where
+its last transaction was committed, that is read as the history. The id stands in its parts: Flux's text form can't
 tell a colon in a name from two underscores. A reader refuses a format it does not know instead of guessing: an
 inventory read wrongly deletes the wrong things.
 """
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import sys
 import zlib
 from dataclasses import dataclass
 
@@ -29,6 +33,7 @@ import msgspec
 from sluice.core import codes
 from sluice.core.before_image import BeforeImage
 from sluice.core.errors import StateError
+from sluice.core.history import Counts, Past
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.problem import Code, Origin, Problem
@@ -37,8 +42,8 @@ from sluice.core.transaction_messages import (
     UndoTarget,
 )
 
-FORMAT = 2
-READABLE = (1, 2)
+FORMAT = 3
+READABLE = (1, 2, 3)
 MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -65,8 +70,10 @@ class Record:
     inventory: Inventory
     target: UndoTarget | None = None
     failed: FailedRevision | None = None
+    history: tuple[Past, ...] = ()
 
 
+_StoredPast = tuple[str, str, str, str, float, int, int, int, str, str]
 _StoredEntry = tuple[str, str, str, str, str, str, str, str]
 
 
@@ -90,6 +97,7 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     entries: list[_StoredEntry]
     target: _StoredTarget | None = None
     failed: _StoredFailure | None = None
+    history: list[_StoredPast] = []
 
 
 def encode_record(record: Record) -> bytes:
@@ -103,6 +111,7 @@ def encode_record(record: Record) -> bytes:
         [_stored_entry(e) for e in record.inventory],
         _stored_target(record.target) if record.target is not None else None,
         _stored_failure(record.failed) if record.failed is not None else None,
+        [_stored_past(past) for past in record.history],
     )
     return zlib.compress(msgspec.json.encode(stored), 3)
 
@@ -129,6 +138,7 @@ def decode_record(data: bytes) -> Record:
             Inventory(map(_entry, stored.entries)),
             _target(stored.target) if stored.target is not None else None,
             _failure(stored.failed) if stored.failed is not None else None,
+            _history(stored),
         )
     except (zlib.error, msgspec.DecodeError, ValueError, binascii.Error) as error:
         raise _unreadable(str(error)) from error
@@ -162,6 +172,25 @@ def _target(stored: _StoredTarget) -> UndoTarget:
         identity = ResourceId(*parts)
         images[identity] = BeforeImage(identity, api_version, uid, body.encode(), managers.encode())
     return UndoTarget(Inventory(map(_entry, stored.entries)), images)
+
+
+def _stored_past(past: Past) -> _StoredPast:
+    counts = past.counts
+    numbers = past.seconds, counts.created, counts.changed, counts.deleted
+    return past.revision, past.digest, past.outcome, past.ended, *numbers, past.author, past.subject
+
+
+def _history(stored: _Stored) -> tuple[Past, ...]:
+    if stored.format < 3:
+        return (Past(stored.revision),) if stored.phase == Phase.DONE else ()
+    # One commit is in the history of every sync that reads its repository: its texts are kept once.
+    return tuple(
+        Past(
+            sys.intern(revision), digest, sys.intern(outcome), ended, seconds, Counts(*counts), *map(sys.intern, texts)
+        )
+        for revision, digest, outcome, ended, seconds, *counts, author, subject in stored.history
+        for texts in ((author, subject),)
+    )
 
 
 def _stored_failure(failed: FailedRevision) -> _StoredFailure:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sluice.core import codes
+from sluice.core import codes, condition
 from sluice.core.before_image import BeforeImage
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
@@ -76,6 +76,17 @@ class Transaction:
     def total(self) -> int:
         """How many objects will be sent or deleted."""
         return self.plan.writes
+
+    @property
+    def reason(self) -> str:
+        """How it ended, as the reason of the Ready condition."""
+        if self.undo_problems:
+            return condition.UNDO_FAILED
+        if self.undone:
+            return condition.UNDONE
+        if self.problems:
+            return {Phase.WAITING: "HealthCheckFailed", None: "PruneFailed"}.get(self.failed_in, "ReconciliationFailed")
+        return condition.RECONCILIATION_SUCCEEDED
 
 
 def begin(

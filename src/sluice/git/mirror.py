@@ -115,7 +115,7 @@ class Mirror:
         return sparse_tree(tree, sparse)
 
     async def commit_info(self, commit: str) -> CommitInfo:
-        """Author, time and subject of a fetched commit, as its writer chose them: text to show, not to trust."""
+        """Author, time and subject of a fetched commit: its writer chose them, made printable; not to be trusted."""
         return await self._repo.commit_info(commit)
 
     async def changed(self, old: str, new: str) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sluice.core.codes import SOURCE_MISSING
 from sluice.core.errors import StateError
-from sluice.core.problem import Problem, clip
+from sluice.core.problem import Problem, clip, printable
 from sluice.git.limits import GitLimits
 from sluice.git.process import GitOutput, RunLimits, base_env, run_git
 from sluice.git.session import write_config
@@ -98,7 +98,7 @@ class BareRepository:
         """Author, time and subject of a commit."""
         output = await self.run("show", "-s", "--no-mailmap", "--format=%an%x00%ae%x00%aI%x00%s", commit)
         fields = self.checked(output, commit).decode("utf-8", "replace").rstrip("\n").split("\0")
-        author, email, time, subject = (clip(field, 200) for field in (*fields, "", "", "", "")[:4])
+        author, email, time, subject = (clip(printable(field), 200) for field in (*fields, "", "", "", "")[:4])
         return CommitInfo(author, email, time, subject)
 
     async def committed_at(self, commit: str) -> int:

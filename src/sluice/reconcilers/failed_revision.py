@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 
 from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization
+from sluice.core.condition import UNDO_FAILED, UNDONE
 from sluice.core.errors import ClusterError
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
 from sluice.core.transaction_messages import OnFailure, Phase
-from sluice.reconcilers.kustomization_report import UNDO_FAILED, UNDONE, Turnout, is_outage
+from sluice.reconcilers.kustomization_report import Turnout, is_outage
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 from sluice.reconcilers.sync_facts import source_of

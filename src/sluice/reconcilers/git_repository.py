@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from sluice.core.git_url import GitUrl, parse_url
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.ignore import filter_tree, ignore_files
 from sluice.core.include import CombinedBlobs, merge_include
-from sluice.core.problem import Problem
+from sluice.core.problem import Problem, clip
 from sluice.core.revision import Revision
 from sluice.core.schedule import backoff, next_interval
 from sluice.core.timestamp import rfc3339
@@ -147,6 +147,27 @@ class GitRepositoryReconciler:
         resolved: ResolvedRef,
         includes: tuple[tuple[Include, Artifact], ...],
     ) -> Artifact:
+        tree, blobs, warnings = await self._tree(source, mirror, resolved, includes)
+        identity = source_id(source.metadata.key)
+        known = source.status.artifact
+        artifact = None
+        if known is not None and known.revision == str(resolved.revision):
+            artifact = await self._op.store.find(
+                identity, resolved.revision, tree, blobs, digest=known.digest, fetched_at=known.lastUpdateTime
+            )
+        if artifact is None:
+            artifact = await self._op.store.put(identity, resolved.revision, tree, blobs, now=self._op.now())
+            for warning in warnings[:MOST_WARNINGS]:
+                self._op.git_events.record(subject_of(source), "Warning", warning.code.name, str(warning))
+        return await _told(artifact, mirror)
+
+    async def _tree(
+        self,
+        source: GitRepository,
+        mirror: Mirror,
+        resolved: ResolvedRef,
+        includes: tuple[tuple[Include, Artifact], ...],
+    ) -> tuple[FileTree, BlobReader, tuple[Problem, ...]]:
         spec = source.spec
         tree = await mirror.tree(resolved.commit, submodules=spec.recurseSubmodules, sparse=spec.sparseCheckout)
         blobs: BlobReader = mirror.blobs
@@ -166,18 +187,7 @@ class GitRepositoryReconciler:
                     fix="correct spec.ignore, spec.sparseCheckout or .sourceignore",
                 )
             )
-        identity = source_id(source.metadata.key)
-        known = source.status.artifact
-        if known is not None and known.revision == str(resolved.revision):
-            found = await self._op.store.find(
-                identity, resolved.revision, tree, blobs, digest=known.digest, fetched_at=known.lastUpdateTime
-            )
-            if found is not None:
-                return found
-        artifact = await self._op.store.put(identity, resolved.revision, tree, blobs, now=self._op.now())
-        for warning in (*warnings, *case_collisions(tree, resolved.revision.hex))[:MOST_WARNINGS]:
-            self._op.git_events.record(subject_of(source), "Warning", warning.code.name, str(warning))
-        return artifact
+        return tree, blobs, (*warnings, *case_collisions(tree, resolved.revision.hex))
 
     async def _restore(self, source: GitRepository, memory: _Memory) -> None:
         """A suspended source keeps its artifact over a restart when the mirror still has the commit."""
@@ -314,6 +324,12 @@ class GitRepositoryReconciler:
 
 async def _with_content(entries: Sequence[FileEntry], blobs: BlobReader) -> list[tuple[FileEntry, bytes]]:
     return list(zip(entries, await blobs.read(entries), strict=True))
+
+
+async def _told(artifact: Artifact, mirror: Mirror) -> Artifact:
+    """With who wrote the commit and what its first line says."""
+    info = await mirror.commit_info(artifact.revision.hex)
+    return replace(artifact, author=clip(info.author, 60), subject=clip(info.subject, 120))
 
 
 async def _filtered(source: GitRepository, tree: FileTree, blobs: BlobReader) -> FileTree:

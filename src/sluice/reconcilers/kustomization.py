@@ -28,7 +28,7 @@ from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
-from sluice.reconcilers.kustomization_report import UNDO_FAILED, Turnout, event_message, of_transaction, status_of
+from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner
@@ -162,6 +162,9 @@ class KustomizationReconciler:
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,
             requests=lambda: requests_of(self._op, sync),
+            digest=prepared.rendered.digest,
+            author=artifact.author,
+            subject=artifact.subject,
         )
         suspects = frozenset(self._memory_of(sync).suspects)
         record = self._op.records.get(str(owner))
@@ -177,7 +180,8 @@ class KustomizationReconciler:
         rendered = prepared.rendered
         turnout = of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
         # What an earlier attempt left behind may be what this one was refused for: that is tried again.
-        return replace(turnout, stalled=turnout.stalled and (whole or ended.undone))
+        again = turnout.stalled and (whole or ended.undone)
+        return replace(turnout, stalled=again, author=artifact.author, subject=artifact.subject)
 
     def _artifact(self, sync: Kustomization) -> Artifact:
         source = source_of(sync)
@@ -319,7 +323,7 @@ class KustomizationReconciler:
         if turnout.stalled:
             return None
         memory = self._memory_of(sync)
-        memory.undo_failures = memory.undo_failures + 1 if turnout.reason == UNDO_FAILED else 0
+        memory.undo_failures = memory.undo_failures + 1 if turnout.reason == condition.UNDO_FAILED else 0
         if memory.undo_failures:
             return backoff(memory.undo_failures)
         if turnout.succeeded:

@@ -11,7 +11,7 @@ from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization, Snapshot
 from sluice.core import codes, condition
 from sluice.core.duration import format_duration
-from sluice.core.history import record_attempt
+from sluice.core.history import Counts, record_attempt
 from sluice.core.inventory import Inventory
 from sluice.core.problem import Problem, summarize
 from sluice.core.timestamp import rfc3339
@@ -54,15 +54,13 @@ class Turnout:
     warnings: tuple[Problem, ...] = ()
     gated: bool = False
     unhealthy: bool = False
+    author: str = ""
+    subject: str = ""
 
     @property
     def succeeded(self) -> bool:
         """True when the revision is applied wholly."""
         return not self.problems
-
-
-UNDONE = "Undone"
-UNDO_FAILED = "UndoFailed"
 
 
 def is_outage(problems: tuple[Problem, ...]) -> bool:
@@ -74,19 +72,16 @@ def of_transaction(
     ended: Transaction, revision: str, digest: str, warnings: tuple[Problem, ...], *, gated: bool
 ) -> Turnout:
     """The turnout of a transaction that has ended."""
-    reason = condition.RECONCILIATION_SUCCEEDED
     problems = ended.problems
     stalled = bool(problems) and not ended.wrote and all(p.code in USER_CODES for p in problems)
     if ended.undo_problems:
-        reason, problems = UNDO_FAILED, (*problems, *ended.undo_problems)
+        problems = (*problems, *ended.undo_problems)
     elif ended.undone:
-        reason, problems, stalled = UNDONE, (*problems, *ended.kept), not is_outage(problems)
-    elif problems:
-        reason = {Phase.WAITING: "HealthCheckFailed", None: "PruneFailed"}.get(ended.failed_in, "ReconciliationFailed")
+        problems, stalled = (*problems, *ended.kept), not is_outage(problems)
     return Turnout(
         revision,
         problems,
-        reason,
+        ended.reason,
         stalled=stalled,
         digest=digest,
         inventory=ended.inventory,
@@ -121,7 +116,7 @@ def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: dat
 
 def _failure_message(sync: Kustomization, turnout: Turnout) -> str:
     text = summarize(turnout.problems)
-    if turnout.reason != UNDONE:
+    if turnout.reason != condition.UNDONE:
         return text
     back = sync.status.lastAppliedRevision
     return f"{text}\nUndone: the cluster is as it was" + (f" at {back}" if back else " before the first revision")
@@ -157,7 +152,11 @@ def _history(sync: Kustomization, turnout: Turnout, started: datetime, now: date
         lastReconciledDuration=format_duration(round((now - started).total_seconds(), 3)),
         lastReconciledStatus=turnout.reason,
         totalReconciliations=1,
-        metadata={"revision": turnout.revision},
+        metadata={
+            "revision": turnout.revision,
+            **{name: text for name in ("author", "subject") if (text := getattr(turnout, name))},
+            **Counts.of(turnout.outcomes).metadata(),
+        },
     )
     return record_attempt(sync.status.history, attempt)
 

@@ -7,11 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sluice.core import codes
 from sluice.core.errors import SluiceError
 from sluice.core.health import needs_watch
+from sluice.core.history import Counts, Past, remember
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.order import CRD
@@ -19,6 +21,7 @@ from sluice.core.plan import Action, Change, Owner, Plan
 from sluice.core.problem import Problem
 from sluice.core.record import FailedRevision, Record
 from sluice.core.steps import Deferral
+from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction, begin, resume_undo, step
 from sluice.core.transaction_messages import (
     Apply,
@@ -82,6 +85,9 @@ class Execution:
     on_failure: OnFailure = OnFailure.STOP
     inputs: str = ""
     requests: Callable[[], Awaitable[frozenset[str]]] = _no_requests
+    digest: str = ""
+    author: str = ""
+    subject: str = ""
 
 
 @dataclass(slots=True)
@@ -90,6 +96,7 @@ class _Run:
 
     execution: Execution
     epoch: int
+    started: float
     deadline: float
     recreate: set[ResourceId] = field(default_factory=set)
 
@@ -130,18 +137,19 @@ class Executor:
         return await self._drive(state, command, execution, record.epoch)
 
     async def _drive(self, state: Transaction, command: Command, execution: Execution, epoch: int) -> Transaction:
-        run = _Run(execution, epoch, time.monotonic() + execution.timeout)
+        started = time.monotonic()
+        run = _Run(execution, epoch, started, started + execution.timeout)
         following: Command | None = command
         while following is not None:
             try:
-                event = await self._execute(following, run)
+                event = await self._execute(following, run, state)
             except Superseded:
-                await self._save(execution, SaveRecord(Phase.APPLYING, _unconfirmed(state), state.target), epoch)
+                await self._save(SaveRecord(Phase.APPLYING, _unconfirmed(state), state.target), run, state)
                 raise
             state, following = step(state, event)
         return state
 
-    async def _execute(self, command: Command, run: _Run) -> Event:
+    async def _execute(self, command: Command, run: _Run, state: Transaction) -> Event:
         execution = run.execution
         match command:
             case Validate(changes):
@@ -150,7 +158,7 @@ class Executor:
             case TakeImages(changes):
                 return await self._undoer.take_images(changes)
             case SaveRecord():
-                await self._save(execution, command, run.epoch)
+                await self._save(command, run, state)
                 return Recorded()
             case Apply(changes):
                 await execution.progress(f"Applying {len(changes)} objects")
@@ -169,9 +177,9 @@ class Executor:
                 await execution.progress(f"Undoing changes to {len(command.order)} objects")
                 return await self._undoer.undo(command, execution.sync)
 
-    async def _save(self, execution: Execution, save: SaveRecord, epoch: int) -> None:
+    async def _save(self, save: SaveRecord, run: _Run, state: Transaction) -> None:
         """Make the record durable; a transaction that changed nothing has nothing to record."""
-        owner = str(execution.sync)
+        execution, owner = run.execution, str(run.execution.sync)
         stored = self._records.get(owner)
         before = stored.inventory if stored is not None else Inventory()
         settled = stored is None or (stored.phase is Phase.DONE and stored.failed is None)
@@ -180,8 +188,11 @@ class Executor:
         failed = None
         if save.problems:
             failed = FailedRevision(execution.inputs, save.problems, await execution.requests())
+        history = stored.history if stored is not None else ()
+        if save.phase in {Phase.DONE, Phase.FAILED}:
+            history = remember(history, _past(run, state))
         await self._records.save(
-            Record(owner, epoch, save.phase, execution.revision, save.inventory, save.target, failed)
+            Record(owner, run.epoch, save.phase, execution.revision, save.inventory, save.target, failed, history)
         )
 
     async def _await_health(
@@ -224,6 +235,20 @@ def _kept_before(record: Record | None) -> tuple[Problem, ...]:
 def _unconfirmed(state: Transaction) -> Inventory:
     """What a superseded transaction knows of its objects, to be sent again by the next: who they are, but no digest."""
     return Inventory(replace(e, digest=b"") if e.id in state.outcomes else e for e in state.inventory)
+
+
+def _past(run: _Run, state: Transaction) -> Past:
+    execution = run.execution
+    return Past(
+        execution.revision,
+        execution.digest,
+        state.reason,
+        rfc3339(datetime.now(UTC)),
+        round(time.monotonic() - run.started, 3),
+        Counts.of(state.outcomes.values()),
+        execution.author,
+        execution.subject,
+    )
 
 
 async def _found(waiting: Awaitable[tuple[Problem, ...]]) -> tuple[Problem, ...]:

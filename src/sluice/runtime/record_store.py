@@ -73,8 +73,11 @@ class RecordStore:
 
     async def look_again(self, owner: str) -> None:
         """Read the record of `owner` once more if it could not be read: somebody may have restored or deleted it."""
-        if owner not in self._broken:
-            return
+        if owner in self._broken:
+            await self.read(owner)
+
+    async def read(self, owner: str) -> None:
+        """Read the record of `owner` from the cluster, whatever is known of it."""
         raw = await self._client.get(SECRETS, self._namespace, _name(owner))
         if raw is not None:
             await self._take(owner, msgspec.json.decode(raw, type=_Secret))

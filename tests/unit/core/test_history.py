@@ -1,9 +1,11 @@
-"""status.history."""
+"""status.history, and the history that the record keeps."""
+
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.core.history import Snapshot, record_attempt
+from sluice.core.history import MAX_PAST, MIN_SUCCEEDED, Counts, Past, Snapshot, record_attempt, remember
 
 
 def attempt(digest: str, status: str, time: str, total: int = 1) -> Snapshot:
@@ -40,3 +42,40 @@ def test_at_most_five_lines_are_kept_and_none_twice(runs: list[tuple[str, str]])
         assert (history[0].digest, history[0].lastReconciledStatus) == (digest, status)
     keys = [(s.digest, s.lastReconciledStatus) for s in history]
     assert len(keys) == len(set(keys)) <= 5
+
+
+def ended(number: int, outcome: str = "ReconciliationSucceeded", digest: str = "") -> Past:
+    return Past(f"main@sha1:{number}", digest or f"d{number}", outcome)
+
+
+def test_failures_push_no_way_back_out() -> None:
+    past: tuple[Past, ...] = ()
+    for number in range(5):
+        past = remember(past, ended(number))
+    for number in range(100, 200):
+        past = remember(past, ended(number, "Undone"))
+    assert len(past) == MAX_PAST + MIN_SUCCEEDED
+    assert [p.revision for p in past if p.succeeded] == [f"main@sha1:{n}" for n in (4, 3, 2)]
+
+
+def test_the_transactions_kept_are_bounded_and_the_newest() -> None:
+    past: tuple[Past, ...] = ()
+    for number in range(100):
+        past = remember(past, ended(number))
+    assert [p.revision for p in past] == [f"main@sha1:{n}" for n in range(99, 99 - MAX_PAST, -1)]
+
+
+def test_a_correction_of_drift_is_no_history_and_a_return_is() -> None:
+    first, second = ended(1), ended(2)
+    past = remember((), first)
+    assert remember(past, replace(first, ended="later", counts=Counts(changed=1))) == past
+    assert remember(remember(past, second), first) == (first, second, first)
+
+
+def test_what_an_older_version_knew_of_the_present_revision_is_completed() -> None:
+    assert remember((Past("main@sha1:1"),), ended(1)) == (ended(1),)
+
+
+def test_what_changed_is_read_back_from_a_snapshot() -> None:
+    assert Counts.of_metadata(Counts(1, 0, 3).metadata()) == Counts(1, 0, 3)
+    assert Counts.of_metadata({"created": "-1", "changed": "many", "deleted": "9" * 5000}) == Counts()

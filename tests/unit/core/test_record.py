@@ -13,6 +13,7 @@ import pytest
 from sluice.core import codes
 from sluice.core.before_image import BeforeImage
 from sluice.core.errors import StateError
+from sluice.core.history import Past
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.problem import Origin, Problem
@@ -54,7 +55,7 @@ BROKEN = [
     ("something follows it", encode_record(RECORD) + b"x"),
     ("it is no JSON", zlib.compress(b"hello")),
     ("it is another JSON", zlib.compress(b"[]")),
-    ("it is of a later format", stored(format=3)),
+    ("it is of a later format", stored(format=4)),
     ("its phase is unknown", stored(phase="Guessing")),
     ("an entry lacks parts", stored(entries=[["a"]])),
     ("an entry's digest is no base64", stored(entries=[["", "ConfigMap", "shop", "a", "v1", "u", "?", ""]])),
@@ -109,3 +110,9 @@ def test_a_record_of_format_1_reads_as_one_without_a_way_back() -> None:
     record = decode_record(stored(format=1))
     assert record.target is None
     assert record.failed is None
+
+
+def test_a_record_of_format_2_has_the_revision_it_committed_for_a_history() -> None:
+    assert decode_record(stored(format=2, phase="Done")).history == (Past("main@sha1:0123"),)
+    assert decode_record(stored(format=2, phase="Applying")).history == ()
+    assert decode_record(stored(format=3, phase="Done")).history == ()
