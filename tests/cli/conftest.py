@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-import sluice
+from sluice import __file__ as package
 from tests.operator_fixture import bench, crds, log_capture
 
 __all__ = ["bench", "crds", "log_capture"]
 
 # The command of this checkout, whichever one is installed.
-SOURCES = Path(sluice.__file__).parent.parent
+SOURCES = Path(package).parent.parent
 
 
 @dataclass(frozen=True)

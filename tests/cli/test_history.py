@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from sluice.cli.past import merged
 from sluice.core.history import Counts, Past
 from tests.cli.conftest import Sluice
-from tests.operator_fixture import Bench, Sync, config_map
+from tests.operator_fixture import REQUESTED_AT, Bench, Sync, condition, config_map, deployment
 
 pytestmark = pytest.mark.cluster
 
@@ -120,3 +121,212 @@ def test_status_and_record_are_told_as_one() -> None:
     recorded = (Past("r3", "d", ended="3", counts=Counts(1)), Past("r1", ended=""))
     told = (Past("r3", "d", ended="3"), Past("r2", "e", "BuildFailed", "2"), Past("r1", "f", ended="1"))
     assert merged(told, recorded) == (recorded[0], told[1], told[2])
+
+
+# --- rollback ---------------------------------------------------------------------------------------------------------
+
+
+def short(revision: str) -> str:
+    return f"main@{revision[-40:][:8]}"
+
+
+def two_revisions(sync: Sync) -> tuple[str, str]:
+    """The sync at its second revision, which changes a and adds b."""
+    first = sync.status["lastAppliedRevision"]
+    second = sync.push({"a.yaml": config_map("a", "2"), "b.yaml": config_map("b")}, "Bump a and add b")
+    sync.wait_ready(second)
+    return first, second
+
+
+def test_rollback_goes_to_the_revision_before_and_says_that_git_says_otherwise(cli: Sluice, sync: Sync) -> None:
+    first, second = two_revisions(sync)
+    before = sync.config("a")["metadata"]["uid"]
+    ran = cli("rollback", sync.name)
+    assert ran.code == 0, ran.err
+    assert sync.config("a")["data"]["key"] == "1"
+    assert sync.config("a")["metadata"]["uid"] == before
+    assert sync.live("configmaps", "b") is None, "what the earlier revision has not is pruned"
+    assert f"is rolled back to {short(first)}" in ran.out
+    assert f"git still says {short(second)}" in ran.err
+    found = sync.get()
+    assert condition(found, "Ready")["status"] == "True"
+    assert sync.message == f"Rolled back to {first}; git's head is {second}"
+    assert found["status"]["lastAppliedRevision"] == first, "what flux shows is what is there"
+    assert [each["current"] for each in items(cli, sync)][:2] == [True, False]
+    shown = cli("status")
+    assert shown.code == 0
+    assert f"Rolled back to {first}" in shown.out
+    assert "(by ada)" in shown.out
+
+
+def test_a_rollback_holds_over_turns_and_restarts_and_asks_nothing_while_it_does(
+    cli: Sluice, bench: Bench, sync: Sync
+) -> None:
+    first, _ = two_revisions(sync)
+    assert cli("rollback", sync.name).code == 0
+    audit = bench.audit()
+    sync.reconcile()
+    ours = [w for w in audit.requests(bench.agent) if sync.name in w.path or sync.target in w.path]
+    assert {w.path.rpartition("/")[2] for w in ours} <= {"status"}, ours
+    bench.operator.restart()
+    sync.reconcile()
+    assert sync.status["lastAppliedRevision"] == first
+    assert sync.config("a")["data"]["key"] == "1"
+
+
+def test_drift_from_a_rolled_back_revision_is_set_right(cli: Sluice, bench: Bench, sync: Sync) -> None:
+    two_revisions(sync)
+    assert cli("rollback", sync.name).code == 0
+    bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "by hand"}})
+    sync.wait("drift corrected", lambda _: sync.config("a")["data"]["key"] == "1")
+
+
+def test_the_next_commit_ends_a_rollback_for_good(cli: Sluice, sync: Sync) -> None:
+    two_revisions(sync)
+    assert cli("rollback", sync.name).code == 0
+    third = sync.push({"a.yaml": config_map("a", "3")})
+    found = sync.wait_ready(third)
+    assert sync.config("a")["data"]["key"] == "3"
+    assert not [name for name in found["metadata"]["annotations"] if "rollback" in name]
+
+
+def test_the_command_that_is_shown_makes_git_say_the_same(cli: Sluice, sync: Sync) -> None:
+    two_revisions(sync)
+    ran = cli("rollback", sync.name)
+    command = ran.err.rpartition("in a checkout: ")[2].strip()
+    sync.repo.git("config", "push.default", "current")
+    subprocess.run(["sh", "-ec", command], cwd=sync.repo.path, env=sync.repo.env, check=True, capture_output=True)
+    sync.request(sync.source_path)
+    sync.wait_ready(f"main@sha1:{sync.repo.head()}")
+    assert sync.config("a")["data"]["key"] == "1"
+    assert sync.live("configmaps", "b") is None
+
+
+def test_resume_takes_a_rollback_back(cli: Sluice, sync: Sync) -> None:
+    _, second = two_revisions(sync)
+    assert cli("rollback", sync.name).code == 0
+    assert cli("resume", "ks", sync.name).code == 0
+    assert sync.config("a")["data"]["key"] == "2"
+    assert sync.status["lastAppliedRevision"] == second
+
+
+def test_a_rollback_can_go_further_back_from_a_rollback(cli: Sluice, sync: Sync) -> None:
+    first, second = two_revisions(sync)
+    third = sync.push({"a.yaml": config_map("a", "3")})
+    sync.wait_ready(third)
+    assert cli("rollback", sync.name).code == 0
+    assert sync.status["lastAppliedRevision"] == second
+    assert cli("rollback", sync.name).code == 0
+    assert sync.message == f"Rolled back to {first}; git's head is {third}"
+    assert (
+        cli("rollback", sync.name, "--to", second[-40:][:10], "-o", "json").json["items"][0]["rolledBack"]["by"]
+        == "ada"
+    )
+    assert sync.status["lastAppliedRevision"] == second
+
+
+def test_after_a_revision_that_failed_a_rollback_settles_the_one_that_is_there(cli: Sluice, sync: Sync) -> None:
+    first = sync.status["lastAppliedRevision"]
+    second = sync.push({"c.yaml": bad("c"), "a.yaml": config_map("a", "2")})
+    sync.wait_failed(second)
+    assert cli("rollback", sync.name).code == 0
+    assert sync.message == f"Rolled back to {first}; git's head is {second}"
+
+
+@pytest.mark.parametrize(
+    ("to", "says"),
+    [("main@sha1:" + "0" * 40, "never was at it"), ("deadbeef", "never was at it"), ("\x1b[2J", "never was at it")],
+)
+def test_a_revision_that_was_never_applied_is_refused_and_nothing_is_written(
+    cli: Sluice, sync: Sync, bench: Bench, to: str, says: str
+) -> None:
+    audit = bench.audit()
+    ran = cli("rollback", sync.name, "--to", to)
+    assert ran.code == 3
+    assert "E350" in ran.err
+    assert says in ran.err
+    assert "\x1b" not in ran.err
+    assert not sync.writes(audit)
+    assert not [name for name in sync.get()["metadata"].get("annotations", {}) if "rollback" in name]
+
+
+def test_a_failed_revision_and_the_first_one_are_refused_with_the_reason(cli: Sluice, sync: Sync) -> None:
+    ran = cli("rollback", sync.name)
+    assert ran.code == 3
+    assert "no earlier revision" in ran.err
+    failed = sync.push({"c.yaml": bad("c")})
+    sync.wait_failed(failed)
+    ran = cli("rollback", sync.name, "--to", short(failed))
+    assert ran.code == 3
+    assert "never took effect" in ran.err
+
+
+def test_a_request_by_hand_for_what_was_never_applied_is_refused_by_the_operator(bench: Bench, sync: Sync) -> None:
+    two_revisions(sync)
+    # On the branch, but this sync never was at it.
+    skipped = sync.commit({"a.yaml": config_map("a", "skipped")})
+    third = sync.push({"a.yaml": config_map("a", "3")})
+    sync.wait_ready(third)
+    audit = bench.audit()
+    notes = {"sluice.dev/rollback-to": skipped, "sluice.dev/rollback-from": third, REQUESTED_AT: "by-hand"}
+    bench.api.patch(sync.path, {"metadata": {"annotations": notes}})
+    ready = sync.wait_condition("Ready", "False", "RollbackRefused", "never applied")
+    assert "E350" in ready["message"]
+    assert not sync.writes(audit)
+    assert sync.config("a")["data"]["key"] == "3"
+
+
+def test_a_revision_that_git_no_longer_has_in_its_history_is_refused_and_the_sync_goes_on(
+    cli: Sluice, bench: Bench, sync: Sync
+) -> None:
+    first, _ = two_revisions(sync)
+    sync.repo.git("checkout", "--quiet", "--orphan", "rewritten")
+    sync.repo.git("commit", "--quiet", "-m", "Rewrite history")
+    sync.repo.git("branch", "-M", "rewritten", "main")
+    (sync.repo.path / "a.yaml").write_text(config_map("a", "4").replace("$NS", sync.target))
+    sync.repo.git("commit", "--quiet", "-am", "Go on")
+    sync.repo.push("main", force=True)
+    head = f"main@sha1:{sync.repo.head()}"
+    sync.request(sync.source_path)
+    sync.wait_ready(head)
+    audit = bench.audit()
+    ran = cli("rollback", sync.name, "--to", first)
+    assert ran.code == 3
+    assert "E350" in ran.err
+    assert "history" in ran.err
+    assert not sync.writes(audit)
+    sync.wait_ready(head)
+    assert sync.config("a")["data"]["key"] == "4"
+
+
+def test_a_suspended_app_is_not_rolled_back(cli: Sluice, sync: Sync) -> None:
+    two_revisions(sync)
+    assert cli("suspend", "ks", sync.name).code == 0
+    ran = cli("rollback", sync.name)
+    assert ran.code == 1
+    assert "E705" in ran.err
+    assert sync.config("a")["data"]["key"] == "2"
+
+
+def test_what_depends_on_an_app_that_is_rolled_back_stays_ready(cli: Sluice, bench: Bench, sync: Sync) -> None:
+    _, second = two_revisions(sync)
+    other = Sync(bench, f"{sync.name}-b", sync.target, sync.repo)
+    other.create(dependsOn=[{"name": sync.name}], sourceRef={"kind": "GitRepository", "name": sync.name}, path="./none")
+    other.wait_failed(second, "none")
+    assert cli("rollback", sync.name).code == 0
+    found = other.reconcile()
+    assert condition(found, "Ready")["reason"] != "DependencyNotReady"
+
+
+def test_a_rollback_that_does_not_become_healthy_is_undone(cli: Sluice, sync: Sync) -> None:
+    doomed = sync.push({"w.yaml": deployment("w", "nginx:unready")})
+    sync.wait_ready(doomed)
+    second = sync.push({"w.yaml": None, "a.yaml": config_map("a", "2")})
+    sync.wait_ready(second)
+    sync.edit(wait=True, timeout="2s")
+    sync.wait("the edit is seen", lambda k: k["status"].get("observedGeneration") == k["metadata"]["generation"])
+    ran = cli("rollback", sync.name)
+    assert ran.code == 3, ran.out
+    assert "was not rolled back" in ran.err
+    assert sync.config("a")["data"]["key"] == "2"
+    assert sync.live("apps/v1/deployments", "w") is None

@@ -14,6 +14,11 @@ SOURCE_GROUP = "source.toolkit.fluxcd.io"
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+# The request to go back: to which revision, from which one of git's (it holds no longer than git says that), by whom.
+ROLLBACK_TO = "sluice.dev/rollback-to"
+ROLLBACK_FROM = "sluice.dev/rollback-from"
+ROLLBACK_BY = "sluice.dev/rollback-by"
+ROLLBACK = (ROLLBACK_TO, ROLLBACK_FROM, ROLLBACK_BY)
 
 Condition = condition.Condition
 

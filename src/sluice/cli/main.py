@@ -46,6 +46,7 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
     "Act": {
         "sync": _Verb("sluice.cli.sync:sync", "Fetch and apply now, and wait for the outcome."),
         "suspend": _Verb("sluice.cli.suspend:suspend", "Stop syncing an object, with a reason."),
+        "rollback": _Verb("sluice.cli.rollback:rollback", "Take an app back to an earlier revision."),
         "resume": _Verb("sluice.cli.resume:resume", "Sync it again, and wait until it is ready."),
     },
     "Set up": {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from sluice.api.kinds import REQUESTED_AT
+from sluice.api.kinds import REQUESTED_AT, ROLLBACK
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import told_text
 from sluice.cli.exit_codes import ExitCode
@@ -17,7 +17,7 @@ from sluice.cli.several import chosen_views, show_views
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View
 from sluice.runtime.together import together
 
-_NOTES = (SUSPENDED_BY, SUSPENDED_AT, SUSPEND_REASON)
+_NOTES = (SUSPENDED_BY, SUSPENDED_AT, SUSPEND_REASON, *ROLLBACK)
 
 
 @click.command(short_help="Sync it again, and wait until it is ready.")
@@ -26,7 +26,7 @@ _NOTES = (SUSPENDED_BY, SUSPENDED_AT, SUSPEND_REASON)
 @click.option("--wait/--no-wait", default=True, help="Wait for the outcome (default).")
 @in_cluster
 async def resume(cluster: Cluster, *, words: tuple[str, ...], everything: bool, wait: bool) -> ExitCode:
-    """Resume objects and wait for the outcome of their next sync. Exits 3 when that fails.
+    """Resume objects, or end a rollback, and wait for the outcome of their next sync. Exits 3 when that fails.
 
     \b
     Example: sluice resume ks apps

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import click
 
+from sluice.api.kinds import ROLLBACK_BY
 from sluice.cli.age import age
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
@@ -104,7 +105,7 @@ def _show(cluster: Cluster, screen: _Screen, *, only_problems: bool, one: bool) 
         objects = sum(view.objects for view in screen.syncs)
         if not one:
             terminal.answer(f"SOURCES {_counts(screen.sources)}   APPS {_counts(screen.syncs)}   OBJECTS {objects:,}")
-    shown = [view for view in screen.views if view.state != "Ready" or one]
+    shown = [view for view in screen.views if view.state != "Ready" or view.rolled_back or one]
     if shown and not only_problems:
         terminal.answer("")
     for view in shown:
@@ -128,6 +129,9 @@ def _lines(cluster: Cluster, view: View, with_namespace: bool) -> list[str]:
     terminal = cluster.terminal
     where = f"{view.namespace}  " if with_namespace else ""
     head = f"{terminal.glyph(view.state)} {view.reference:<20} {where}{_since(view)}"
+    if view.rolled_back:
+        by = view.annotations.get(ROLLBACK_BY)
+        return [f"{head}  {one_line(view.message)}{f' (by {one_line(by)})' if by else ''}"]
     if view.state == "Ready":
         objects = f" · {view.objects} objects" if view.kind is SYNCS else ""
         return [f"{head}  {short_revision(view.revision)}{objects}"]

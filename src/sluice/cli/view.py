@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.api.kinds import REQUESTED_AT
+from sluice.api.kinds import REQUESTED_AT, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
 from sluice.cli.kinds import SYNCS, Kind
 from sluice.core.problem_text import ToldProblem, read_problems
 from sluice.core.revision import Revision
@@ -55,6 +55,11 @@ class View:
     def problems(self) -> tuple[ToldProblem, ...]:
         """What its Ready condition says is wrong."""
         return read_problems(self.message) if self.ready == "False" else ()
+
+    @property
+    def rolled_back(self) -> bool:
+        """True while it is at an earlier revision than git, because somebody asked for that."""
+        return self.ready == "True" and bool(self.revision) and self.annotations.get(ROLLBACK_TO) == self.revision
 
     def handled_request(self, token: str) -> bool:
         """True when the request `token` has been acted on and the outcome is known."""
@@ -143,6 +148,7 @@ def fields_of(view: View) -> dict[str, Any]:
         "attemptedRevision": revision_fields(view.attempted, view.url),
         "origin": _origin(problems[0].where) if problems and problems[0].where else None,
         "suspended": _suspended(view) if view.suspended else None,
+        "rolledBack": _rolled_back(view) if view.rolled_back else None,
         "source": view.source or None,
         "path": view.path,
         "objects": view.objects,
@@ -177,6 +183,15 @@ def _origin(where: str) -> dict[str, Any] | None:
     if match is None:
         return None
     return {"path": match["path"], "line": int(match["line"] or 0), "commit": match["commit"] or ""}
+
+
+def _rolled_back(view: View) -> dict[str, Any]:
+    notes = view.annotations
+    return {
+        "to": revision_fields(view.revision, view.url),
+        "from": revision_fields(notes.get(ROLLBACK_FROM, ""), view.url),
+        "by": notes.get(ROLLBACK_BY, ""),
+    }
 
 
 def _suspended(view: View) -> dict[str, Any]:

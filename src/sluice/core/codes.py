@@ -107,6 +107,7 @@ UNDO_FAILED = Code("E323", "UndoFailed", "an object could not be taken back to w
 UNDO_KEPT = Code("E324", "UndoKept", "an object was left in place by an undo, because it is, or holds, somebody else's")
 OBJECT_CHANGED = Code("E325", "ObjectChanged", "the object was changed, deleted or recreated by somebody meanwhile")
 NOT_ADOPTED = Code("E340", "NotAdopted", "the object exists, is not ours, and spec.adopt does not let it be taken over")
+ROLLBACK_REFUSED = Code("E350", "RollbackRefused", "the revision that a rollback names can't be gone back to")
 
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")

@@ -85,7 +85,17 @@ class Mirror:
         Raises AuthenticationFailed, RemoteError (also when the ref moved meanwhile: resolve again), or UserError
         (BadCommit when a commit is not on its branch, RepoTooBig, TreeEntry).
         """
-        hold = hold_name((resolved.revision.name, resolved.ref), resolved.commit)
+        await self._fetch_held(hold_name((resolved.revision.name, resolved.ref), resolved.commit), resolved, seconds)
+
+    async def fetch_earlier(self, resolved: ResolvedRef, *, seconds: float | None = None) -> None:
+        """The same for a commit that must be in the history of `resolved.head`, which is proved once for each head.
+
+        Costs that whole history the first time: a mirror has none.
+        """
+        hold = hold_name((resolved.ref, "earlier"), f"{resolved.commit}-{resolved.head}")
+        await self._fetch_held(hold, resolved, seconds)
+
+    async def _fetch_held(self, hold: str, resolved: ResolvedRef, seconds: float | None) -> None:
         async with self._lock:
             if not self._blobs.is_intact:
                 await self._blobs.close()

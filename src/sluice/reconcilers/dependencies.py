@@ -10,7 +10,7 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.problem import Problem
 from sluice.core.revision import Revision
 from sluice.reconcilers.operator import Objects
-from sluice.reconcilers.sync_facts import source_of, sync_id
+from sluice.reconcilers.sync_facts import rollback_of, source_of, sync_id
 
 
 def dependencies_of(sync: Kustomization) -> tuple[NamespacedName, ...]:
@@ -70,9 +70,15 @@ def _unmet(
     ready = condition.find_condition(other.status.conditions, condition.READY)
     if ready is None or ready.status != "True" or other.status.observedGeneration != other.metadata.generation:
         return _problem(this, key, ready.message if ready is not None else "it has not run yet")
-    if source_of(other) == source_of(sync) and other.status.lastAppliedRevision != str(revision):
+    if source_of(other) == source_of(sync) and _reached(other) != str(revision):
         return _problem(this, key, f"it is still at {other.status.lastAppliedRevision}, not at {revision}")
     return None
+
+
+def _reached(sync: Kustomization) -> str:
+    """The revision of git that it has settled; one that was rolled back has settled the one it was rolled back from."""
+    rollback, applied = rollback_of(sync), sync.status.lastAppliedRevision
+    return rollback.head if rollback is not None and rollback.to == applied else applied
 
 
 def _problem(this: ResourceId, key: NamespacedName, cause: str) -> Problem:

@@ -29,7 +29,7 @@ from sluice.core.timestamp import rfc3339
 from sluice.core.tree_check import attribute_files, attributes_ignored, case_collisions
 from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret
 from sluice.git.mirror import Mirror
-from sluice.git.refs import ResolvedRef
+from sluice.git.refs import ResolvedRef, wanted_of
 from sluice.kube.well_known import SECRETS
 from sluice.reconcilers.operator import Operator
 from sluice.runtime.event_recorder import Subject
@@ -107,6 +107,20 @@ class GitRepositoryReconciler:
         """Fetch what the spec names now, once, and tell nobody. Raises as a turn would report."""
         artifact, _ = await self._fetch(source, _Memory())
         return artifact
+
+    async def earlier(self, source: GitRepository, revision: Revision, head: Revision) -> Artifact:
+        """An earlier revision of what the source follows, without a tarball: only for a render.
+
+        Raises UserError (BadCommit) when it is not in the history of `head`, the one the source stands at, and what
+        a turn would report.
+        """
+        ref = wanted_of(source.spec.ref).ref or f"refs/tags/{head.name}"
+        resolved = ResolvedRef(revision, ref, head=head.hex)
+        mirror = await self._mirror(source, parse_url(source.spec.url), _Memory())
+        await mirror.fetch_earlier(resolved, seconds=parse_duration(source.spec.timeout))
+        tree, blobs, _ = await self._tree(source, mirror, resolved, self._includes(source))
+        now = rfc3339(self._op.now())
+        return await _told(Artifact(source_id(source.metadata.key), revision, "", 0, "", now, tree, blobs), mirror)
 
     async def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)

@@ -33,7 +33,8 @@ from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner
 from sluice.reconcilers.progress import Pace, Progress
-from sluice.reconcilers.sync_facts import owner_of, retry_of, source_of, subject_of, sync_id, timeout_of
+from sluice.reconcilers.rollback import Rollbacks
+from sluice.reconcilers.sync_facts import owner_of, retry_of, rollback_of, source_of, subject_of, sync_id, timeout_of
 from sluice.runtime.executor import Execution, Superseded, health_targets
 from sluice.runtime.health_gate import Target
 from sluice.runtime.queue import Turn
@@ -62,6 +63,7 @@ class KustomizationReconciler:
     def __init__(self, operator: Operator) -> None:
         self._op = operator
         self._planner = Planner(operator)
+        self._rollbacks = Rollbacks(operator)
         self._memory: dict[NamespacedName, _Memory] = {}
         self._pace = Pace()
 
@@ -119,6 +121,7 @@ class KustomizationReconciler:
 
     def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)
+        self._rollbacks.forget(key)
         self._op.sync_status.forget(key)
         owner = Owner(key.namespace, key.name)
         self._op.claims.drop(owner)
@@ -137,8 +140,9 @@ class KustomizationReconciler:
         problems = validate_kustomization(sync, self._op.rules)
         if problems:
             raise UserError(*problems)
-        artifact = self._artifact(sync)
-        check_dependencies(sync, self._op.kustomizations, artifact.revision)
+        head = self._artifact(sync)
+        check_dependencies(sync, self._op.kustomizations, head.revision)
+        artifact = await self._rollbacks.artifact(sync, head)
         revision = str(artifact.revision)
         await progress(f"Building manifests for revision {revision}")
         inventory = await inventory_of(self._op, owner, sync)
@@ -158,7 +162,7 @@ class KustomizationReconciler:
             targets=await self._targets(sync, plan, resources),
             progress=progress,
             waiting=turn.waiting,
-            superseded=lambda: self._superseded(sync, revision, turn),
+            superseded=lambda: self._superseded(sync, str(head.revision), turn),
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,
             requests=lambda: requests_of(self._op, sync),
@@ -181,7 +185,8 @@ class KustomizationReconciler:
         turnout = of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
         # What an earlier attempt left behind may be what this one was refused for: that is tried again.
         again = turnout.stalled and (whole or ended.undone)
-        return replace(turnout, stalled=again, author=artifact.author, subject=artifact.subject)
+        instead_of = str(head.revision) if artifact is not head else ""
+        return replace(turnout, stalled=again, instead_of=instead_of, author=artifact.author, subject=artifact.subject)
 
     def _artifact(self, sync: Kustomization) -> Artifact:
         source = source_of(sync)
@@ -240,7 +245,7 @@ class KustomizationReconciler:
             targets.append(Target(resource.id_of(namespace, check.name), resource, owned=False))
         return tuple(targets)
 
-    async def _superseded(self, sync: Kustomization, revision: str, turn: Turn[NamespacedName]) -> None:
+    async def _superseded(self, sync: Kustomization, head: str, turn: Turn[NamespacedName]) -> None:
         """Return when what is being waited for is no longer what is wanted."""
         while True:
             await turn.superseded.wait()
@@ -248,8 +253,10 @@ class KustomizationReconciler:
             now = self._op.kustomizations.get(turn.key.namespace, turn.key.name)
             if now is None or now.metadata.generation != sync.metadata.generation or now.metadata.deletionTimestamp:
                 return
+            if rollback_of(now) != rollback_of(sync):
+                return
             artifact = self._op.artifacts.get(source_of(sync))
-            if artifact is not None and str(artifact.revision) != revision:
+            if artifact is not None and str(artifact.revision) != head:
                 return
 
     def _settle(self, sync: Kustomization, suspects: frozenset[ResourceId], *, corrected: bool) -> None:
@@ -280,6 +287,8 @@ class KustomizationReconciler:
             return Turnout(revision, error.problems, condition.DEPENDENCY_NOT_READY, waiting=True)
         if codes.SOURCE_MISSING in found:
             return Turnout(revision, error.problems, "ArtifactFailed", waiting=True)
+        if codes.ROLLBACK_REFUSED in found:
+            return Turnout(revision, error.problems, "RollbackRefused", stalled=True)
         refused = isinstance(error, UserError)
         again = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
         reason = "BuildFailed" if refused else "ReconciliationFailed"

@@ -41,7 +41,10 @@ MAX_NAMED = 50
 
 @dataclass(frozen=True, slots=True)
 class Turnout:
-    """How one turn ended. `reason` is the Ready condition's; `stalled` means: not again until something changes."""
+    """How one turn ended. `reason` is the Ready condition's; `stalled` means: not again until something changes.
+
+    `instead_of` is where git stands when `revision` is one that was rolled back to.
+    """
 
     revision: str
     problems: tuple[Problem, ...] = ()
@@ -54,6 +57,7 @@ class Turnout:
     warnings: tuple[Problem, ...] = ()
     gated: bool = False
     unhealthy: bool = False
+    instead_of: str = ""
     author: str = ""
     subject: str = ""
 
@@ -95,7 +99,7 @@ def of_transaction(
 def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: datetime) -> dict[str, Any]:
     """The status fields that the turn sets."""
     stamp = condition.Stamp(sync.metadata.generation, rfc3339(now))
-    message = f"Applied revision: {turnout.revision}" if turnout.succeeded else _failure_message(sync, turnout)
+    message = _success_message(turnout) if turnout.succeeded else _failure_message(sync, turnout)
     status: dict[str, Any] = {
         "conditions": _conditions(sync, turnout, message, stamp),
         "lastHandledReconcileAt": sync.metadata.annotations.get(REQUESTED_AT),
@@ -112,6 +116,12 @@ def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: dat
     if turnout.digest and not turnout.waiting:
         status["history"] = _history(sync, turnout, started, now)
     return status
+
+
+def _success_message(turnout: Turnout) -> str:
+    if turnout.instead_of:
+        return f"Rolled back to {turnout.revision}; git's head is {turnout.instead_of}"
+    return f"Applied revision: {turnout.revision}"
 
 
 def _failure_message(sync: Kustomization, turnout: Turnout) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sluice.api import git_repository
+from sluice.api.kinds import ROLLBACK_FROM, ROLLBACK_TO
 from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
 from sluice.core.duration import parse_duration
 from sluice.core.ids import ResourceId
@@ -30,6 +33,20 @@ def source_of(sync: Kustomization) -> ResourceId:
 def subject_of(sync: Kustomization) -> Subject:
     """The Kustomization, as an event names it."""
     return Subject.of(f"{GROUP}/{VERSION}", KIND, sync.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A request to be at revision `to` for as long as git stands at `head`."""
+
+    to: str
+    head: str
+
+
+def rollback_of(sync: Kustomization) -> Rollback | None:
+    """The rollback that its annotations ask for."""
+    to, head = (sync.metadata.annotations.get(name, "") for name in (ROLLBACK_TO, ROLLBACK_FROM))
+    return Rollback(to, head) if to and head and to != head else None
 
 
 def timeout_of(sync: Kustomization) -> float:

@@ -1,0 +1,141 @@
+"""`sluice rollback`: take one Kustomization back to an earlier revision, and say how to make that last."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import click
+
+from sluice import settings
+from sluice.api.kinds import REQUESTED_AT, ROLLBACK, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
+from sluice.cli.cluster import Cluster, in_cluster
+from sluice.cli.error_output import API_VERSION, told_text
+from sluice.cli.exit_codes import ExitCode
+from sluice.cli.history import one_sync
+from sluice.cli.live_names import words as words_of
+from sluice.cli.past import past_of
+from sluice.cli.progress import Progress
+from sluice.cli.request import annotate, new_token, refuse_suspended, wait_until
+from sluice.cli.structured import write_structured
+from sluice.cli.terminal import one_line
+from sluice.cli.view import View, fields_of, short_revision
+from sluice.core import codes
+from sluice.core.errors import UserError
+from sluice.core.history import Past
+from sluice.core.problem import Problem, printable
+from sluice.core.revision import Revision
+
+
+@click.command(short_help="Take an app back to an earlier revision.")
+@words_of("ks", "KUSTOMIZATION")
+@click.option("--to", default="", metavar="REVISION", help="A revision of `sluice history`; the one before if unset.")
+@in_cluster
+async def rollback(cluster: Cluster, *, words: tuple[str, ...], to: str) -> ExitCode:
+    """Take a Kustomization back to a revision that it was at, and wait for the outcome.
+
+    Git keeps saying otherwise: this holds until git's next commit, or until `sluice resume`. Exits 3 when it fails.
+
+    \b
+    Example: sluice rollback apps --to main@a1b2c3d4
+    """
+    view = await one_sync(cluster, words, "sluice rollback apps")
+    refuse_suspended(view)
+    head = view.attempted
+    if view.annotations.get(ROLLBACK_TO) == head:  # a rollback on top of another: git stands where that one says
+        head = view.annotations.get(ROLLBACK_FROM, head)
+    target = find_target(await past_of(cluster, view), view, head, to)
+    token = new_token()
+    async with Progress(cluster.terminal) as progress:
+        progress.now(view.reference, f"asked to go back to {short_revision(target.revision)}")
+        notes: dict[str, str | None] = {
+            ROLLBACK_TO: target.revision,
+            ROLLBACK_FROM: head,
+            ROLLBACK_BY: settings.person(),
+            REQUESTED_AT: token,
+        }
+        await annotate(cluster, view, notes)
+        settled = await wait_until(cluster, view, token, progress)
+        progress.end(view.reference, "Ready" if settled.ready == "True" else "Failing", settled.reason)
+    if any(problem.code == codes.ROLLBACK_REFUSED.number for problem in settled.problems):
+        await annotate(cluster, view, {**dict.fromkeys(ROLLBACK), REQUESTED_AT: new_token()})
+    return _report(cluster, settled, target, head)
+
+
+def find_target(past: Sequence[Past], view: View, head: str, to: str) -> Past:
+    """The revision to go back to. Raises UserError (RollbackRefused) that says what is wrong with `to`."""
+    applied = [each for each in past if each.succeeded]
+    if not to:
+        # A commit that changed nothing of this app is no way back from the one before it.
+        here = {head, view.revision} if view.rolled_back else {head}
+        same = {each.digest for each in past if each.revision in here and each.digest}
+        found = [each for each in applied if each.revision not in here and each.digest not in same]
+        if not found:
+            raise _refused(view, "there is no earlier revision to go back to", "none is remembered")
+        return found[0]
+    matching = {each.revision: each for each in reversed(applied) if _is_meant(each.revision, to)}
+    if len(matching) == 1:
+        [target] = matching.values()
+        if target.revision == head:
+            raise _refused(view, f"{short_revision(head)} is what git says now", "there is nothing to go back from")
+        return target
+    title = f"can't roll back to {printable(to)[:120]}"
+    if matching:
+        raise _refused(view, title, f"several revisions begin so: {', '.join(map(short_revision, matching))}")
+    failed = next((each for each in past if _is_meant(each.revision, to)), None)
+    cause = (
+        f"it never took effect: {one_line(failed.outcome)}" if failed else "this app never was at it, or too long ago"
+    )
+    raise _refused(view, title, cause)
+
+
+def _is_meant(revision: str, text: str) -> bool:
+    """True for a whole revision, `main@a1b2c3d4` as tables show it, and a commit's first seven digits or more."""
+    if text in {revision, short_revision(revision)}:
+        return True
+    try:
+        return len(text) >= 7 and Revision.parse(revision).hex.startswith(text.lower())
+    except ValueError:
+        return False
+
+
+def _refused(view: View, title: str, cause: str) -> UserError:
+    subject = view.kind.resource.id_of(view.namespace, view.name)
+    fix = f"choose one that is ready in `sluice history {view.name} -n {view.namespace}`"
+    return UserError(Problem(codes.ROLLBACK_REFUSED, title, subject, cause=cause, fix=fix))
+
+
+def revert_command(to: str, head: str, path: str) -> str:
+    """What makes git say the same, in a checkout of the branch.
+
+    >>> revert_command("main@sha1:0a", "main@sha1:0b", "./apps/web")
+    'git revert --no-edit $(git rev-list --no-merges 0a..0b -- apps/web) && git push'
+    """
+    span = "..".join(Revision.parse(text).hex[:12] for text in (to, head))
+    folder = path.removeprefix("./").strip("/")
+    below = f" -- {shlex.quote(folder)}" if folder not in {"", "."} else ""
+    return f"git revert --no-edit $(git rev-list --no-merges {span}{below}) && git push"
+
+
+def _report(cluster: Cluster, settled: View, target: Past, head: str) -> ExitCode:
+    terminal = cluster.terminal
+    done = settled.ready == "True" and settled.revision == target.revision
+    if cluster.flags.structured:
+        command = revert_command(target.revision, head, settled.path) if done else None
+        items = [{**fields_of(settled), "toMakeItLast": command}]
+        write_structured(terminal, {"apiVersion": API_VERSION, "kind": "RollbackResult", "items": items})
+        return ExitCode.DONE if done else ExitCode.FAILED
+    if done:
+        terminal.answer(
+            f"{terminal.glyph('Ready')} {settled.reference} is rolled back to {short_revision(target.revision)}"
+        )
+        again = f"sluice resume ks {settled.name} -n {settled.namespace}"
+        terminal.say(f"  git still says {short_revision(head)}: this holds until its next commit, or `{again}`")
+        terminal.say(f"  to make it last, in a checkout: {revert_command(target.revision, head, settled.path)}")
+        return ExitCode.DONE
+    for problem in settled.problems:
+        terminal.warn(told_text(terminal, problem, f"Kustomization {settled.namespace}/{settled.name}"))
+    why = settled.reason if settled.ready != "True" else "git has moved on meanwhile"
+    there = f"; {short_revision(settled.revision)} is in the cluster" if settled.revision else ""
+    terminal.warn(f"{terminal.glyph('Failing', terminal.err)} {settled.reference} was not rolled back: {why}{there}")
+    return ExitCode.FAILED
