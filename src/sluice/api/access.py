@@ -40,6 +40,8 @@ def _cluster_rules() -> list[Object]:
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         # Whether the namespace of an object, or of a sync that is deleted, is there to stay; listed when it is many.
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},
+        # Whether there is room for what a revision creates: looked at before its first write.
+        {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]},
         # Whether a sync is deleted only because its kind is.
         {
             "apiGroups": ["apiextensions.k8s.io"],

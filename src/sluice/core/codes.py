@@ -130,6 +130,7 @@ IGNORED_FIELD = Code("W401", "IgnoredField", "a field that the API server will n
 SHADOWED_KEY = Code("W402", "ShadowedKey", "a Secret sets one key in data and in stringData")
 ATTRIBUTES_IGNORED = Code("W403", "AttributesIgnored", "git attributes or LFS settings that are ignored by design")
 CASE_COLLISION = Code("W404", "CaseCollision", "two paths differ only in case")
+QUOTA_TIGHT = Code("W405", "QuotaTight", "a ResourceQuota has not enough for the pods of new workloads")
 
 CODES: tuple[Code, ...] = tuple(
     sorted((value for value in list(globals().values()) if isinstance(value, Code)), key=lambda c: c.number)

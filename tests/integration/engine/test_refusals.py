@@ -122,7 +122,8 @@ def test_a_quota_is_named_with_object_and_file(bench: Bench) -> None:
     sync.create(retryInterval="1s")
     message = sync.wait_failed(revision, "E305")
     assert f"ConfigMap {sync.target}/a at a.yaml:" in message
-    assert "exceeded quota: none" in message
+    assert "ResourceQuota none has no room" in message
+    assert "count/configmaps: hard 0" in message
     bench.api.delete(path)
     sync.wait_ready(revision)
 

@@ -18,6 +18,14 @@ spec:
 """
 
 
+POD = """apiVersion: v1
+kind: Pod
+metadata: {name: NAME, namespace: $NS}
+spec:
+  containers: [{name: main, image: "nginx:1", resources: {requests: {cpu: 100m}}}]
+"""
+
+
 def limit(bench: Bench, sync: Sync, what: str, hard: str) -> None:
     """Put a quota on the target namespace, and wait until it counts."""
     body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {what: hard}}}
@@ -47,16 +55,15 @@ def test_a_first_revision_that_fails_leaves_nothing(bench: Bench) -> None:
     assert sync.inventory() == []
 
 
-def test_forty_two_config_maps_under_a_quota_of_twenty_five_leave_none(bench: Bench) -> None:
+def test_forty_two_claims_of_cpu_under_a_quota_of_twenty_five_leave_none(bench: Bench) -> None:
     sync = bench.source()
-    limit(bench, sync, "count/configmaps", "25")
-    revision = sync.commit({f"{n}.yaml": config_map(f"c{n}") for n in range(42)})
+    limit(bench, sync, "requests.cpu", "2500m")
+    revision = sync.commit({f"{n}.yaml": POD.replace("NAME", f"p{n}") for n in range(42)})
     sync.create_source()
     sync.create()
     message = sync.wait_failed(revision, "quota", reason="Undone")
     assert "[E305]" in message
-    left = [n for n in range(42) if sync.live("configmaps", f"c{n}") is not None]
-    assert left == []
+    poll("all pods gone", lambda: not [n for n in range(42) if sync.live("pods", f"p{n}") is not None])
 
 
 def test_an_update_that_fails_gives_every_object_its_values_and_owners_back(bench: Bench) -> None:
