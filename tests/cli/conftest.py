@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sluice import __file__ as package
-from tests.operator_fixture import bench, crds, log_capture
+from tests.operator_fixture import Bench, bench, crds, log_capture
 
 __all__ = ["bench", "crds", "log_capture"]
 
@@ -84,3 +84,16 @@ class Sluice:
 def sluice(tmp_path: Path) -> Sluice:
     """The command on a machine without any kubeconfig."""
     return Sluice(tmp_path, {})
+
+
+@pytest.fixture
+def cli(bench: Bench, tmp_path: Path) -> Sluice:
+    """The command with the cluster's kubeconfig, in the operator's namespace."""
+    return Sluice(
+        tmp_path,
+        {
+            "KUBECONFIG": str(bench.cluster.kubeconfig),
+            "SLUICE_NAMESPACE": bench.namespace,
+            "RUNTIME_NAMESPACE": bench.namespace,
+        },
+    )

@@ -32,19 +32,6 @@ spec:
 
 
 @pytest.fixture
-def cli(bench: Bench, tmp_path: Path) -> Sluice:
-    """The command with the cluster's kubeconfig, in the operator's namespace."""
-    return Sluice(
-        tmp_path,
-        {
-            "KUBECONFIG": str(bench.cluster.kubeconfig),
-            "SLUICE_NAMESPACE": bench.namespace,
-            "RUNTIME_NAMESPACE": bench.namespace,
-        },
-    )
-
-
-@pytest.fixture
 def sync(bench: Bench) -> Sync:
     """One sync that is ready."""
     made = bench.source()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,19 +13,6 @@ from tests.cli.conftest import Sluice
 from tests.operator_fixture import REQUESTED_AT, Bench, Sync, condition, config_map, deployment
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture
-def cli(bench: Bench, tmp_path: Path) -> Sluice:
-    """The command with the cluster's kubeconfig, in the operator's namespace."""
-    return Sluice(
-        tmp_path,
-        {
-            "KUBECONFIG": str(bench.cluster.kubeconfig),
-            "SLUICE_NAMESPACE": bench.namespace,
-            "RUNTIME_NAMESPACE": bench.namespace,
-        },
-    )
 
 
 @pytest.fixture

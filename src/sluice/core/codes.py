@@ -130,6 +130,8 @@ IGNORED_FIELD = Code("W401", "IgnoredField", "a field that the API server will n
 SHADOWED_KEY = Code("W402", "ShadowedKey", "a Secret sets one key in data and in stringData")
 ATTRIBUTES_IGNORED = Code("W403", "AttributesIgnored", "git attributes or LFS settings that are ignored by design")
 CASE_COLLISION = Code("W404", "CaseCollision", "two paths differ only in case")
+NOT_UNDOABLE = Code("W406", "NotUndoable", "a part of the revision that an undo could not take back")
+COLLISION = Code("W407", "Collision", "an object needs what another one, pruned last by the same revision, still holds")
 QUOTA_TIGHT = Code("W405", "QuotaTight", "a ResourceQuota has not enough for the pods of new workloads")
 
 CODES: tuple[Code, ...] = tuple(

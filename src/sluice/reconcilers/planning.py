@@ -20,13 +20,11 @@ from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest, with_namespace
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
 from sluice.core.problem import Problem
-from sluice.core.quota import check_quotas, created
 from sluice.core.steps import Deferral
-from sluice.core.transaction_messages import OnFailure
 from sluice.kube.resource import Resource
+from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.quotas import quotas_of
 from sluice.reconcilers.sync_facts import owner_of
 from sluice.reconcilers.variables import read_variables
 from sluice.render import Rendered, RenderInput
@@ -66,27 +64,8 @@ class Planner:
         if refusals:
             raise self._refused(owner, refusals)
         self._op.wishes.drop(owner)
-        warnings = await self._check_quotas(sync, plan, resources)
-        rendered = replace(rendered, warnings=(*rendered.warnings, *warnings))
+        rendered = replace(rendered, warnings=(*rendered.warnings, *await foresee(self._op, sync, plan, resources)))
         return Prepared(rendered, resources, plan, find_deferred(plan, defined))
-
-    async def _check_quotas(
-        self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
-    ) -> tuple[Problem, ...]:
-        """Return the warnings. Raises NotReady for what has no room: who has room to give is not git's author."""
-        wanting = created(plan)
-        if not wanting:
-            return ()
-        quotas = await quotas_of(self._op.client, (m.id.namespace for m in wanting))
-
-        def plural(identity: ResourceId) -> str:
-            resource = resources[identity]
-            return resource.plural if resource is not None else ""
-
-        refusals, warnings = check_quotas(plan, quotas, plural)
-        if refusals and sync.spec.onFailure != OnFailure.CONTINUE:  # that one applies what has room
-            raise NotReady(*refusals)
-        return warnings
 
     def _refused(self, owner: Owner, refusals: tuple[Problem, ...]) -> SluiceError:
         """An object that another sync has is handed over once it lets go: that is waited for, the rest is not."""

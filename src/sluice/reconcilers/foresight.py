@@ -1,0 +1,63 @@
+"""What can be known of a plan's outcome before its first write: quotas without room, and what deserves a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sluice.api.kustomization import Kustomization
+from sluice.core.errors import ClusterError, NotReady
+from sluice.core.ids import ResourceId
+from sluice.core.plan import Change, Plan
+from sluice.core.plan_warning import plan_warnings, wanted_live
+from sluice.core.problem import Problem
+from sluice.core.quota import check_quotas, created
+from sluice.core.transaction_messages import OnFailure
+from sluice.kube.resource import Resource
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.quotas import quotas_of
+from sluice.runtime.together import together
+
+
+async def foresee(
+    operator: Operator, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
+) -> tuple[Problem, ...]:
+    """Return the warnings. Asks the API server nothing for a plan that creates and prunes nothing special.
+
+    Raises NotReady (QuotaExceeded) for objects without room: who has room to give is not who wrote the commit.
+    """
+    tight = await _check_quotas(operator, sync, plan, resources)
+    found = await together(_live(operator, change) for change in wanted_live(plan))
+    return (*tight, *plan_warnings(plan, dict(found)))
+
+
+async def _check_quotas(
+    operator: Operator, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
+) -> tuple[Problem, ...]:
+    wanting = created(plan)
+    if not wanting:
+        return ()
+    quotas = await quotas_of(operator.client, (m.id.namespace for m in wanting))
+
+    def plural(identity: ResourceId) -> str:
+        resource = resources[identity]
+        return resource.plural if resource is not None else ""
+
+    refusals, warnings = check_quotas(plan, quotas, plural)
+    if refusals and sync.spec.onFailure != OnFailure.CONTINUE:  # that one applies what has room
+        raise NotReady(*refusals)
+    return warnings
+
+
+async def _live(operator: Operator, change: Change) -> tuple[ResourceId, Mapping[str, Any]]:
+    """The object, empty when it is gone or may not be read: a warning is then not given."""
+    resource = await operator.discovery.find(change.api_version, change.id.kind)
+    try:
+        raw = await operator.client.get(resource, change.id.namespace, change.id.name) if resource else None
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        raw = None
+    return change.id, msgspec.json.decode(raw) if raw is not None else {}

@@ -1,0 +1,113 @@
+"""`sluice plan` names what a person has to know before the push: against a real API server, git server and operator."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Sluice
+from tests.operator_fixture import Bench, Sync, config_map, poll
+
+pytestmark = pytest.mark.cluster
+
+JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec:
+  template:
+    spec: {restartPolicy: Never, containers: [{name: main, image: "nginx:1"}]}
+"""
+CRD = """apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: NAMEs.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: KIND, plural: NAMEs, singular: NAME}
+  versions:
+"""
+VERSION = """  - name: %s
+    served: true
+    storage: %s
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+
+
+def service(name: str, port: int) -> str:
+    return (
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: $NS}}\n"
+        f"spec: {{type: NodePort, ports: [{{port: 80, nodePort: {port}}}]}}\n"
+    )
+
+
+def folder(sync: Sync, files: dict[str, str | None]) -> str:
+    """Change the working tree without a commit; returns its path."""
+    for name, text in files.items():
+        if text is None:
+            (sync.repo.path / name).unlink()
+        else:
+            (sync.repo.path / name).write_text(text.replace("$NS", sync.target))
+    return str(sync.repo.path)
+
+
+def plan(cli: Sluice, sync: Sync, files: dict[str, str | None]) -> tuple[int, str]:
+    """What `plan` says of the working tree, both streams together."""
+    ran = cli("plan", sync.name, "--path", folder(sync, files))
+    return ran.code, ran.out + ran.err
+
+
+def test_a_job_is_named_as_what_can_not_be_undone(cli: Sluice, bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    code, text = plan(cli, sync, {"job.yaml": JOB})
+    assert code == 1
+    assert "warning[W406]: what this Job does can't be undone" in text
+    assert "job.yaml:1" in text
+    warnings = cli("plan", sync.name, "--path", str(sync.repo.path), "-o", "json").json["warnings"]
+    assert [each["code"] for each in warnings] == ["W406"]
+
+
+def test_a_new_stored_version_of_a_crd_is_named(cli: Sluice, bench: Bench) -> None:
+    sync = bench.source()
+    word = sync.name.replace("-", "x")
+    crd = CRD.replace("NAME", word).replace("KIND", word.capitalize())
+    revision = sync.commit({"crd.yaml": crd + VERSION % ("v1", "true")})
+    sync.create_source()
+    sync.create()
+    sync.wait_ready(revision)
+    code, text = plan(cli, sync, {"crd.yaml": crd + VERSION % ("v1", "false") + VERSION % ("v2", "true")})
+    assert code == 1
+    assert "warning[W406]: version v2 becomes one that objects are stored in" in text
+
+
+def test_a_node_port_that_the_pruned_service_still_has_is_named(cli: Sluice, bench: Bench) -> None:
+    sync = bench.source()
+    revision = sync.commit({"old.yaml": service("old", 30571)})
+    sync.create_source()
+    sync.create()
+    sync.wait_ready(revision)
+    code, text = plan(cli, sync, {"old.yaml": None, "new.yaml": service("new", 30571)})
+    assert code == 3, "the API server refuses it"
+    assert f"nodePort 30571/TCP still belongs to Service {sync.target}/old, which this revision prunes" in text
+    assert "new.yaml:1" in text
+    assert sync.live("services", "old") is not None
+
+
+def test_objects_without_room_in_a_quota_are_refused_by_plan_too(cli: Sluice, bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}}
+    where = sync.at("resourcequotas", "q")
+    bench.api.create(where.rpartition("/")[0], {**body, "spec": {"hard": {"count/jobs.batch": "0"}}})
+    poll("the quota counts", lambda: (bench.api.get(where) or {}).get("status", {}).get("used"))
+    code, text = plan(cli, sync, {"job.yaml": JOB})
+    assert code == 3
+    assert "error[E305]: ResourceQuota q has no room for it" in text
+    assert "job.yaml:1" in text
+    assert "count/jobs.batch: hard 0, used 0, and this revision wants 1 more" in text
+
+
+def test_an_object_that_another_sync_has_is_shown_as_handed_over(cli: Sluice, bench: Bench) -> None:
+    other = bench.synced({"a.yaml": config_map("a")})
+    sync = bench.synced({"b.yaml": config_map("b")})
+    code, text = plan(cli, sync, {"a.yaml": config_map("a", "2", namespace=other.target)})
+    assert code == 1
+    assert f"ConfigMap {other.target}/a" in text
+    assert f"(belongs to {other.namespace}/{other.name} until now)" in text
