@@ -109,6 +109,12 @@ def test_status_and_record_are_told_as_one() -> None:
     assert merged(told, recorded) == (recorded[0], told[1], told[2])
 
 
+def test_what_ended_in_the_same_second_is_told_in_order() -> None:
+    recorded = (Past("r3", "c", ended="1"), Past("r1", "a", ended="1"))
+    told = (Past("r3", "c", ended="1"), Past("r2", "b", "BuildFailed", "1"), Past("r1", "a", ended="1"))
+    assert [each.revision for each in merged(told, recorded)] == ["r3", "r2", "r1"]
+
+
 # --- rollback ---------------------------------------------------------------------------------------------------------
 
 
@@ -138,11 +144,10 @@ def test_rollback_goes_to_the_revision_before_and_says_that_git_says_otherwise(c
     assert condition(found, "Ready")["status"] == "True"
     assert sync.message == f"Rolled back to {first}; git's head is {second}"
     assert found["status"]["lastAppliedRevision"] == first, "what flux shows is what is there"
-    assert [each["current"] for each in items(cli, sync)][:2] == [True, False]
-    shown = cli("status")
+    assert [each["current"] for each in items(cli, sync)] == [True, False, False]
+    shown = cli("status", sync.name)
     assert shown.code == 0
-    assert f"Rolled back to {first}" in shown.out
-    assert "(by ada)" in shown.out
+    assert f"rolled back by ada to {short(first)}; git's head is {short(second)}" in shown.out
 
 
 def test_a_rollback_holds_over_turns_and_restarts_and_asks_nothing_while_it_does(
@@ -315,4 +320,17 @@ def test_a_rollback_that_does_not_become_healthy_is_undone(cli: Sluice, sync: Sy
     assert ran.code == 3, ran.out
     assert "was not rolled back" in ran.err
     assert sync.config("a")["data"]["key"] == "2"
+    assert sync.live("apps/v1/deployments", "w") is None
+
+
+def test_a_rollback_cuts_short_the_wait_for_a_revision_that_does_not_become_healthy(cli: Sluice, sync: Sync) -> None:
+    first = sync.status["lastAppliedRevision"]
+    sync.edit(wait=True, timeout="5m")
+    sync.wait("the edit is seen", lambda k: k["status"].get("observedGeneration") == k["metadata"]["generation"])
+    stuck = sync.push({"w.yaml": deployment("w", "nginx:unready"), "a.yaml": config_map("a", "2")})
+    sync.wait("it waits for health", lambda _: sync.live("apps/v1/deployments", "w"))
+    ran = cli("rollback", sync.name)
+    assert ran.code == 0, ran.err
+    assert sync.message == f"Rolled back to {first}; git's head is {stuck}"
+    assert sync.config("a")["data"]["key"] == "1"
     assert sync.live("apps/v1/deployments", "w") is None

@@ -40,7 +40,8 @@ async def history(cluster: Cluster, *, words: tuple[str, ...], limit: int | None
     view = await one_sync(cluster, words, "sluice history apps")
     past = (await past_of(cluster, view))[:limit]
     if cluster.flags.structured:
-        items = [_fields(view, each) for each in past]
+        there = _there(view, past)
+        items = [_fields(view, each, there) for each in past]
         write_structured(cluster.terminal, {"apiVersion": API_VERSION, "kind": "History", "items": items})
     elif cluster.flags.output == "name":
         for each in past:
@@ -62,11 +63,11 @@ async def one_sync(cluster: Cluster, words: Sequence[str], example: str) -> View
 
 
 def _show(cluster: Cluster, view: View, past: Sequence[Past]) -> None:
-    wide = cluster.flags.output == "wide"
+    wide, there = cluster.flags.output == "wide", _there(view, past)
     rows = []
     for each in past:
         row = [
-            short_revision(each.revision) + (" *" if _is_there(view, each) else ""),
+            short_revision(each.revision) + (" *" if each is there else ""),
             age(each.ended),
             format_duration(round(each.seconds, 1)),
             f"{cluster.terminal.glyph('Ready' if each.succeeded else 'Failing')} {one_line(_outcome(each))}",
@@ -76,7 +77,7 @@ def _show(cluster: Cluster, view: View, past: Sequence[Past]) -> None:
         ]
         rows.append([*row, each.digest or "-", each.revision] if wide else row)
     write_table(cluster.terminal, [*HEADERS, *(WIDE if wide else ())], rows, cut="" if wide else "COMMIT")
-    if any(_is_there(view, each) for each in past):
+    if there is not None:
         cluster.terminal.say("* is in the cluster now")
 
 
@@ -84,8 +85,9 @@ def _outcome(past: Past) -> str:
     return "ready" if past.succeeded else past.outcome
 
 
-def _is_there(view: View, past: Past) -> bool:
-    return past.succeeded and past.revision == view.revision
+def _there(view: View, past: Sequence[Past]) -> Past | None:
+    """The one that is in the cluster now."""
+    return next((each for each in past if each.succeeded and each.revision == view.revision), None)
 
 
 def changes(past: Past) -> str:
@@ -95,13 +97,13 @@ def changes(past: Past) -> str:
     return " ".join(f"{number}{sign}" for number, sign in pairs if number) or "0"
 
 
-def _fields(view: View, past: Past) -> dict[str, Any]:
+def _fields(view: View, past: Past, there: Past | None) -> dict[str, Any]:
     counts = past.counts
     return {
         "revision": revision_fields(past.revision, view.url),
         "outcome": past.outcome,
         "succeeded": past.succeeded,
-        "current": _is_there(view, past),
+        "current": past is there,
         "endedAt": past.ended,
         "seconds": past.seconds,
         "changes": {"created": counts.created, "changed": counts.changed, "deleted": counts.deleted},

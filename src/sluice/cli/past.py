@@ -24,7 +24,7 @@ async def past_of(cluster: Cluster, view: View) -> tuple[Past, ...]:
         and view.attempted not in {past.revision for past in (*told, *recorded)}
     ):
         # What could not be built has no digest, and so no snapshot; the newest one is in Ready.
-        told.append(Past(view.attempted, outcome=view.reason, ended=view.since))
+        told.insert(0, Past(view.attempted, outcome=view.reason, ended=view.since))
     return merged(told, recorded)
 
 
@@ -47,10 +47,16 @@ async def _recorded(cluster: Cluster, owner: str) -> tuple[Past, ...]:
 
 def merged(told: Iterable[Past], recorded: Iterable[Past]) -> tuple[Past, ...]:
     """Both, each attempt once, newest first: status tells refusals, too; the record does not fold repetitions."""
-    recorded = tuple(past for past in recorded if past.ended)
-    known = {(past.revision, past.outcome) for past in recorded}
-    rest = (past for past in told if (past.revision, past.outcome) not in known)
-    return tuple(sorted((*recorded, *rest), key=lambda past: past.ended, reverse=True))
+    told, recorded = tuple(told), tuple(past for past in recorded if past.ended)
+    places = {_key(past): place for place, past in reversed(tuple(enumerate(told)))}
+    known = {_key(past) for past in recorded}
+    every = (*recorded, *(past for past in told if _key(past) not in known))
+    # Times are whole seconds: what ended in the same one stands as status has it.
+    return tuple(sorted(every, key=lambda p: (p.ended, -places.get(_key(p), len(told))), reverse=True))
+
+
+def _key(past: Past) -> tuple[str, str]:
+    return past.revision, past.outcome
 
 
 def _told(snapshot: dict[str, Any]) -> Past:

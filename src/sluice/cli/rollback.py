@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 import click
+import msgspec
 
 from sluice import settings
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
@@ -13,15 +14,17 @@ from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, told_text
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.history import one_sync
+from sluice.cli.kinds import GIT
 from sluice.cli.live_names import words as words_of
+from sluice.cli.lookup import Item
 from sluice.cli.past import past_of
 from sluice.cli.progress import Progress
 from sluice.cli.request import annotate, new_token, refuse_suspended, wait_until
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
-from sluice.cli.view import View, fields_of, short_revision
+from sluice.cli.view import View, fields_of, short_revision, view_of
 from sluice.core import codes
-from sluice.core.errors import UserError
+from sluice.core.errors import ClusterError, UserError
 from sluice.core.history import Past
 from sluice.core.problem import Problem, printable
 from sluice.core.revision import Revision
@@ -41,9 +44,7 @@ async def rollback(cluster: Cluster, *, words: tuple[str, ...], to: str) -> Exit
     """
     view = await one_sync(cluster, words, "sluice rollback apps")
     refuse_suspended(view)
-    head = view.attempted
-    if view.annotations.get(ROLLBACK_TO) == head:  # a rollback on top of another: git stands where that one says
-        head = view.annotations.get(ROLLBACK_FROM, head)
+    head = await _head(cluster, view)
     target = find_target(await past_of(cluster, view), view, head, to)
     token = new_token()
     async with Progress(cluster.terminal) as progress:
@@ -60,6 +61,21 @@ async def rollback(cluster: Cluster, *, words: tuple[str, ...], to: str) -> Exit
     if any(problem.code == codes.ROLLBACK_REFUSED.number for problem in settled.problems):
         await annotate(cluster, view, {**dict.fromkeys(ROLLBACK), REQUESTED_AT: new_token()})
     return _report(cluster, settled, target, head)
+
+
+async def _head(cluster: Cluster, view: View) -> str:
+    """Where git stands: as the source says, which knows a revision that is only being applied; else as the app does."""
+    try:
+        raw = await cluster.client.get(GIT.resource, view.source_namespace, view.source.rpartition("/")[2])
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        raw = None
+    if raw is not None and (found := view_of(GIT, msgspec.json.decode(raw, type=Item)).revision):
+        return found
+    if view.annotations.get(ROLLBACK_TO) == view.attempted:
+        return view.annotations.get(ROLLBACK_FROM, view.attempted)
+    return view.attempted
 
 
 def find_target(past: Sequence[Past], view: View, head: str, to: str) -> Past:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from sluice.api.kinds import ROLLBACK_BY
+from sluice.api.kinds import ROLLBACK_BY, ROLLBACK_FROM
 from sluice.cli.age import age
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
@@ -130,8 +130,9 @@ def _lines(cluster: Cluster, view: View, with_namespace: bool) -> list[str]:
     where = f"{view.namespace}  " if with_namespace else ""
     head = f"{terminal.glyph(view.state)} {view.reference:<20} {where}{_since(view)}"
     if view.rolled_back:
-        by = view.annotations.get(ROLLBACK_BY)
-        return [f"{head}  {one_line(view.message)}{f' (by {one_line(by)})' if by else ''}"]
+        by, git = (one_line(view.annotations.get(name, "")) for name in (ROLLBACK_BY, ROLLBACK_FROM))
+        who = f" by {by}" if by else ""
+        return [f"{head}  rolled back{who} to {short_revision(view.revision)}; git's head is {short_revision(git)}"]
     if view.state == "Ready":
         objects = f" · {view.objects} objects" if view.kind is SYNCS else ""
         return [f"{head}  {short_revision(view.revision)}{objects}"]
