@@ -36,6 +36,7 @@ from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.operator import FinalizerPatches, Operator, utc_now
 from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
+from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.render import Renderer
 from sluice.runtime.controller import Controller
@@ -248,6 +249,7 @@ def _operator(
         records=records,
         owned=owned,
         lookup=LiveLookup(client, owned),
+        quotas=Quotas(client),
         executor=Executor(client, discovery, owned, records),
         schemas=Schemas(client),
         rules=SpecRules(settings.no_cross_namespace_refs),

@@ -17,7 +17,6 @@ from sluice.core.quota import check_quotas, created
 from sluice.core.transaction_messages import OnFailure
 from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.quotas import quotas_of
 from sluice.runtime.together import together
 
 
@@ -39,7 +38,7 @@ async def _check_quotas(
     wanting = created(plan)
     if not wanting:
         return ()
-    quotas = await quotas_of(operator.client, (m.id.namespace for m in wanting))
+    quotas = await operator.quotas.of(m.id.namespace for m in wanting)
 
     def plural(identity: ResourceId) -> str:
         resource = resources[identity]

@@ -22,6 +22,7 @@ from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Resource
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
+from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.wishes import Wishes
 from sluice.render import Renderer
 from sluice.runtime.event_recorder import EventRecorder
@@ -102,6 +103,7 @@ class Operator:
     records: RecordStore
     owned: OwnedObjects
     lookup: LiveLookup
+    quotas: Quotas
     executor: Executor
     schemas: Schemas
     rules: SpecRules
