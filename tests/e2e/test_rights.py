@@ -26,6 +26,7 @@ from devcluster import Cluster
 from devcluster.fixture import FreshCluster, create_namespace
 from devcluster.git_http import GitHttpServer
 from devcluster.git_repository import WorkingRepo
+from sluice import __file__ as package
 from sluice import __version__
 from sluice.api.access import APPLIER
 from sluice.api.crds import COMPONENT
@@ -102,6 +103,7 @@ class Pod:
         environment = {"RUNTIME_NAMESPACE": self.options.namespace, "HOME": str(self.home)}
         assert {each["name"] for each in container["env"]} == environment.keys()
         environment |= {"KUBECONFIG": str(self.kubeconfig), "PATH": os.environ["PATH"]}
+        environment["PYTHONPATH"] = str(Path(package).parent.parent)  # this checkout, whichever one is installed
         # The servers of this test are on this machine and speak plain http.
         arguments += ["--git-allow-loopback", "--git-insecure-http-credentials"]
         with self.log.open("ab") as output:
