@@ -9,26 +9,46 @@ from sluice.core.plan import Owner
 
 
 class Claims:
-    """What each sync rendered last. Memory only: every sync claims again at its first turn."""
+    """What each sync rendered last. Memory only: every sync claims again at its first turn.
+
+    A claim is made by a sync's own turn. That git has taken an object from it may be seen before that.
+    """
 
     def __init__(self) -> None:
         self._owner: dict[ResourceId, Owner] = {}
         self._claimed: dict[Owner, frozenset[ResourceId]] = {}
+        self._seen: dict[Owner, tuple[str, frozenset[ResourceId]]] = {}
 
     def get(self, resource: ResourceId) -> Owner | None:
         """The sync that claims the object, or None."""
         return self._owner.get(resource)
 
-    def replace(self, owner: Owner, wanted: Iterable[ResourceId]) -> None:
+    def seen(self, owner: Owner, version: str) -> frozenset[ResourceId] | None:
+        """What `owner` wants at that version of its source and spec; None when nobody has rendered it yet."""
+        known, wanted = self._seen.get(owner, ("", frozenset()))
+        return wanted if known == version else None
+
+    def replace(self, owner: Owner, wanted: Iterable[ResourceId], version: str) -> None:
         """From now on `owner` claims exactly these; what another claims meanwhile becomes its own."""
         claimed = frozenset(wanted)
-        for left in self._claimed.get(owner, frozenset()) - claimed:
-            if self._owner.get(left) == owner:
-                del self._owner[left]
+        self._let_go(owner, claimed)
         self._owner.update(dict.fromkeys(claimed, owner))
         self._claimed[owner] = claimed
+        self._seen[owner] = (version, claimed)
+
+    def note(self, owner: Owner, wanted: frozenset[ResourceId], version: str) -> None:
+        """`owner` will want exactly these at its next turn: it claims no more, but perhaps less, from now on."""
+        self._let_go(owner, wanted)
+        self._claimed[owner] = self._claimed.get(owner, frozenset()) & wanted
+        self._seen[owner] = (version, wanted)
 
     def drop(self, owner: Owner) -> None:
         """`owner` is gone."""
-        self.replace(owner, ())
-        del self._claimed[owner]
+        self._let_go(owner, frozenset())
+        self._claimed.pop(owner, None)
+        self._seen.pop(owner, None)
+
+    def _let_go(self, owner: Owner, kept: frozenset[ResourceId]) -> None:
+        for left in self._claimed.get(owner, frozenset()) - kept:
+            if self._owner.get(left) == owner:
+                del self._owner[left]

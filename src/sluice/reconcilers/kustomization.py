@@ -29,6 +29,7 @@ from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembere
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
+from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner
@@ -148,7 +149,8 @@ class KustomizationReconciler:
         inventory = await inventory_of(self._op, owner, sync)
         prepared = await self._planner.prepare(sync, artifact, inventory, self._suspects(sync, inventory))
         plan, resources = prepared.plan, prepared.resources
-        self._op.claims.replace(owner, (m.id for m in prepared.rendered.manifests))
+        wanted = (m.id for m in prepared.rendered.manifests)
+        self._op.claims.replace(owner, wanted, version_of(sync, artifact))
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
         if known_bad is not None:

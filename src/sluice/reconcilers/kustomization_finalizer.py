@@ -16,6 +16,7 @@ from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS, NAMESPACES
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.live_state import find_live
+from sluice.reconcilers.moves import wanted_elsewhere
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import owner_of, retry_of, subject_of, timeout_of
 from sluice.runtime.executor import Execution
@@ -74,7 +75,8 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
         e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory
     }
     live = await find_live(operator, inventory.ids(), resources)
-    plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions(handed_over=operator.wishes.of_others(owner)))
+    handed_over = await wanted_elsewhere(operator, owner, inventory.ids())
+    plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions(handed_over=handed_over))
 
     async def silent(message: str) -> None:
         log.info(message, namespace=owner.namespace, name=owner.name)

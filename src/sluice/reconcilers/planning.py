@@ -17,17 +17,18 @@ from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.guard import GuardOptions, check_namespaces, guard
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Inventory
-from sluice.core.manifest import Manifest, with_namespace
+from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
 from sluice.core.problem import Problem
 from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.live_state import find_live
+from sluice.reconcilers.moves import holders_of, wanted_elsewhere
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.rendering import render_sync
 from sluice.reconcilers.sync_facts import owner_of
-from sluice.reconcilers.variables import read_variables
-from sluice.render import Rendered, RenderInput
+from sluice.render import Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,54 +55,29 @@ class Planner:
         Raises UserError (git or the spec must change), NotReady (a kind or a reference is not there yet), ClusterError.
         """
         owner = owner_of(sync)
-        rendered = self._placed(await self._render(sync, owner, artifact))
+        rendered = await render_sync(self._op, sync, owner, artifact)
         defined = defined_kinds(rendered.manifests)
         resources = await self._resources(rendered.manifests)
         _check(rendered.manifests, defined, resources)
         plan = await self._plan(sync, owner, rendered.manifests, inventory, suspects, resources)
         options = GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own, self._is_sync)
-        refusals = guard(plan, options, self._op.claims.get)
+        holders = await holders_of(self._op, owner, plan)
+        refusals = guard(plan, options, holders.get)
         if refusals:
-            raise self._refused(owner, refusals)
+            raise self._refused(owner, refusals, holders)
         self._op.wishes.drop(owner)
         rendered = replace(rendered, warnings=(*rendered.warnings, *await foresee(self._op, sync, plan, resources)))
         return Prepared(rendered, resources, plan, find_deferred(plan, defined))
 
-    def _refused(self, owner: Owner, refusals: tuple[Problem, ...]) -> SluiceError:
+    def _refused(self, owner: Owner, refusals: tuple[Problem, ...], holders: Mapping[ResourceId, Owner]) -> SluiceError:
         """An object that another sync has is handed over once it lets go: that is waited for, the rest is not."""
-        wanted = [p.subject for p in refusals if p.code is codes.OWNED_BY_ANOTHER and p.subject is not None]
-        holders = {key: holder for key in wanted if (holder := self._op.claims.get(key)) is not None}
         self._op.wishes.make(owner, holders)
-        # Neither is what somebody else has put into the cluster: they may take it away again.
+        # What somebody else has put into the cluster may go again, too.
         foreign = any(p.code is codes.NOT_ADOPTED for p in refusals)
-        return NotReady(*refusals) if wanted or foreign else UserError(*refusals)
+        return NotReady(*refusals) if holders or foreign else UserError(*refusals)
 
     def _is_sync(self, owner: Owner) -> bool:
         return self._op.kustomizations.get(owner.namespace, owner.name) is not None
-
-    async def _render(self, sync: Kustomization, owner: Owner, artifact: Artifact) -> Rendered:
-        return await self._op.renderer.render(
-            RenderInput(
-                tree=artifact.tree,
-                blobs=artifact.blobs,
-                commit=artifact.revision.hex,
-                spec=sync.spec,
-                owner_labels=owner.labels(),
-                variables=await read_variables(self._op.client, sync),
-                scope=self._op.discovery.scope,
-            )
-        )
-
-    def _placed(self, rendered: Rendered) -> Rendered:
-        """Flag mode: namespaced objects that name no namespace go to the default one, as fluxd put them there."""
-        home = self._op.default_namespace
-        if not home:
-            return rendered
-        manifests = tuple(
-            with_namespace(m, home) if not m.id.namespace and self._op.discovery.scope(m.id.group_kind) else m
-            for m in rendered.manifests
-        )
-        return replace(rendered, manifests=tuple(sorted(manifests, key=lambda m: m.id)))
 
     async def _resources(self, manifests: tuple[Manifest, ...]) -> dict[ResourceId, Resource | None]:
         kinds = {(m.api_version, m.id.kind) for m in manifests}
@@ -117,10 +93,11 @@ class Planner:
         suspects: frozenset[ResourceId],
         resources: Mapping[ResourceId, Resource | None],
     ) -> Plan:
+        leaving = inventory.ids() - {m.id for m in manifests} if sync.spec.prune else frozenset()
         options = PlanOptions(
             prune=sync.spec.prune,
             suspects=suspects,
-            handed_over=self._op.wishes.of_others(owner),
+            handed_over=await wanted_elsewhere(self._op, owner, leaving),
             adopt=Adopt(sync.spec.adopt or Adopt.ALWAYS),
         )
         wanted = needs_live(manifests, inventory, options)

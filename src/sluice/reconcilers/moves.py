@@ -1,0 +1,122 @@
+"""Objects that git moves from one sync to another: they are handed over and keep their UID, whichever runs first.
+
+Who wants an object is asked of git, not of turns: before one sync deletes what has left it, and before another takes
+what carries the first one's labels, the other side's desired state is rendered at the artifact that is there now. A
+render is kept by its inputs, and the other's own turn needs the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sluice.api.kustomization import Kustomization
+from sluice.api.validate_kustomization import validate_kustomization
+from sluice.core import codes
+from sluice.core.artifact import Artifact
+from sluice.core.condition import READY, find_condition
+from sluice.core.errors import NotReady, SluiceError, StateError
+from sluice.core.ids import ResourceId
+from sluice.core.plan import Owner, Plan
+from sluice.core.problem import Problem
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.rendering import render_sync
+from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of, sync_id
+from sluice.runtime.together import together
+
+
+def version_of(sync: Kustomization, artifact: Artifact) -> str:
+    """Names what a desired state was rendered from, as far as its ids depend on it."""
+    return f"{artifact.revision} {artifact.digest} {sync.metadata.uid} {sync.metadata.generation}"
+
+
+async def wanted_elsewhere(operator: Operator, owner: Owner, leaving: Collection[ResourceId]) -> frozenset[ResourceId]:
+    """Those of `leaving` that another sync has in its desired state now, or waits for.
+
+    A sync that can't be rendered does not keep the others from deleting: it could not take the object either. Raises
+    NotReady when one has not been seen yet because its source is being fetched for the first time since the start.
+    """
+    if not leaving:
+        return frozenset()
+    others = [s for s in operator.kustomizations.items() if owner_of(s) != owner]
+    for other in others:
+        _refuse_unseen(operator, other)
+    wanted = await together(_wanted_by(operator, other) for other in others)
+    found = operator.wishes.of_others(owner).intersection(leaving)
+    return found.union(*(ids.intersection(leaving) for ids in wanted if ids is not None))
+
+
+def _refuse_unseen(operator: Operator, sync: Kustomization) -> None:
+    source = source_of(sync)
+    if sync.spec.suspend or operator.artifacts.get(source) is not None or _is_invalid(operator, sync):
+        return
+    read = operator.git_repositories.get(source.namespace, source.name)
+    if read is None or read.spec.suspend:
+        return
+    ready = find_condition(read.status.conditions, READY)
+    if ready is None or ready.status != "False":
+        raise NotReady(
+            Problem(
+                codes.SOURCE_MISSING,
+                f"{source} has fetched no revision yet, and may move objects that have left this one",
+                subject=sync_id(sync),
+                fix="wait for it",
+            )
+        )
+
+
+async def holders_of(operator: Operator, owner: Owner, plan: Plan) -> dict[ResourceId, Owner]:
+    """The objects of `plan` that another sync still holds, and which: they are not taken from it."""
+    asked: dict[Owner, set[ResourceId]] = {}
+    for batch in plan.applies:
+        for change in batch.changes:
+            for other in (operator.claims.get(change.id), change.previous):
+                if other is not None and other != owner:
+                    asked.setdefault(other, set()).add(change.id)
+    holders: dict[ResourceId, Owner] = {}
+    for other, ids in asked.items():
+        sync = operator.kustomizations.get(other.namespace, other.name)
+        if sync is None:
+            continue  # nobody reconciles it: what it left behind may be adopted
+        wanted = await _wanted_by(operator, sync)
+        held = ids & wanted if wanted is not None else {i for i in ids if _held(operator, sync, other, i)}
+        holders |= dict.fromkeys(held, other)
+    return holders
+
+
+async def _wanted_by(operator: Operator, sync: Kustomization) -> frozenset[ResourceId] | None:
+    """The ids of a sync's desired state at the artifact of now; None when that can't be known.
+
+    One that was rolled back is not where git is: it has what it has.
+    """
+    if sync.metadata.deletionTimestamp:
+        return frozenset()
+    artifact = operator.artifacts.get(source_of(sync))
+    if artifact is None or sync.spec.suspend or rollback_of(sync) is not None:
+        return None
+    owner, version = owner_of(sync), version_of(sync, artifact)
+    known = operator.claims.seen(owner, version)
+    if known is None:
+        if _is_invalid(operator, sync):
+            return None
+        try:
+            rendered = await render_sync(operator, sync, owner, artifact)
+        except SluiceError:
+            return None
+        known = frozenset(m.id for m in rendered.manifests)
+        operator.claims.note(owner, known, version)
+    return known
+
+
+def _is_invalid(operator: Operator, sync: Kustomization) -> bool:
+    return bool(validate_kustomization(sync, operator.rules))
+
+
+def _held(operator: Operator, sync: Kustomization, owner: Owner, resource: ResourceId) -> bool:
+    """Whether a sync that can't be asked has the object, as far as its record says; in doubt it has."""
+    if operator.claims.get(resource) == owner:
+        return True
+    try:
+        record = operator.records.get(str(owner))
+    except StateError:
+        return True
+    return resource in record.inventory if record is not None else bool(sync.status.lastAppliedRevision)
