@@ -1,27 +1,25 @@
-"""A cluster that Flux ran is taken over in place: nothing changes, and everything is ours to keep in step."""
+"""A cluster that Flux or fluxd ran is taken over in place: nothing changes, and everything is ours to keep in step.
+
+The way back is as short: what Flux would send then changes nothing either.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
-from tests.operator_fixture import Bench, Sync, config_map, deployment
+from tests.operator_fixture import Bench, Json, Sync, config_map, deployment, poll
 
 NAMES = ("a", "b", "c")
 
 
-def left_by_flux(bench: Bench, *, wait: bool = False) -> tuple[Sync, str, dict[str, str]]:
-    """Objects, source and Kustomization as Flux leaves them; returns the revision and the resourceVersions."""
-    bench.operator.stop()
-    sync = bench.source()
-    revision = sync.commit({f"{n}.yaml": config_map(n) for n in NAMES} | {"web.yaml": deployment("web")})
+def apply_as_flux(sync: Sync, value: str = "1") -> None:
+    """Apply what git has (ConfigMaps with that value) as kustomize-controller does: forced, with its owner labels."""
     labels = {
         "kustomize.toolkit.fluxcd.io/name": sync.name,
-        "kustomize.toolkit.fluxcd.io/namespace": bench.namespace,
+        "kustomize.toolkit.fluxcd.io/namespace": sync.namespace,
     }
     for name in NAMES:
         metadata = {"name": name, "namespace": sync.target, "labels": labels}
-        body: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": "1"}}
-        bench.api.apply(sync.at("configmaps", name), body, manager="kustomize-controller")
+        body: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}}
+        sync.bench.api.apply(sync.at("configmaps", name), body, manager="kustomize-controller")
     template = {
         "metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [{"name": "main", "image": "nginx:1"}]},
@@ -32,7 +30,41 @@ def left_by_flux(bench: Bench, *, wait: bool = False) -> tuple[Sync, str, dict[s
         "metadata": {"name": "web", "namespace": sync.target, "labels": labels},
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template},
     }
-    bench.api.apply(sync.at("apps/v1/deployments", "web"), web, manager="kustomize-controller")
+    sync.bench.api.apply(sync.at("apps/v1/deployments", "web"), web, manager="kustomize-controller")
+
+
+def pods(sync: Sync) -> dict[str, tuple[str, list[int]]]:
+    """The pods of the Deployment once all are ready: UID and restarts of each."""
+
+    def look() -> dict[str, tuple[str, list[int]]] | None:
+        listed = sync.bench.api.get(f"/api/v1/namespaces/{sync.target}/pods") or {}
+        states = {p["metadata"]["name"]: p["status"].get("containerStatuses", []) for p in listed["items"]}
+        if not states or not all(states.values()) or not all(c["ready"] for s in states.values() for c in s):
+            return None
+        uids = {p["metadata"]["name"]: p["metadata"]["uid"] for p in listed["items"]}
+        return {name: (uids[name], [c["restartCount"] for c in s]) for name, s in states.items()}
+
+    return dict(poll("the pods are ready", look))
+
+
+def identities(sync: Sync) -> dict[str, tuple[str, int]]:
+    """UID and generation of every object."""
+    found = {n: sync.config(n) for n in NAMES} | {"web": sync.live("apps/v1/deployments", "web") or {}}
+    return {n: (o["metadata"]["uid"], o["metadata"].get("generation", 0)) for n, o in found.items()}
+
+
+def owners(found: Json) -> list[tuple[str, str, str]]:
+    """Who owns which fields, but for status."""
+    managers = [m for m in found["metadata"]["managedFields"] if m.get("subresource") != "status"]
+    return sorted((m["manager"], m["operation"], str(m["fieldsV1"])) for m in managers)
+
+
+def left_by_flux(bench: Bench, *, wait: bool = False) -> tuple[Sync, str, dict[str, str]]:
+    """Objects, source and Kustomization as Flux leaves them; returns the revision and the resourceVersions."""
+    bench.operator.stop()
+    sync = bench.source()
+    revision = sync.commit({f"{n}.yaml": config_map(n) for n in NAMES} | {"web.yaml": deployment("web")})
+    apply_as_flux(sync)
     sync.create_source()
     sync.create(metadata={"finalizers": ["finalizers.fluxcd.io"]}, wait=wait)
     entries = [{"id": f"{sync.target}_{n}__ConfigMap", "v": "v1"} for n in NAMES]
@@ -104,3 +136,111 @@ def test_a_sync_deleted_after_its_takeover_takes_its_objects_with_it(bench: Benc
     bench.operator.start()
     sync.wait_gone()
     assert [n for n in NAMES if sync.live("configmaps", n)] == []
+
+
+def test_a_takeover_restarts_no_pod_deletes_nothing_and_leaves_every_field_its_owner(bench: Bench) -> None:
+    sync, revision, _ = left_by_flux(bench, wait=True)
+    running, before = pods(sync), identities(sync)
+    owned = {n: owners(sync.config(n)) for n in NAMES}
+    audit = bench.audit()
+    bench.operator.start()
+    sync.reconcile()
+    sync.wait_ready(revision)
+    assert pods(sync) == running
+    assert identities(sync) == before
+    assert {n: owners(sync.config(n)) for n in NAMES} == owned
+    assert [w for w in audit.writes(bench.agent) if w.verb == "delete"] == []
+
+
+def test_given_back_what_flux_sends_changes_nothing(bench: Bench) -> None:
+    sync, _, _ = left_by_flux(bench)
+    bench.operator.start()
+    sync.wait_ready(sync.push({f"{n}.yaml": config_map(n, "2") for n in NAMES}))
+    running, before = pods(sync), identities(sync)
+    bench.operator.stop()
+    live = {n: sync.config(n) for n in NAMES}
+    apply_as_flux(sync, "2")
+    assert {n: sync.config(n) for n in NAMES} == live, "Flux finds what it would have written"
+    assert pods(sync) == running
+    assert identities(sync) == before
+    assert {(m, o) for found in live.values() for m, o, _ in owners(found)} == {("kustomize-controller", "Apply")}
+    keys = {key for found in live.values() for key in {**found["metadata"]["labels"], **notes_on(found)}}
+    assert keys == {"kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace"}
+    left = sync.get()
+    assert left["metadata"]["finalizers"] == ["finalizers.fluxcd.io"]
+    assert not [key for key in notes_on(left) if "sluice" in key]
+    assert {(e["id"], e["v"]) for e in left["status"]["inventory"]["entries"]} == {
+        *((f"{sync.target}_{n}__ConfigMap", "v1") for n in NAMES),
+        (f"{sync.target}_web_apps_Deployment", "v1"),
+    }
+    bench.operator.start()
+
+
+def notes_on(found: Json) -> dict[str, str]:
+    return dict(found["metadata"].get("annotations", {}))
+
+
+# --- fluxd ------------------------------------------------------------------------------------------------------------
+
+
+MARK, CHECKSUM = "fluxcd.io/sync-gc-mark", "fluxcd.io/sync-checksum"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def uids(sync: Sync) -> list[str]:
+    """The UIDs only: a Deployment counts a generation for each changed annotation, and fluxd's are taken off."""
+    return [uid for uid, _ in identities(sync).values()]
+
+
+def apply_as_fluxd(sync: Sync) -> None:
+    """What is in git, with fluxd's mark and checksum, through `kubectl apply`."""
+    extra = f"labels: {{{MARK}: sha256.JIYo7}}, annotations: {{{CHECKSUM}: 1f8e}}"
+    texts = [config_map(n, extra=extra) for n in NAMES] + [deployment("web", extra=extra)]
+    file = sync.bench.root / f"{sync.name}.yaml"
+    file.write_text("\n---\n".join(texts).replace("$NS", sync.target))
+    sync.bench.cluster.kubectl("apply", "-f", str(file))
+
+
+def test_what_fluxd_applied_is_taken_over_and_given_back_without_a_restart(bench: Bench) -> None:
+    sync = bench.source()
+    apply_as_fluxd(sync)
+    running, before = pods(sync), uids(sync)
+    assert MARK in sync.config("a")["metadata"]["labels"]
+    audit = bench.audit()
+    revision = sync.commit({f"{n}.yaml": config_map(n) for n in NAMES} | {"web.yaml": deployment("web")})
+    sync.create_source()
+    sync.create(wait=True)
+    sync.wait_ready(revision)
+    assert pods(sync) == running
+    assert uids(sync) == before
+    assert [w for w in audit.writes(bench.agent) if w.verb == "delete"] == []
+    for name in NAMES:
+        live = sync.config(name)
+        assert {(m, o) for m, o, _ in owners(live)} == {("kustomize-controller", "Apply")}
+        assert MARK not in live["metadata"]["labels"]
+        assert not {CHECKSUM, LAST_APPLIED} & notes_on(live).keys()
+    bench.operator.stop()
+    apply_as_fluxd(sync)
+    assert pods(sync) == running
+    assert uids(sync) == before
+    assert sync.config("a")["metadata"]["labels"][MARK] == "sha256.JIYo7"
+    bench.operator.start()
+
+
+def test_a_first_revision_that_fails_gives_fluxd_its_objects_back_with_their_marks(bench: Bench) -> None:
+    sync = bench.source()
+    apply_as_fluxd(sync)
+    running, before = pods(sync), uids(sync)
+    marks = {n: (sync.config(n)["metadata"]["labels"], notes_on(sync.config(n))) for n in NAMES}
+    owned = {n: owners(sync.config(n)) for n in NAMES}
+    bad = deployment("bad", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 1\n  replicas", 1)
+    files = {f"{n}.yaml": config_map(n, "2") for n in NAMES}
+    revision = sync.commit(files | {"web.yaml": deployment("web"), "bad.yaml": bad})
+    sync.create_source()
+    sync.create(wait=True)
+    sync.wait_failed(revision, reason="Undone", seconds=40)
+    assert {n: (sync.config(n)["metadata"]["labels"], notes_on(sync.config(n))) for n in NAMES} == marks
+    assert {n: owners(sync.config(n)) for n in NAMES} == owned
+    assert {n: sync.config(n)["data"]["key"] for n in NAMES} == dict.fromkeys(NAMES, "1")
+    assert pods(sync) == running
+    assert uids(sync) == before
