@@ -176,7 +176,9 @@ async def _start(
     parts = _parts(settings, client)
 
     def suspect(owner: Owner, resource: ResourceId) -> None:
-        syncs.queue.add(NamespacedName(owner.namespace, owner.name), sync_reconciler.suspect(owner, resource))
+        due = sync_reconciler.suspect(owner, resource)
+        if due is not None:
+            syncs.queue.add(NamespacedName(owner.namespace, owner.name), due)
 
     owned = OwnedObjects(client, group, suspect)
     operator = _operator(settings, client, discovery, mirrors, records, owned, parts)

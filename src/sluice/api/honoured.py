@@ -8,14 +8,12 @@ from __future__ import annotations
 # Per field with a choice: the values that are acted on. Unset is always allowed and means this version's behaviour.
 KUSTOMIZATION_VALUES: dict[str, frozenset[str]] = {
     "sourceRef.kind": frozenset({"GitRepository"}),
-    "drift": frozenset(),
 }
 KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
     "decryption",
     "serviceAccountName",
     "kubeConfig",
     "healthCheckExprs",
-    "ignore",
 )
 DEPENDENCY_FIELDS_REFUSED: tuple[str, ...] = ("readyExpr",)
 

@@ -213,7 +213,11 @@ class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
     ] = ""
     drift: Annotated[
         str,
-        doc("Extension of Sluice: what happens to changes of others.", enum=["Correct", "Warn", "Ignore"]),
+        doc(
+            "Extension of Sluice: what happens to changes of others: set right (the default), told and left, or not "
+            "looked at. The annotation sluice.dev/drift says so for one object.",
+            enum=["Correct", "Warn", "Ignore"],
+        ),
     ] = ""
     adopt: Annotated[
         str,

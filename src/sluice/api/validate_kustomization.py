@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from sluice.api.honoured import DEPENDENCY_FIELDS_REFUSED, KUSTOMIZATION_FIELDS_REFUSED, KUSTOMIZATION_VALUES
+from sluice.api.ignore_rules import faults_of
 from sluice.api.kustomization import GROUP, KIND, Kustomization, KustomizationSpec
 from sluice.api.validate import SpecRules, SpecSubject
 from sluice.core.codes import BAD_NAME, DEPENDENCY_CYCLE, SPEC_INVALID, VARIABLE_INVALID
@@ -27,7 +28,6 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
     subject = SpecSubject(ResourceId(GROUP, KIND, sync.metadata.namespace, sync.metadata.name))
     values = {
         "sourceRef.kind": spec.sourceRef.kind,
-        "drift": spec.drift,
     }
     return (
         *_check_name(subject),
@@ -41,6 +41,7 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
         *_check_paths(subject, spec),
         *_check_dependencies(subject, spec),
         *_check_variables(subject, spec),
+        *_check_ignore(subject, spec),
     )
 
 
@@ -107,4 +108,12 @@ def _check_variables(subject: SpecSubject, spec: KustomizationSpec) -> list[Prob
         )
         for name in names
         if not _VARIABLE.fullmatch(name)
+    ]
+
+
+def _check_ignore(subject: SpecSubject, spec: KustomizationSpec) -> list[Problem]:
+    fix = "write JSON pointers like /spec/replicas, and a target of plain patterns and label selectors"
+    return [
+        subject.problem(SPEC_INVALID, field, f"spec.{field} can't be used", fix, clip(why, 300))
+        for field, why in faults_of(spec.ignore)
     ]

@@ -59,6 +59,20 @@ def contains(fields: FieldSet, path: Path) -> bool:
     return not node or "." in node
 
 
+def covers(fields: FieldSet, path: Path) -> bool:
+    """True when the set owns that path, something above it as a whole, or something below it.
+
+    >>> covers({"f:a": {}}, ("f:a", "f:b")), covers({"f:a": {"f:b": {}}}, ("f:a",)), covers({"f:a": {}}, ("f:b",))
+    (True, True, False)
+    """
+    node = fields
+    for step in path:
+        if step not in node:
+            return not node and node is not fields
+        node = node[step]
+    return True
+
+
 def union(first: FieldSet, second: FieldSet) -> FieldSet:
     """All paths of both."""
     merged = dict(first)
@@ -119,7 +133,7 @@ def remove(body: dict[str, Any], path: Path) -> None:
     if isinstance(parent, dict):
         parent.pop(step[2:], None)
     elif isinstance(parent, list):
-        index = _index(parent, step)
+        index = index_of(parent, step)
         if index is not None:
             del parent[index]
 
@@ -143,12 +157,13 @@ def _child(node: Any, step: str) -> tuple[bool, Any]:
     if isinstance(node, dict) and step.startswith("f:"):
         return (True, node[step[2:]]) if step[2:] in node else (False, None)
     if isinstance(node, list):
-        index = _index(node, step)
+        index = index_of(node, step)
         return (True, node[index]) if index is not None else (False, None)
     return False, None
 
 
-def _index(items: list[Any], step: str) -> int | None:
+def index_of(items: list[Any], step: str) -> int | None:
+    """The place of the item that a step names, or None when there is none."""
     kind, rest = step[:1], step[2:]
     if kind == "i":
         number = int(rest)
@@ -170,7 +185,7 @@ def _set(node: Any, step: str, value: Any) -> None:
     if isinstance(node, dict):
         node[step[2:]] = value
     elif isinstance(node, list):
-        index = _index(node, step)
+        index = index_of(node, step)
         if index is None:
             node.append(value)
         else:

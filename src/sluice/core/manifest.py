@@ -12,6 +12,8 @@ from sluice.core.ids import ResourceId
 from sluice.core.problem import Origin
 
 TOOLKIT = "kustomize.toolkit.fluxcd.io"
+DRIFT = "sluice.dev/drift"
+DRIFT_VALUES = frozenset({"correct", "warn", "ignore"})
 _WAVE = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -24,6 +26,7 @@ class Directives:
     force: bool = False
     ssa: str = "override"  # override | merge | ifnotpresent | ignore
     wave: int = 0
+    drift: str = ""  # correct | warn | ignore; empty: as the sync says
 
     @staticmethod
     def of(labels: dict[str, str], annotations: dict[str, str]) -> Directives:
@@ -41,6 +44,7 @@ class Directives:
             force=value("force") == "enabled",
             ssa=value("ssa") or "override",
             wave=int(wave) if _WAVE.fullmatch(wave) else 0,
+            drift=drift if (drift := annotations.get(DRIFT, "").lower()) in DRIFT_VALUES else "",
         )
         return DEFAULT_DIRECTIVES if directives == DEFAULT_DIRECTIVES else directives
 

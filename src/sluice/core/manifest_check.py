@@ -15,12 +15,13 @@ from typing import Any
 
 from sluice.core import codes, name_rules
 from sluice.core.ids import ResourceId, split_api_version
+from sluice.core.manifest import DRIFT, DRIFT_VALUES
 from sluice.core.problem import Code
 
 MAX_DATA_BYTES = 1 << 20
 MAX_ANNOTATION_BYTES = 256 << 10
 OUR_PREFIX = "sluice.dev/"
-OUR_KEYS = frozenset(("sluice.dev/group", "sluice.dev/wave"))
+OUR_KEYS = frozenset(("sluice.dev/group", "sluice.dev/wave", DRIFT))
 FLUX_FINALIZER = "finalizers.fluxcd.io"
 _SERVER_FIELDS = ("uid", "resourceVersion", "managedFields")
 _IGNORED_FIELDS = ("creationTimestamp", "deletionTimestamp", "generation", "selfLink")
@@ -152,6 +153,9 @@ def _reserved(field: str, key: str, value: Any, owner_labels: Mapping[str, str])
         yield Finding(
             codes.RESERVED_NAME, f"{key} is reserved", field, f"known: {', '.join(sorted(OUR_KEYS))}", "remove it"
         )
+    elif key == DRIFT and str(value).lower() not in DRIFT_VALUES:
+        title = f"{DRIFT} is not a drift mode"
+        yield Finding(codes.DRIFT_MODE, title, field, f"it is {str(value)[:40]!r}", "write Correct, Warn or Ignore")
     elif key in owner_labels and value != owner_labels[key]:
         cause = f"it names the owner, which is {owner_labels[key]!r}"
         yield Finding(codes.RESERVED_NAME, f"{key} is set by hand", field, cause, "remove it")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sluice.core.adoption import Adopt
@@ -81,6 +81,7 @@ class Change:
 
     `takes_over` asks for the fields that kubectl owns: only ever on the first apply to an object that exists.
     `previous` and `mark` say whose an adopted object seems to be, `adopt` what the sync may take.
+    `ignored` are JSON pointers to fields that an apply leaves as they are in the cluster.
     """
 
     id: ResourceId
@@ -95,6 +96,7 @@ class Change:
     previous: Owner | None = None
     mark: str = ""
     adopt: Adopt = Adopt.ALWAYS
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class PlanOptions:
     """How one sync wants its plan.
 
     `suspects` are objects that may have drifted: they are never kept unasked. `handed_over` are objects that another
-    sync wants: they are let go, not pruned, when they leave this one.
+    sync wants: they are let go, not pruned, when they leave this one. `ignored` are the fields left to the cluster.
     """
 
     prune: bool = True
@@ -151,6 +153,7 @@ class PlanOptions:
     suspects: frozenset[ResourceId] = frozenset()
     handed_over: frozenset[ResourceId] = frozenset()
     adopt: Adopt = Adopt.ALWAYS
+    ignored: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
 
 
 def needs_live(desired: Iterable[Manifest], inventory: Inventory, options: PlanOptions) -> frozenset[ResourceId]:
@@ -224,6 +227,7 @@ def _change_of(
             mark=found.mark if found and action is Action.ADOPT else "",
             adopt=options.adopt,
             takes_over=found is not None and entry is None and action.applies and manifest.directives.ssa != "merge",
+            ignored=options.ignored.get(manifest.id, ()),
         )
 
     wants = manifest.directives

@@ -154,7 +154,8 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
             return _failed(state, problems) if problems else _after_batch(state)
         case Phase.SERVING, Served(problems):
             return _failed(state, problems) if problems else _apply_next(state)
-        case Phase.WAITING, HealthKnown(problems, ours):
+        case Phase.WAITING, HealthKnown(problems, ours, corrected):
+            state = _noted(state, corrected)
             state = state if ours else replace(state, on_failure=OnFailure.STOP)
             return _failed(state, problems) if problems else _prune_next(state)
         case Phase.PRUNING, Answered(outcomes, problems):

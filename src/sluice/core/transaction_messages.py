@@ -171,11 +171,13 @@ class HealthKnown:
     """The health gate has opened, or `problems` say why not.
 
     `ours` is True when an object that this transaction changed, or a named health check, is among them: what else is
-    unhealthy was so without us, and is no reason to take anything back.
+    unhealthy was so without us, and is no reason to take anything back. `corrected` are writes that set drift right
+    meanwhile.
     """
 
     problems: tuple[Problem, ...] = ()
     ours: bool = True
+    corrected: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -18,21 +18,26 @@ from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
+from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan
 from sluice.core.problem import Problem, summarize
+from sluice.core.record import Record
 from sluice.core.schedule import backoff, next_interval
 from sluice.core.timestamp import rfc3339
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers.dependencies import check_dependencies
+from sluice.reconcilers.drift import Drift, Judged, Resources
+from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_drift
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
+from sluice.reconcilers.last_good import LastGood
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
-from sluice.reconcilers.planning import Planner
+from sluice.reconcilers.planning import Planner, applied_of
 from sluice.reconcilers.progress import Pace, Progress
 from sluice.reconcilers.rollback import Rollbacks
 from sluice.reconcilers.sync_facts import owner_of, retry_of, rollback_of, source_of, subject_of, sync_id, timeout_of
@@ -43,7 +48,6 @@ from sluice.runtime.queue import Turn
 DEPENDENCY_RETRY = 30.0
 # A source that has not run yet (a restart, or one made together with the sync) is not worth a report at once.
 SOURCE_PATIENCE = 3.0
-DRIFT_WINDOW = 60.0
 log = structlog.get_logger()
 
 
@@ -51,11 +55,8 @@ log = structlog.get_logger()
 class _Memory:
     """What is remembered of one sync between turns."""
 
-    suspects: set[ResourceId] = field(default_factory=set)
     waiting_since: float | None = None
     undo_failures: int = 0
-    corrections: int = 0
-    corrected_at: float = 0.0
 
 
 class KustomizationReconciler:
@@ -67,17 +68,12 @@ class KustomizationReconciler:
         self._rollbacks = Rollbacks(operator)
         self._memory: dict[NamespacedName, _Memory] = {}
         self._pace = Pace()
+        self._drift = Drift(operator)
+        self._last_good = LastGood(operator, self._planner, self._drift)
 
-    def suspect(self, owner: Owner, resource: ResourceId) -> float:
-        """Note that an object may have drifted; returns in how many seconds its owner's turn is due.
-
-        Corrections that follow each other are spaced further and further: somebody else writes there too.
-        """
-        memory = self._memory.setdefault(NamespacedName(owner.namespace, owner.name), _Memory())
-        memory.suspects.add(resource)
-        if time.monotonic() - memory.corrected_at > DRIFT_WINDOW:
-            memory.corrections = 0
-        return backoff(memory.corrections, 0.5, 300.0) if memory.corrections > 1 else 0.0
+    def suspect(self, owner: Owner, resource: ResourceId) -> float | None:
+        """Note that an object may have drifted; returns in how many seconds its owner's turn is due, None for never."""
+        return self._drift.suspect(owner, resource)
 
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
         """One turn. Returns the seconds until the next."""
@@ -110,8 +106,10 @@ class KustomizationReconciler:
                 return left
         else:
             memory.waiting_since = None
+        keep_again = None if turnout.succeeded else await self._last_good.keep(sync)
         await self._report(sync, turnout, started)
-        return self._next(sync, turnout)
+        waits = (self._next(sync, turnout), keep_again, self._drift.due(sync))
+        return min((wait for wait in waits if wait is not None), default=None)
 
     async def _settle_suspended(self, sync: Kustomization) -> None:
         """A run that was cut short left a status which says that it is under way."""
@@ -123,6 +121,8 @@ class KustomizationReconciler:
     def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)
         self._rollbacks.forget(key)
+        self._drift.forget(key)
+        self._last_good.forget(key)
         self._op.sync_status.forget(key)
         owner = Owner(key.namespace, key.name)
         self._op.claims.drop(owner)
@@ -147,7 +147,19 @@ class KustomizationReconciler:
         revision = str(artifact.revision)
         await progress(f"Building manifests for revision {revision}")
         inventory = await inventory_of(self._op, owner, sync)
-        prepared = await self._planner.prepare(sync, artifact, inventory, self._suspects(sync, inventory))
+        record = self._op.records.get(str(owner))
+        judged = Judged()
+
+        async def settle(manifests: tuple[Manifest, ...], kinds: Resources) -> frozenset[ResourceId]:
+            nonlocal judged
+            suspects = self._drift.suspects(sync, inventory)
+            if _changes_something(record, revision, manifests, inventory):
+                judged = self._drift.everything(sync, suspects)
+            else:
+                judged = await self._drift.judge(sync, suspects, applied_of(manifests, inventory), kinds)
+            return judged.apply
+
+        prepared = await self._planner.prepare(sync, artifact, inventory, settle)
         plan, resources = prepared.plan, prepared.resources
         wanted = (m.id for m in prepared.rendered.manifests)
         self._op.claims.replace(owner, wanted, version_of(sync, artifact))
@@ -165,6 +177,9 @@ class KustomizationReconciler:
             progress=progress,
             waiting=turn.waiting,
             superseded=lambda: self._superseded(sync, str(head.revision), turn),
+            keep=lambda corrected: self._last_good.keep_while_waiting(
+                sync, prepared, corrected, lambda: self._tell_corrections(sync)
+            ),
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,
             requests=lambda: requests_of(self._op, sync),
@@ -172,16 +187,16 @@ class KustomizationReconciler:
             author=artifact.author,
             subject=artifact.subject,
         )
-        suspects = frozenset(self._memory_of(sync).suspects)
-        record = self._op.records.get(str(owner))
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
         ended = await self._op.executor.run(plan, execution)
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
-        # What a failed transaction did not get to may still have drifted.
-        settled = suspects & ended.outcomes.keys() if ended.problems else suspects
-        self._settle(sync, settled, corrected=bool(suspects) and plan.writes > 0)
+        # What a failed transaction did not get to, or took back, may still have drifted.
+        written = () if ended.undone else tuple(ended.outcomes.values())
+        self._drift.handled(sync, judged, written, whole=not ended.problems)
+        if not ended.problems:
+            self._last_good.note(sync, artifact)
         self._watch(plan, resources)
         rendered = prepared.rendered
         turnout = of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
@@ -209,17 +224,6 @@ class KustomizationReconciler:
             )
         )
 
-    def _suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
-        """Objects that are not as our last write left them, as far as the watches know."""
-        owned, suspects = self._op.owned, set(self._memory_of(sync).suspects)
-        owner = owner_of(sync)
-        for entry in inventory:
-            if entry.digest and owned.knows(entry.id.group_kind):
-                live = owned.get(entry.id)
-                if live is None or (live.uid, live.version, live.owner) != (entry.uid, entry.version, owner):
-                    suspects.add(entry.id)
-        return frozenset(suspects)
-
     async def _targets(
         self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
     ) -> tuple[Target, ...]:
@@ -229,7 +233,7 @@ class KustomizationReconciler:
             for change in plan.changes():
                 if change.id in known and known[change.id] is None:
                     known[change.id] = await self._op.discovery.find(change.api_version, change.id.kind)
-            return health_targets(plan, known, frozenset({itself}))
+            return health_targets(plan, known, frozenset({itself, *self._drift.expired(sync)}))
         targets = []
         for check in sync.spec.healthChecks:
             resource = await self._op.discovery.find(check.apiVersion or "apps/v1", check.kind)
@@ -260,13 +264,6 @@ class KustomizationReconciler:
             artifact = self._op.artifacts.get(source_of(sync))
             if artifact is not None and str(artifact.revision) != head:
                 return
-
-    def _settle(self, sync: Kustomization, suspects: frozenset[ResourceId], *, corrected: bool) -> None:
-        memory = self._memory_of(sync)
-        memory.suspects -= suspects
-        if corrected:
-            memory.corrections += 1
-            memory.corrected_at = time.monotonic()
 
     def _watch(self, plan: Plan, resources: Mapping[ResourceId, Resource | None]) -> None:
         """From now on, changes to the kinds of this sync are seen as they happen."""
@@ -304,10 +301,22 @@ class KustomizationReconciler:
 
     async def _report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
         meta = sync.metadata
-        await self._op.sync_status.write(meta.key, status_of(sync, turnout, started, self._op.now()), sync.status)
+        drift = self._drift.report(sync)
+        status = status_of(sync, turnout, started, self._op.now())
+        fresh = turnout.succeeded and turnout.revision != sync.status.lastAppliedRevision
+        stamp = condition.Stamp(meta.generation, rfc3339(self._op.now()))
+        status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=fresh)
+        await self._op.sync_status.write(meta.key, status, sync.status)
         subject = subject_of(sync)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
-        changed = any(outcome.result != "unchanged" for outcome in turnout.outcomes)
+        self._tell_corrections(sync)
+        if drift.news:
+            self._op.sync_events.record(subject, "Warning", drift.reason, summarize(drift.standing, 1000), annotations)
+            log.warning("drift stands", namespace=meta.namespace, name=meta.name, reason=drift.reason,
+                        drift=summarize(drift.standing))  # fmt: skip
+        corrected = {drifted.id for drifted in drift.corrected}
+        # What was only set right is told as that.
+        changed = any(o.result != "unchanged" and o.id not in corrected for o in turnout.outcomes)
         if meta.generation != sync.status.observedGeneration and turnout.reason != "BuildFailed":
             for warning in warn_kustomization(sync):
                 self._op.sync_events.record(subject, "Warning", "SpecWarning", warning, annotations)
@@ -328,6 +337,14 @@ class KustomizationReconciler:
             error="" if turnout.succeeded else str(turnout.problems[0]),
         )
 
+    def _tell_corrections(self, sync: Kustomization) -> None:
+        drifted = self._drift.unsent(sync)
+        if not drifted:
+            return
+        self._op.sync_events.record(subject_of(sync), "Normal", DRIFT_CORRECTED, corrections(drifted))
+        for each in drifted:
+            log.info("drift corrected", namespace=sync.metadata.namespace, name=sync.metadata.name, drift=str(each))
+
     def _next(self, sync: Kustomization, turnout: Turnout) -> float | None:
         if turnout.waiting:
             return DEPENDENCY_RETRY
@@ -340,3 +357,19 @@ class KustomizationReconciler:
         if turnout.succeeded:
             return next_interval(parse_duration(sync.spec.interval), self._op.poll_jitter())
         return retry_of(sync)
+
+
+def _changes_something(
+    record: Record | None, revision: str, manifests: tuple[Manifest, ...], inventory: Inventory
+) -> bool:
+    """True when the revision, or an edit of the spec, makes another desired state; or the last one is not whole yet.
+
+    An object that was skipped has no digest, and says nothing.
+    """
+    if record is None or record.phase is not Phase.DONE:
+        return True
+    entries = [inventory.get(manifest.id) for manifest in manifests]
+    pairs = zip(entries, manifests, strict=True)
+    if any(entry is None or (entry.digest and entry.digest != manifest.digest) for entry, manifest in pairs):
+        return True
+    return len(inventory) > len(entries) and record.revision != revision

@@ -5,9 +5,10 @@ One way for the operator that executes the plan and for the command line that on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from sluice.api.ignore_rules import rules_of
 from sluice.api.kustomization import Kustomization
 from sluice.core import codes
 from sluice.core.adoption import Adopt
@@ -16,6 +17,7 @@ from sluice.core.deferral import DefinedKind, defined_kinds, find_deferred, unkn
 from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.guard import GuardOptions, check_namespaces, guard
 from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.ignored_fields import ignored_in
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
@@ -41,24 +43,25 @@ class Prepared:
     deferral: Deferral
 
 
+Settle = Callable[[tuple[Manifest, ...], Mapping[ResourceId, Resource | None]], Awaitable[frozenset[ResourceId]]]
+
+
 class Planner:
     """Prepares one sync at a time; keeps nothing between calls."""
 
     def __init__(self, operator: Operator) -> None:
         self._op = operator
 
-    async def prepare(
-        self, sync: Kustomization, artifact: Artifact, inventory: Inventory, suspects: frozenset[ResourceId]
-    ) -> Prepared:
-        """Render, look and plan. `suspects` are objects that may differ from what was applied.
+    async def prepare(self, sync: Kustomization, artifact: Artifact, inventory: Inventory, settle: Settle) -> Prepared:
+        """Render, look and plan. `settle` says which objects are sent though their manifests have not changed.
 
         Raises UserError (git or the spec must change), NotReady (a kind or a reference is not there yet), ClusterError.
         """
         owner = owner_of(sync)
-        rendered = await render_sync(self._op, sync, owner, artifact)
+        rendered, resources = await self.render(sync, artifact)
         defined = defined_kinds(rendered.manifests)
-        resources = await self._resources(rendered.manifests)
         _check(rendered.manifests, defined, resources)
+        suspects = await settle(rendered.manifests, resources)
         plan = await self._plan(sync, owner, rendered.manifests, inventory, suspects, resources)
         options = GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own, self._is_sync)
         holders = await holders_of(self._op, owner, plan)
@@ -68,6 +71,13 @@ class Planner:
         self._op.wishes.drop(owner)
         rendered = replace(rendered, warnings=(*rendered.warnings, *await foresee(self._op, sync, plan, resources)))
         return Prepared(rendered, resources, plan, find_deferred(plan, defined))
+
+    async def render(
+        self, sync: Kustomization, artifact: Artifact
+    ) -> tuple[Rendered, dict[ResourceId, Resource | None]]:
+        """The manifests, and the kinds that they are of. Raises UserError, NotReady, ClusterError."""
+        rendered = await render_sync(self._op, sync, owner_of(sync), artifact)
+        return rendered, await self._resources(rendered.manifests)
 
     def _refused(self, owner: Owner, refusals: tuple[Problem, ...], holders: Mapping[ResourceId, Owner]) -> SluiceError:
         """An object that another sync has is handed over once it lets go: that is waited for, the rest is not."""
@@ -99,6 +109,7 @@ class Planner:
             suspects=suspects,
             handed_over=await wanted_elsewhere(self._op, owner, leaving),
             adopt=Adopt(sync.spec.adopt or Adopt.ALWAYS),
+            ignored=ignored_by(sync, manifests),
         )
         wanted = needs_live(manifests, inventory, options)
         known = dict(resources)
@@ -107,6 +118,17 @@ class Planner:
                 known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
         live = await find_live(self._op, wanted, known)
         return build_plan(owner, manifests, inventory, live.__getitem__, options)
+
+
+def ignored_by(sync: Kustomization, manifests: Iterable[Manifest]) -> dict[ResourceId, tuple[str, ...]]:
+    """The fields that `spec.ignore` leaves to the cluster, of every object that it names."""
+    rules = rules_of(sync.spec.ignore)
+    return {m.id: found for m in manifests if (found := ignored_in(m, rules))} if rules else {}
+
+
+def applied_of(manifests: Iterable[Manifest], inventory: Inventory) -> dict[ResourceId, Manifest]:
+    """The manifests that are, byte for byte, what was applied last."""
+    return {m.id: m for m in manifests if (e := inventory.get(m.id)) is not None and e.digest == m.digest}
 
 
 def _check(

@@ -86,7 +86,11 @@ async def preview(operator: Operator, sync: Kustomization, artifact: Artifact) -
         raise UserError(*problems)
     owner = Owner(sync.metadata.namespace, sync.metadata.name)
     inventory = await inventory_of(operator, owner, sync)
-    prepared = await Planner(operator).prepare(sync, artifact, inventory, inventory.ids())
+
+    async def everything(manifests: object, resources: object) -> frozenset[ResourceId]:
+        return inventory.ids()
+
+    prepared = await Planner(operator).prepare(sync, artifact, inventory, everything)
     plan = prepared.plan
     stages = {c.id: batch.stage for batch in (*plan.applies, *plan.prunes) for c in batch.changes}
     looks = [_look(operator, sync, prepared, change, stages.get(change.id)) for change in plan.changes()]

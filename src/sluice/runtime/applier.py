@@ -15,6 +15,7 @@ from sluice.core.before_image import before_image
 from sluice.core.errors import ClusterError, NotReady, SluiceError, UserError
 from sluice.core.guard import refuse_adoption
 from sluice.core.ids import ResourceId
+from sluice.core.ignored_fields import leave_ignored
 from sluice.core.inventory import Entry
 from sluice.core.live import LiveManagers, LiveObject
 from sluice.core.managed_fields import MANAGER, created_by, take_over, take_over_patch
@@ -24,6 +25,7 @@ from sluice.core.problem import Problem
 from sluice.core.transaction_messages import Answered, Outcome
 from sluice.kube.client import Applied, KubeClient
 from sluice.kube.discovery import Discovery
+from sluice.kube.resource import Resource
 from sluice.runtime.gone import await_gone
 from sluice.runtime.outage import outlast
 from sluice.runtime.owned import OwnedObjects, version_of
@@ -128,9 +130,18 @@ class Applier:
         manifest = change.manifest
         assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
         resource = await resource_of(self._discovery, change)
-        body = with_uid(manifest.body, change.uid) if change.uid else manifest.body
+        body = await self._body(change, resource)
         name = (change.id.namespace, change.id.name)
         return partial(self._client.apply, resource, *name, body, manager=MANAGER), manifest
+
+    async def _body(self, change: Change, resource: Resource) -> bytes:
+        """What is sent: the manifest, with the fields that are left to the cluster as they are there."""
+        assert change.manifest is not None  # noqa: S101 - only changes with a manifest are applied
+        body = change.manifest.body
+        if change.ignored and change.uid:
+            live = await self._client.get(resource, change.id.namespace, change.id.name)
+            body = leave_ignored(body, live, change.ignored, MANAGER) if live is not None else body
+        return with_uid(body, change.uid) if change.uid else body
 
     async def _take_over(self, change: Change) -> None:
         """Make kubectl's fields ours before the first apply; an object that changes meanwhile is looked at again."""

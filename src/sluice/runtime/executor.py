@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,13 +17,14 @@ from sluice.core.history import Counts, Past, remember
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.order import CRD
-from sluice.core.plan import Action, Change, Owner, Plan
+from sluice.core.plan import Action, Batch, Change, Owner, Plan
 from sluice.core.problem import Problem
 from sluice.core.record import FailedRevision, Record
 from sluice.core.steps import Deferral
 from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction, begin, resume_undo, step
 from sluice.core.transaction_messages import (
+    Answered,
     Apply,
     AwaitHealth,
     AwaitServed,
@@ -31,6 +32,7 @@ from sluice.core.transaction_messages import (
     Event,
     HealthKnown,
     OnFailure,
+    Outcome,
     Phase,
     Prune,
     Recorded,
@@ -69,9 +71,17 @@ async def _never() -> None:
     await asyncio.Event().wait()
 
 
+async def _keep_nothing(corrected: list[Outcome]) -> None:
+    """Wait for ever: nobody sets drift right while this transaction waits."""
+    await asyncio.Event().wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What one transaction needs besides its plan. Times are seconds. `requests` are those made until it is asked."""
+    """What one transaction needs besides its plan. Times are seconds. `requests` are those made until it is asked.
+
+    `keep` runs while the transaction waits for health: it sets drift right and adds what it wrote to the list.
+    """
 
     sync: Owner
     revision: str
@@ -82,6 +92,7 @@ class Execution:
     targets: tuple[Target, ...] = ()
     waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     superseded: Callable[[], Coroutine[Any, Any, None]] = _never
+    keep: Callable[[list[Outcome]], Coroutine[Any, Any, None]] = _keep_nothing
     on_failure: OnFailure = OnFailure.STOP
     inputs: str = ""
     requests: Callable[[], Awaitable[frozenset[str]]] = _no_requests
@@ -129,6 +140,16 @@ class Executor:
         epoch = record.epoch if record is not None else 0
         return await self._drive(state, command, execution, epoch + 1)
 
+    async def correct(self, batches: Iterable[Batch]) -> Answered:
+        """Apply again what the record's inventory holds already: no transaction, and the record is the caller's."""
+        outcomes: list[Outcome] = []
+        problems: list[Problem] = []
+        for batch in batches:
+            answer = await self._applier.apply_all(batch.changes, set())
+            outcomes += answer.outcomes
+            problems += answer.problems
+        return Answered(tuple(outcomes), tuple(problems))
+
     async def resume_undo(self, plan: Plan, record: Record, execution: Execution) -> Transaction:
         """Go on with the undo that `record` says was begun."""
         assert record.target is not None  # noqa: S101 - the caller looked
@@ -167,9 +188,11 @@ class Executor:
                 return Served(await _found(self._await_served(changes)))
             case AwaitHealth(changed):
                 left = max(0.0, run.deadline - time.monotonic())
-                problems = await _found(self._await_health(execution, changed, left))
+                corrected: list[Outcome] = []
+                problems = await _found(self._await_health(execution, changed, left, corrected))
                 mine = changed | {t.id for t in execution.targets if not t.owned}
-                return HealthKnown(problems, any(p.subject is None or p.subject in mine for p in problems))
+                ours = any(p.subject is None or p.subject in mine for p in problems)
+                return HealthKnown(problems, ours, tuple(corrected))
             case Prune(changes):
                 await execution.progress(f"Pruning {len(changes)} objects")
                 return await self._pruner.prune_all(changes, execution.sync)
@@ -196,7 +219,7 @@ class Executor:
         )
 
     async def _await_health(
-        self, execution: Execution, changed: frozenset[ResourceId], left: float
+        self, execution: Execution, changed: frozenset[ResourceId], left: float, corrected: list[Outcome]
     ) -> tuple[Problem, ...]:
         """Wait for the gate without holding a worker. Raises Superseded when a newer revision arrives first."""
         await execution.progress(f"Running health checks with a timeout of {left:.0f}s")
@@ -205,8 +228,9 @@ class Executor:
             async with execution.waiting(), asyncio.TaskGroup() as group:
                 waited = group.create_task(gate.wait(left))
                 newer = group.create_task(execution.superseded())
+                keeping = group.create_task(execution.keep(corrected))
                 await asyncio.wait({waited, newer}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (waited, newer):
+                for task in (waited, newer, keeping):
                     task.cancel()
         if waited.cancelled():
             raise Superseded

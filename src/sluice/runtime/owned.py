@@ -2,8 +2,7 @@
 
 The watches select our owner label. Per object a small `Live` is kept, never the object. They answer two questions
 without a request: is the object as we left it, and did somebody else just change it. A status update changes neither
-generation nor metadata, so it is not drift; anything else is a suspicion that the owner's next turn settles by
-applying the object again, which changes nothing where nothing differs.
+generation nor metadata, so it is not drift; anything else is a suspicion, and the owner's next turn looks.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class OwnedObjects:
         self._group = group
         self._suspect = suspect
         self._live: dict[ResourceId, Live] = {}
-        self._steering: dict[ResourceId, tuple[frozenset[str], int]] = {}
+        self._steering: dict[ResourceId, tuple[frozenset[str] | None, int]] = {}
         self._synced: dict[GroupKind, asyncio.Event] = {}
         self._applied: dict[ResourceId, str] = {}
         self._owners: dict[Owner, Owner] = {}
@@ -101,6 +100,11 @@ class OwnedObjects:
         self._expected_gone.discard(resource)
         self._steering[resource] = (keys, _digest(meta, keys))
         self._keep(resource, meta)
+
+    def looked(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str]) -> None:
+        """Note which labels and annotations of an object are ours, when somebody has looked and sent nothing."""
+        if resource in self._live:
+            self._steering[resource] = (keys, _digest(meta, keys))
 
     def expect_gone(self, resource: ResourceId, *, expected: bool) -> None:
         """Say whether the deletion of an object would be our own doing."""
@@ -163,14 +167,18 @@ class OwnedObjects:
             return  # the watch is behind the answer to our own write
         self._keep(key, meta)
         new = self._live.get(key)
-        if new is None or new.owner is None or self._applied.get(key) == meta.resource_version:
+        if new is None or new.owner is None:
             return
-        keys, digest = self._steering.get(key, (frozenset(), 0))
-        touched = bool(keys) and _digest(meta, keys) != digest
+        keys, digest = self._steering.get(key, (None, None))
+        now = _digest(meta, keys)
+        self._steering[key] = (keys, now)
+        touched = digest is not None and now != digest
+        if self._applied.get(key) == meta.resource_version:
+            return
         if old is None:
             if fresh:
                 self._suspect(new.owner, key)
-        elif touched or (new.uid, new.version, new.deleting) != (old.uid, old.version, old.deleting):
+        elif touched or _state(new) != _state(old):
             self._suspect(new.owner, key)
             if old.owner is not None and old.owner != new.owner:
                 self._suspect(old.owner, key)
@@ -189,8 +197,17 @@ class OwnedObjects:
             self._deleted(key)
 
 
-def _digest(meta: LiveMeta, keys: frozenset[str]) -> int:
-    """A digest of the labels and annotations that an apply set: no generation counts them."""
+def _state(live: Live) -> tuple[object, ...]:
+    return live.uid, live.version, live.deleting, live.directives
+
+
+def _digest(meta: LiveMeta, keys: frozenset[str] | None) -> int:
+    """A digest of the labels and annotations that an apply set, which no generation counts; None is all there are.
+
+    After a restart it is not known which are ours: then any that changes is a reason to look, once.
+    """
+    if keys is None:
+        return hash((tuple(sorted(meta.labels.items())), tuple(sorted(meta.annotations.items()))))
     return hash(tuple((k, meta.labels.get(k), meta.annotations.get(k)) for k in sorted(keys)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.operator_fixture import Bench, config_map, deployment, poll
+from tests.operator_fixture import Bench, Json, config_map, deployment, poll
 
 SOON = 3.0
 LABEL = "kustomize.toolkit.fluxcd.io/name"
@@ -94,8 +94,13 @@ def test_a_sync_stays_ready_and_tells_of_a_correction_as_an_event(bench: Bench) 
     bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
     poll("a is right again", lambda: sync.config("a")["data"] == {"key": "1"}, SOON)
     where = f"/api/v1/namespaces/{bench.namespace}/events?fieldSelector=involvedObject.name={sync.name}"
-    wanted = f"ConfigMap/{sync.target}/a configured"
-    poll("the event", lambda: [e for e in (bench.api.get(where) or {})["items"] if e["message"] == wanted])
+    wanted = f"field .data.key of ConfigMap {sync.target}/a changed by kubectl-edit at 20"
+
+    def told() -> list[Json]:
+        events = (bench.api.get(where) or {})["items"]
+        return [e for e in events if e["reason"] == "DriftCorrected" and e["message"].startswith(wanted)]
+
+    poll("the event", told)
     ready = sync.condition("Ready")
     assert (ready["status"], ready["lastTransitionTime"]) == ("True", since)
 

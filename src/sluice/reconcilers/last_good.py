@@ -1,0 +1,186 @@
+"""Keeps what was applied last in place while the source's present revision can't be: refused, undone, or waited for.
+
+Only an object whose manifest is, byte for byte, the one whose apply the record confirms is set right. So it does not
+matter what else has changed meanwhile, in the spec or in variables: what can't be made again exactly is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+import structlog
+
+from sluice.api.git_repository import GitRef
+from sluice.api.kustomization import Kustomization, KustomizationSpec
+from sluice.core.artifact import Artifact
+from sluice.core.errors import SluiceError
+from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.inventory import Entry, Inventory
+from sluice.core.manifest import Manifest
+from sluice.core.plan import Action, Batch, PlanOptions, build_plan
+from sluice.core.record import Record
+from sluice.core.revision import Revision
+from sluice.core.transaction_messages import Answered, Outcome, Phase
+from sluice.reconcilers.drift import Drift, Judged, Resources
+from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.live_state import find_live
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.planning import Planner, Prepared, applied_of, ignored_by
+from sluice.reconcilers.sync_facts import owner_of, source_of
+
+RETRY = 30.0
+PAUSE = 5.0
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """What the last revision that took effect was made from."""
+
+    artifact: Artifact
+    spec: KustomizationSpec
+
+
+class LastGood:
+    """The last good state of every sync. Of each, a reference to its artifact is kept, no manifest."""
+
+    def __init__(self, operator: Operator, planner: Planner, drift: Drift) -> None:
+        self._op = operator
+        self._planner = planner
+        self._drift = drift
+        self._good: dict[NamespacedName, Good] = {}
+
+    def note(self, sync: Kustomization, artifact: Artifact) -> None:
+        """That artifact, with the sync's present spec, has taken effect wholly."""
+        self._good[sync.metadata.key] = Good(artifact, sync.spec)
+
+    def forget(self, key: NamespacedName) -> None:
+        """The sync is gone."""
+        self._good.pop(key, None)
+
+    async def keep(self, sync: Kustomization) -> float | None:
+        """Set right what has drifted from the last good state; returns in how many seconds to try again, if at all."""
+        record = self._op.records.get(str(owner_of(sync)))
+        # In between, the record does not say what was applied; a half-applied revision is its transaction's business.
+        if record is None or not (record.phase is Phase.DONE or (record.phase is Phase.FAILED and record.failed)):
+            return None
+        suspects = self._drift.suspects(sync, record.inventory)
+        if not suspects:
+            return None
+        try:
+            good = await self._last_good(sync, record)
+            if good is None:
+                return None
+            then = msgspec.structs.replace(sync, spec=msgspec.structs.replace(good.spec, drift=sync.spec.drift))
+            rendered, resources = await self._planner.render(then, good.artifact)
+            applied = applied_of(rendered.manifests, record.inventory)
+            judged = await self._drift.judge(then, suspects & applied.keys(), applied, resources)
+            answer = await self._write(then, judged, applied, record, resources)
+        except SluiceError as error:
+            log.warning("drift is not corrected: the last good state can't be had", name=str(owner_of(sync)),
+                        error=str(error))  # fmt: skip
+            return RETRY
+        return RETRY if answer.problems else None
+
+    async def _write(
+        self,
+        sync: Kustomization,
+        judged: Judged,
+        applied: Mapping[ResourceId, Manifest],
+        record: Record,
+        resources: Resources,
+    ) -> Answered:
+        """Apply again, the record first where a new UID is to be expected: what is made must never look foreign."""
+        batches = await self._batches(sync, judged, applied, record.inventory, resources)
+        made = [c.id for batch in batches for c in batch.changes if c.action is Action.CREATE]
+        if made:
+            intent = (replace(e, uid="", version="") if e.id in made else e for e in record.inventory)
+            record = await self._save(record, Inventory(intent))
+        answer = await self._op.executor.correct(batches)
+        entries = Inventory(o.entry for o in answer.outcomes if o.entry is not None)
+        if entries:
+            await self._save(record, record.inventory.union(entries))
+        self._handled(sync, judged, answer)
+        return answer
+
+    def _handled(self, sync: Kustomization, judged: Judged, answer: Answered) -> None:
+        self._drift.handled(sync, judged, answer.outcomes, whole=not answer.problems)
+        for problem in answer.problems:
+            log.warning("drift is not corrected", name=str(owner_of(sync)), error=str(problem))
+
+    async def keep_while_waiting(
+        self,
+        sync: Kustomization,
+        prepared: Prepared,
+        corrected: list[Outcome],
+        tell: Callable[[], None],
+    ) -> None:
+        """Set right what drifts while a transaction waits for health, until cancelled. `tell` sends the events."""
+        changes = (c for c in prepared.plan.changes() if c.manifest is not None and c.action is not Action.SKIP)
+        applied = {change.id: change.manifest for change in changes if change.manifest is not None}
+        inventory, resources = prepared.plan.during, prepared.resources
+        while True:
+            suspects = await self._drift.arrival(sync, applied)
+            try:
+                judged = await self._drift.judge(sync, suspects, applied, resources)
+                batches = await self._batches(sync, judged, applied, inventory, resources)
+                answer = await self._op.executor.correct(batches)
+            except SluiceError as error:
+                log.warning("drift is not corrected", name=str(owner_of(sync)), error=str(error))
+                await asyncio.sleep(PAUSE)
+                continue
+            corrected += answer.outcomes
+            self._handled(sync, judged, answer)
+            tell()
+            if answer.problems:
+                await asyncio.sleep(PAUSE)
+
+    async def _save(self, record: Record, inventory: Inventory) -> Record:
+        """Only the inventory moves: what failed stays failed."""
+        following = replace(record, epoch=record.epoch + 1, inventory=inventory)
+        await self._op.records.save(following)
+        return following
+
+    async def _batches(
+        self,
+        sync: Kustomization,
+        judged: Judged,
+        applied: Mapping[ResourceId, Manifest],
+        inventory: Inventory,
+        resources: Resources,
+    ) -> tuple[Batch, ...]:
+        """What to send, in order; an object that another sync has taken meanwhile is left to it."""
+        manifests = tuple(applied[key] for key in sorted(judged.apply))
+        kinds = {
+            m.id: resources.get(m.id) or await self._op.discovery.find(m.api_version, m.id.kind) for m in manifests
+        }
+        live = await find_live(self._op, judged.apply, kinds)
+        known = Inventory(inventory.get(m.id) or Entry(m.id, m.api_version) for m in manifests)
+        options = PlanOptions(suspects=judged.apply, ignored=ignored_by(sync, manifests))
+        owner = owner_of(sync)
+        plan = build_plan(owner, manifests, known, live.__getitem__, options)
+        taken = {key for key, found in live.items() if found is not None and found.owner not in {None, owner}}
+        kept = (replace(b, changes=tuple(c for c in b.changes if c.id not in taken)) for b in plan.applies)
+        return tuple(batch for batch in kept if batch.changes)
+
+    async def _last_good(self, sync: Kustomization, record: Record) -> Good | None:
+        """From memory; after a restart from the mirror, which has the commit unless the disk was lost."""
+        known = self._good.get(sync.metadata.key)
+        if known is not None:
+            return known
+        revision = sync.status.lastAppliedRevision or (record.revision if record.failed is None else "")
+        if not revision:
+            return None
+        present = self._op.artifacts.get(source_of(sync))
+        if present is None or str(present.revision) != revision:
+            source = self._op.git_repositories.get(source_of(sync).namespace, source_of(sync).name)
+            if source is None:
+                return None
+            commit = GitRef(commit=Revision.parse(revision).hex)
+            spec = msgspec.structs.replace(source.spec, ref=commit)
+            present = await GitRepositoryReconciler(self._op).fetch(msgspec.structs.replace(source, spec=spec))
+        found = self._good[sync.metadata.key] = Good(present, sync.spec)
+        return found
