@@ -380,6 +380,43 @@ def test_no_difference_is_exit_0_and_drift_is_one(cli: Sluice, sync: Sync) -> No
     assert cli("diff", sync.name, "--git-allow-loopback", "--exit-zero").code == 0
 
 
+def test_diff_says_who_changed_what_and_whether_it_would_be_written(cli: Sluice, sync: Sync) -> None:
+    sync.edit(drift="Warn")
+    sync.reconcile()
+    sync.bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "by hand"}})
+    sync.wait_condition("Drifted", "True")
+    ran = cli("diff", sync.name, "--git-allow-loopback")
+    assert ran.code == 1
+    assert "data.key   by hand → 1" in ran.out
+    assert f"field .data.key of ConfigMap {sync.target}/a changed by kubectl-edit at 20" in ran.out
+    assert "(drift is Warn: told, not written)" in ran.out
+    [item] = [i for i in cli("diff", sync.name, "--git-allow-loopback", "-o", "json").json["items"] if i["drift"]]
+    assert item["drift"]["mode"] == "Warn"
+    assert item["drift"]["fields"][0]["manager"] == "kubectl-edit"
+    sync.edit(drift="Ignore")
+    ran = cli("diff", sync.name, "--git-allow-loopback")
+    assert ran.code == 0
+    assert "kubectl-edit" not in ran.out
+
+
+def test_status_shows_what_drifted_and_who_did_it(cli: Sluice, sync: Sync) -> None:
+    sync.edit(drift="Warn")
+    sync.reconcile()
+    sync.bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "by hand"}})
+    sync.wait_condition("Drifted", "True")
+    ran = cli("status")
+    assert ran.code == 0
+    assert f"≠ field .data.key of ConfigMap {sync.target}/a changed by kubectl-edit at 20" in ran.out
+    assert "fix: put the change into git, undo it, or set drift to Correct" in ran.out
+    [item] = [i for i in cli("status", f"ks/{sync.name}", "-o", "json").json["items"] if i["drift"]]
+    assert item["drift"]["reason"] == "DriftDetected"
+    assert item["drift"]["problems"][0]["code"] == "E331"
+    sync.edit(drift="Correct")
+    sync.wait_condition("Drifted", "False")
+    assert "changed by kubectl-edit" in cli("status", f"ks/{sync.name}").out
+    assert "kubectl-edit" not in cli("status").out
+
+
 def test_a_branch_is_compared_without_being_synced(cli: Sluice, sync: Sync) -> None:
     sync.repo.commit({"a.yaml": config_map("a", "branch", namespace=sync.target)}, "on a branch", push=False)
     sync.repo.push("HEAD:refs/heads/next")

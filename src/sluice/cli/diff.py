@@ -56,6 +56,8 @@ def _show(terminal: Terminal, answer: Answer, *, fields: bool) -> None:
         for change in each.fields if fields else ():
             for text in _lines(terminal, change):
                 terminal.answer(f"    {text}")
+        if each.drift is not None:
+            terminal.answer(f"    {terminal.glyph('Drifted')} {printable(str(each.drift))}")
     for problem in answer.preview.problems:
         terminal.warn(problem_text(terminal, problem))
     terminal.answer(summary(answer))

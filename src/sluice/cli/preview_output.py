@@ -6,6 +6,7 @@ from typing import Any
 
 from sluice.cli.error_output import API_VERSION, problem_fields
 from sluice.cli.preview_input import Answer
+from sluice.core.drift import Drifted, DriftMode
 from sluice.core.object_diff import ABSENT, FieldChange
 from sluice.reconcilers.preview import Previewed
 
@@ -37,7 +38,14 @@ def _object(each: Previewed) -> dict[str, Any]:
         if origin is None
         else {"path": origin.path, "line": origin.line, "commit": origin.commit, "renderer": origin.renderer},
         "fields": [_field(change) for change in each.fields],
+        "drift": _drift(each.drift, each.mode) if each.drift is not None else None,
     }
+
+
+def _drift(drifted: Drifted, mode: DriftMode) -> dict[str, Any]:
+    """Who changed what others than git did."""
+    fields = [{"path": f.path, "what": f.what, "manager": f.manager, "time": f.time} for f in drifted.fields]
+    return {"mode": str(mode), "deleted": drifted.deleted, "fields": fields, "text": str(drifted)}
 
 
 def _field(change: FieldChange) -> dict[str, Any]:

@@ -19,7 +19,16 @@ from sluice.core.problem import Origin, Problem
 from sluice.settings import Settings
 
 _DURATIONS = ("git_poll_interval", "sync_interval", "git_timeout")
-_NEEDS_URL = ("git_branch", "git_path", "git_poll_interval", "sync_interval", "git_timeout", "k8s_secret_name")
+_NEEDS_URL = (
+    "git_branch",
+    "git_path",
+    "git_poll_interval",
+    "sync_interval",
+    "git_timeout",
+    "k8s_secret_name",
+    "drift",
+    "drift_ignore",
+)
 
 
 def switch(*names: str, about: str, default: bool = False, **more: Any) -> Callable[[Any], Any]:
@@ -55,6 +64,17 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @switch("--git-readonly", about="Accepted: this version never writes to git.")
 @click.option("--k8s-secret-name", metavar="NAME", help="Flag mode: Secret with the deploy key or password.")
 @click.option("--k8s-default-namespace", metavar="NAME", help="Flag mode: for objects that name none. [default]")
+@click.option(
+    "--drift",
+    type=click.Choice(("Correct", "Warn", "Ignore")),
+    help="Flag mode: what changes of others lead to. [Correct]",
+)
+@click.option(
+    "--drift-ignore",
+    multiple=True,
+    metavar="[KIND:]POINTER",
+    help="Flag mode: a field left to the cluster, like Deployment:/spec/replicas; repeat it for more.",
+)
 @refused_options
 @click.pass_context
 def run(context: click.Context, /, **given: Any) -> ExitCode:
@@ -134,6 +154,8 @@ def _flag_source(given: dict[str, Any]) -> FlagSource | None:
         "timeout": given["git_timeout"],
         "secret_name": given["k8s_secret_name"],
         "default_namespace": namespace_of(namespace, "--k8s-default-namespace") if namespace else None,
+        "drift": given["drift"],
+        "ignored": _ignored(given["drift_ignore"]),
     }
     chosen = {name: value for name, value in values.items() if value}
     paths = _paths(given["git_path"])
@@ -147,6 +169,25 @@ def _paths(given: tuple[str, ...]) -> tuple[str, ...]:
             fix = f"write {path.strip('/')!r}" if path.startswith("/") else "name a folder inside the repository"
             raise usage(f"--git-path {path!r} is not a path inside the repository", field="--git-path", fix=fix)
     return paths or ("",)
+
+
+def _ignored(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    from sluice.core.ignored_fields import parse_pointer
+
+    found = []
+    for text in given:
+        kind, _, pointer = ("", "", text) if text.startswith("/") else text.partition(":")
+        try:
+            parse_pointer(pointer)
+        except ValueError as error:
+            why = str(error)
+        else:
+            why = "" if not kind or kind.isalnum() else "the kind is no kind's name"
+        if why:
+            fix = "write /spec/replicas, or Deployment:/spec/replicas"
+            raise usage(f"--drift-ignore {text[:100]!r}: {why}", field="--drift-ignore", fix=fix)
+        found.append((kind, pointer))
+    return tuple(found)
 
 
 def _check_address(address: str, flag: str) -> None:

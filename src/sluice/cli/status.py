@@ -21,6 +21,7 @@ from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, fields_of, short_revision
 from sluice.core.errors import ClusterError
+from sluice.core.problem_text import ToldProblem
 
 _ORDER = ("Failing", "Waiting", "Suspended", "Reconciling", "Unknown", "Ready")
 
@@ -105,7 +106,7 @@ def _show(cluster: Cluster, screen: _Screen, *, only_problems: bool, one: bool) 
         objects = sum(view.objects for view in screen.syncs)
         if not one:
             terminal.answer(f"SOURCES {_counts(screen.sources)}   APPS {_counts(screen.syncs)}   OBJECTS {objects:,}")
-    shown = [view for view in screen.views if view.state != "Ready" or view.rolled_back or one]
+    shown = [view for view in screen.views if view.state != "Ready" or view.rolled_back or view.drift or one]
     if shown and not only_problems:
         terminal.answer("")
     for view in shown:
@@ -129,6 +130,10 @@ def _lines(cluster: Cluster, view: View, with_namespace: bool) -> list[str]:
     terminal = cluster.terminal
     where = f"{view.namespace}  " if with_namespace else ""
     head = f"{terminal.glyph(view.state)} {view.reference:<20} {where}{_since(view)}"
+    return [*_state_lines(view, head), *_drift_lines(cluster, view)]
+
+
+def _state_lines(view: View, head: str) -> list[str]:
     if view.rolled_back:
         by, git = (one_line(view.annotations.get(name, "")) for name in (ROLLBACK_BY, ROLLBACK_FROM))
         who = f" by {by}" if by else ""
@@ -142,17 +147,28 @@ def _lines(cluster: Cluster, view: View, with_namespace: bool) -> list[str]:
         return [f"{head}  {one_line(view.message)}"]
     lines = []
     for number, problem in enumerate(view.problems):
-        code = f"  [{problem.code}]" if problem.code else ""
-        text = one_line(f"{f'{problem.subject}: ' if problem.subject else ''}{problem.title}")
-        lines.append(f"{head}  {text}{code}" if not number else f"    {text}{code}")
-        if problem.where:
-            lines.append(f"      {one_line(problem.where)}")
-        if problem.cause:
-            lines.append(f"      why: {one_line(problem.cause)}")
-        if problem.fix:
-            lines.append(f"      fix: {one_line(problem.fix)}")
+        subject = f"{problem.subject}: " if problem.subject else ""
+        lines += _problem_lines(f"{head}  " if not number else "    ", subject, problem)
     if view.kind is SYNCS and (view.revision or view.reason == "Undone"):
         lines.append(f"      {_standing(view)}, tried: {short_revision(view.attempted)}")
+    return lines
+
+
+def _drift_lines(cluster: Cluster, view: View) -> list[str]:
+    """What is not as it was applied, and stays so; else what was set right last."""
+    sign = cluster.terminal.glyph("Drifted")
+    lines = []
+    for problem in view.drift:
+        lines += _problem_lines(f"    {sign} ", "", problem)
+    return lines + [f"    {sign} {one_line(line)}" for line in view.corrected.splitlines()]
+
+
+def _problem_lines(head: str, subject: str, problem: ToldProblem) -> list[str]:
+    code = f"  [{problem.code}]" if problem.code else ""
+    lines = [f"{head}{one_line(subject + problem.title)}{code}"]
+    for word, text in (("", problem.where), ("why: ", problem.cause), ("fix: ", problem.fix)):
+        if text:
+            lines.append(f"      {word}{one_line(text)}")
     return lines
 
 

@@ -18,6 +18,7 @@ GLYPHS: dict[str, tuple[str, str, str]] = {
     "Reconciling": ("…", "..", "blue"),
     "Waiting": ("◷", "wait", "dim"),
     "Suspended": ("‖", "susp", "yellow"),
+    "Drifted": ("≠", "drift", "magenta"),
     "Unknown": ("?", "?", "dim"),
 }
 

@@ -45,6 +45,9 @@ class View:
     objects: int
     url: str
     history: tuple[dict[str, Any], ...]
+    drift: tuple[ToldProblem, ...] = ()
+    drift_reason: str = ""
+    corrected: str = ""
 
     @property
     def reference(self) -> str:
@@ -81,6 +84,8 @@ def view_of(kind: Kind, item: dict[str, Any]) -> View:
     stalled = conditions.get("Stalled", {}).get("status") == "True"
     source = spec.get("sourceRef") or {}
     artifact = status.get("artifact") or {}
+    drifted = conditions.get("Drifted", {})
+    stands = drifted.get("status") == "True"
     inventory = (status.get("inventory") or {}).get("entries") or ()
     return View(
         kind=kind,
@@ -107,6 +112,9 @@ def view_of(kind: Kind, item: dict[str, Any]) -> View:
         objects=len(inventory),
         url=spec.get("url", ""),
         history=tuple(status.get("history") or ()),
+        drift=read_problems(drifted.get("message", "")) if stands else (),
+        drift_reason=drifted.get("reason", ""),
+        corrected=drifted.get("message", "") if drifted.get("status") == "False" else "",
     )
 
 
@@ -152,6 +160,7 @@ def fields_of(view: View) -> dict[str, Any]:
         "source": view.source or None,
         "path": view.path,
         "objects": view.objects,
+        "drift": _drift(view),
         "createdAt": view.created,
         "requestedAt": view.annotations.get(REQUESTED_AT),
         "lastHandledReconcileAt": view.handled or None,
@@ -167,6 +176,14 @@ def _cause(problem: ToldProblem) -> dict[str, Any]:
         "why": problem.cause,
         "fix": problem.fix,
     }
+
+
+def _drift(view: View) -> dict[str, Any] | None:
+    """What stands, and what was set right last; None when nothing has drifted."""
+    if not view.drift_reason:
+        return None
+    corrected = view.corrected.splitlines()
+    return {"reason": view.drift_reason, "problems": [_cause(p) for p in view.drift], "corrected": corrected}
 
 
 def revision_fields(text: str, url: str) -> dict[str, Any] | None:

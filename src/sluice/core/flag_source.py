@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FlagSource:
-    """One repository, its paths, and how often they are looked at; fluxd's names and defaults."""
+    """One repository, its paths, and how often they are looked at; fluxd's names and defaults.
+
+    `ignored` are pairs of a kind, empty for all, and a JSON pointer to a field that is left to the cluster.
+    """
 
     url: str
     branch: str = "master"
@@ -18,3 +21,5 @@ class FlagSource:
     garbage_collection: bool = False
     secret_name: str = ""
     default_namespace: str = "default"
+    drift: str = ""
+    ignored: tuple[tuple[str, str], ...] = ()

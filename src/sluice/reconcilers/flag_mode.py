@@ -13,7 +13,7 @@ import structlog
 
 from sluice.api.git_repository import GitRef, GitRepository, GitRepositorySpec
 from sluice.api.kinds import FINALIZER, LocalRef, ObjectMeta
-from sluice.api.kustomization import Kustomization, KustomizationSpec, SourceRef
+from sluice.api.kustomization import IgnoreRule, Kustomization, KustomizationSpec, Selector, SourceRef
 from sluice.core import condition
 from sluice.core.flag_source import FlagSource
 from sluice.core.ids import NamespacedName
@@ -53,6 +53,11 @@ def syncs_of(flags: FlagSource, namespace: str) -> tuple[Kustomization, ...]:
                 sourceRef=SourceRef(kind="GitRepository", name=FLAG_NAME, namespace=namespace),
                 path=path,
                 prune=flags.garbage_collection,
+                drift=flags.drift,
+                ignore=tuple(
+                    IgnoreRule(paths=(pointer,), target=Selector(kind=kind) if kind else None)
+                    for kind, pointer in flags.ignored
+                ),
             ),
         )
         for number, path in enumerate(flags.paths, 1)

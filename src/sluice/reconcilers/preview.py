@@ -17,9 +17,13 @@ from sluice.api.kustomization import Kustomization
 from sluice.api.validate_kustomization import validate_kustomization
 from sluice.core import codes
 from sluice.core.artifact import Artifact
+from sluice.core.drift import Drifted, DriftMode, find_drift, mode_of
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.ids import ResourceId
+from sluice.core.ignored_fields import leave_ignored
+from sluice.core.live import LiveObject
 from sluice.core.managed_fields import MANAGER
+from sluice.core.manifest import Directives
 from sluice.core.object_diff import ABSENT, FieldChange, diff_objects, masked
 from sluice.core.order import Stage
 from sluice.core.plan import Action, Change, Owner
@@ -28,7 +32,7 @@ from sluice.kube.resource import Resource
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
-from sluice.reconcilers.planning import Planner, Prepared
+from sluice.reconcilers.planning import Planner, Prepared, applied_of
 from sluice.runtime.applier import placed, with_uid
 from sluice.runtime.together import together
 
@@ -48,7 +52,10 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """One object. `deferred`: it can only be dry-run once something of the same revision is there."""
+    """One object. `deferred`: it can only be dry-run once something of the same revision is there.
+
+    `drift` is who changed it, where its manifest has not changed; `mode` what is done about that.
+    """
 
     change: Change
     effect: Effect
@@ -56,6 +63,8 @@ class Previewed:
     fields: tuple[FieldChange, ...] = ()
     problems: tuple[Problem, ...] = ()
     deferred: bool = False
+    drift: Drifted | None = None
+    mode: DriftMode = DriftMode.CORRECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +102,42 @@ async def preview(operator: Operator, sync: Kustomization, artifact: Artifact) -
     prepared = await Planner(operator).prepare(sync, artifact, inventory, everything)
     plan = prepared.plan
     stages = {c.id: batch.stage for batch in (*plan.applies, *plan.prunes) for c in batch.changes}
-    looks = [_look(operator, sync, prepared, change, stages.get(change.id)) for change in plan.changes()]
+    applied = _unchanged(prepared)
+    looks = [_look(operator, sync, prepared, applied, change, stages.get(change.id)) for change in plan.changes()]
     objects = await together(looks)
+    if _only_drift(prepared, applied):
+        objects = [_as_the_mode_says(each) for each in objects]
     found = [await _located(operator, artifact, prepared, each) for each in objects]
     return Preview(str(artifact.revision), tuple(found), prepared.rendered.warnings)
 
 
+def _unchanged(prepared: Prepared) -> frozenset[ResourceId]:
+    """The objects whose manifests are what was applied last: what differs of them is somebody's doing."""
+    return frozenset(applied_of(prepared.rendered.manifests, prepared.plan.before))
+
+
+def _only_drift(prepared: Prepared, applied: frozenset[ResourceId]) -> bool:
+    """True when nothing would be written but what others have changed: then each object's drift mode decides."""
+    sent = {change.id for batch in prepared.plan.applies for change in batch.changes}
+    return not prepared.plan.prunes and sent <= applied
+
+
+def _as_the_mode_says(each: Previewed) -> Previewed:
+    if each.mode is DriftMode.CORRECT or each.effect not in {Effect.CREATE, Effect.CHANGE, Effect.ADOPT}:
+        return each
+    if each.mode is DriftMode.WARN:
+        return replace(each, change=replace(each.change, reason="drift is Warn: told, not written"))
+    change = replace(each.change, reason="drift is Ignore")
+    return replace(each, change=change, effect=Effect.SKIP, fields=(), drift=None)
+
+
 async def _look(
-    operator: Operator, sync: Kustomization, prepared: Prepared, change: Change, stage: Stage | None
+    operator: Operator,
+    sync: Kustomization,
+    prepared: Prepared,
+    applied: frozenset[ResourceId],
+    change: Change,
+    stage: Stage | None,
 ) -> Previewed:
     if change.action is Action.PRUNE:
         return Previewed(change, Effect.PRUNE, stage)
@@ -112,7 +149,8 @@ async def _look(
     resource = prepared.resources[change.id] or await operator.discovery.find(change.api_version, change.id.kind)
     if resource is None:
         return Previewed(change, Effect.CREATE, stage, deferred=True)
-    return await _dry_run(operator, sync, change, stage, resource)
+    found = await _dry_run(operator, sync, change, stage, resource)
+    return found if change.id in applied else replace(found, drift=None)
 
 
 async def _dry_run(
@@ -120,8 +158,11 @@ async def _dry_run(
 ) -> Previewed:
     manifest, key = change.manifest, change.id
     assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
-    body = with_uid(manifest.body, change.uid) if change.uid else manifest.body
     live = await operator.client.get(resource, key.namespace, key.name) if change.uid else None
+    body = manifest.body
+    if live is not None and change.ignored:
+        body = leave_ignored(body, live, change.ignored, MANAGER)
+    body = with_uid(body, change.uid) if change.uid else body
     try:
         answer = await operator.client.apply(resource, key.namespace, key.name, body, manager=MANAGER, dry_run=True)
     except SluiceError as error:
@@ -132,11 +173,17 @@ async def _dry_run(
             return Previewed(change, Effect.REPLACE, stage, kept)
         return Previewed(change, Effect.REFUSED, stage, problems=problems)
     if live is None:
-        return Previewed(change, Effect.CREATE, stage)
+        mode = mode_of(sync.spec.drift, manifest.directives, None)
+        drifted = Drifted(key, deleted=True, origin=manifest.origin)
+        return Previewed(change, Effect.CREATE, stage, drift=drifted, mode=mode)
     fields = _fields(key, live, answer.raw)
+    drift = find_drift(manifest, live, answer.raw, MANAGER)
+    meta = msgspec.json.decode(live, type=LiveObject).metadata
+    mode = mode_of(sync.spec.drift, manifest.directives, Directives.of(meta.labels, meta.annotations))
+    effect = Effect.CHANGE if fields else Effect.UNCHANGED
     if change.action is Action.ADOPT:
-        return Previewed(change, Effect.ADOPT, stage, fields)
-    return Previewed(change, Effect.CHANGE if fields else Effect.UNCHANGED, stage, fields)
+        effect = Effect.ADOPT
+    return Previewed(change, effect, stage, fields, drift=drift, mode=mode)
 
 
 def _fields(key: ResourceId, live: bytes | None, wanted: bytes) -> tuple[FieldChange, ...]:

@@ -1,4 +1,4 @@
-"""`spec.drift` and the annotation `sluice.dev/drift`: what others change is set right, told and left, or not looked at."""
+"""`spec.drift` and `sluice.dev/drift`: what others change is set right, told and left, or not looked at."""
 
 from __future__ import annotations
 

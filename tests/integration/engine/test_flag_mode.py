@@ -110,3 +110,25 @@ def test_flags_alone_sync_a_repository_without_crds_and_keep_state_in_a_secret(f
     poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{fourth}"))
     assert bench.live("c") is None
     assert bench.live("a") is not None
+
+
+def test_flags_set_the_drift_mode_and_leave_fields_to_the_cluster(flag_bench: FlagBench) -> None:
+    bench = flag_bench
+    bench.flags(drift="Warn", ignored=(("ConfigMap", "/data/theirs"),))
+    first = bench.commit({"a.yaml": config_map("a") + "  theirs: x\n", "b.yaml": config_map("b")})
+    bench.operator.start()
+    poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{first}"))
+    where = f"/api/v1/namespaces/{bench.target}/configmaps"
+    bench.api.patch(f"{where}/a", {"data": {"theirs": "y"}})
+    bench.api.patch(f"{where}/b", {"data": {"key": "edited"}})
+
+    def told() -> list[str]:
+        return [str(e["drift"]) for e in bench.operator.logged if e.get("event") == "drift stands"]
+
+    poll("b's drift is told", told)
+    assert all(f"field .data.key of ConfigMap {bench.target}/b changed by kubectl-edit" in text for text in told())
+    assert (bench.live("b") or {})["data"] == {"key": "edited"}
+    second = bench.commit({"a.yaml": config_map("a", "2") + "  theirs: x\n"})
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{second}"))
+    assert (bench.live("a") or {})["data"] == {"key": "2", "theirs": "y"}
+    assert (bench.live("b") or {})["data"] == {"key": "1"}
