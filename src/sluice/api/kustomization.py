@@ -214,8 +214,8 @@ class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
     drift: Annotated[
         str,
         doc(
-            "Extension of Sluice: what happens to changes of others: set right (the default), told and left, or not "
-            "looked at. The annotation sluice.dev/drift says so for one object.",
+            "Extension of Sluice: whether changes of others are set right (the default), told, or not looked at; "
+            "sluice.dev/drift says so of one object.",
             enum=["Correct", "Warn", "Ignore"],
         ),
     ] = ""

@@ -73,12 +73,10 @@ def test_a_spec_that_uses_everything_this_version_acts_on_is_fine() -> None:
         ({"serviceAccountName": "deployer"}, "spec.serviceAccountName"),
         ({"kubeConfig": {"secretRef": {"name": "remote"}}}, "spec.kubeConfig"),
         ({"healthCheckExprs": [{"apiVersion": "v1", "current": "true"}]}, "spec.healthCheckExprs"),
-        ({"ignore": [{"paths": ["/spec/replicas"]}]}, "spec.ignore"),
         ({"dependsOn": [{"name": "a"}, {"name": "b", "readyExpr": "true"}]}, "spec.dependsOn[1].readyExpr"),
         ({"sourceRef": {"kind": "OCIRepository", "name": "x"}}, "spec.sourceRef.kind"),
         ({"sourceRef": {"kind": "Bucket", "name": "x"}}, "spec.sourceRef.kind"),
         ({"sourceRef": {"kind": "ExternalArtifact", "name": "x"}}, "spec.sourceRef.kind"),
-        ({"drift": "Warn"}, "spec.drift"),
     ],
 )
 def test_a_field_of_a_kustomization_that_is_not_acted_on_is_refused_by_name(spec: dict[str, Any], field: str) -> None:
