@@ -87,10 +87,10 @@ with E244 `NotHonoured` and `Stalled`, a flag of `sluice run` ends the command w
 here has no CRD, so the API server refuses its objects. What is accepted although nothing acts on it has a table too.
 
 ```
-$ kubectl get ks refused -n flux-system -o 'jsonpath={.status.conditions[?(@.type=="Ready")].message}'
+$ kubectl get ks shop -n flux-system -o 'jsonpath={.status.conditions[?(@.type=="Ready")].message}'
 2 problems:
-- spec.drift: Warn is not supported by this version [E244] Kustomization flux-system/refused; fix: remove spec.drift
-- spec.decryption is not supported by this version [E244] Kustomization flux-system/refused; fix: remove spec.decryption
+- spec.decryption is not supported by this version [E244] Kustomization flux-system/shop; fix: remove spec.decryption
+- spec.kubeConfig is not supported by this version [E244] Kustomization flux-system/shop; fix: remove spec.kubeConfig
 ```
 
 """

@@ -54,7 +54,10 @@ class DriftedField:
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """One object that is not as it was applied. Neither fields nor `deleted`: it could not be compared, and `why`."""
+    """One object that is not as it was applied. Neither fields nor `deleted`: it could not be compared, and `why`.
+
+    `seen` is when we looked (RFC 3339): it is told where the object itself does not say when it was changed.
+    """
 
     id: ResourceId
     fields: tuple[DriftedField, ...] = ()
@@ -62,11 +65,14 @@ class Drifted:
     deleted: bool = False
     why: str = ""
     origin: Origin | None = None
+    seen: str = ""
 
     def __str__(self) -> str:
         """`field .spec.replicas of Deployment shop/web changed by kubectl-edit at 2026-05-01T10:00:00Z`."""
+        dated = bool(self.fields) and all(field.time for field in self.fields)
+        seen = f", seen at {self.seen}" if self.seen and not dated else ""
         if self.deleted:
-            return f"{self.id} was deleted"
+            return f"{self.id} was deleted{seen}"
         if not self.fields:
             return f"{self.id} can't be compared: {self.why}"
         parts = []
@@ -74,7 +80,7 @@ class Drifted:
             paths = [field.path for field in group]
             text = f"field{'s' if len(paths) > 1 else ''} {', '.join(paths)} of {self.id} {what}"
             parts.append(text + (f" by {manager}" if manager else " by somebody") + (f" at {time}" if time else ""))
-        return "; ".join(parts) + (f"; and {self.more} more fields" if self.more else "")
+        return "; ".join(parts) + (f"; and {self.more} more fields" if self.more else "") + seen
 
     @property
     def managers(self) -> str:

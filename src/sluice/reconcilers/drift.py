@@ -26,6 +26,7 @@ from sluice.core.managed_fields import MANAGER
 from sluice.core.manifest import Directives, Manifest
 from sluice.core.plan import Owner
 from sluice.core.problem import Problem
+from sluice.core.timestamp import rfc3339
 from sluice.core.transaction_messages import Outcome
 from sluice.kube.resource import Resource
 from sluice.reconcilers.drift_report import DriftReport
@@ -64,6 +65,7 @@ class _Ledger:
     corrected: list[Drifted] = field(default_factory=list)
     unsent: list[Drifted] = field(default_factory=list)
     told: object = None
+    generation: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -120,6 +122,9 @@ class Drift:
     def suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
         """Objects that are not as our last write left them, as far as the watches know."""
         ledger, owned, owner = self._of(sync), self._op.owned, owner_of(sync)
+        if ledger.generation != sync.metadata.generation:
+            ledger.generation = sync.metadata.generation
+            ledger.fights.clear()  # somebody has decided something: a fight that goes on is found again
         ledger.narrow(inventory.ids(), time.monotonic())
         found = ledger.pending
         for entry in inventory:
@@ -153,9 +158,12 @@ class Drift:
         sync: Kustomization,
         suspects: frozenset[ResourceId],
         applied: Mapping[ResourceId, Manifest],
+        inventory: Inventory,
         resources: Resources,
     ) -> Judged:
         """Look at each suspect of `applied`, which is what was applied last; note what is only told.
+
+        One that was made again just as it was is applied once more: its new UID must be recorded.
 
         Raises ClusterError when the API server can't be asked.
         """
@@ -172,33 +180,38 @@ class Drift:
             if manifest is not None and mode is not DriftMode.IGNORE and not settled and not held:
                 looks.append((key, mode, self._seen(key)))
         results = await together(self._look(sync, ledger, applied[key], resources) for key, _, _ in looks)
-        found = []
-        for (key, mode, seen), drifted in zip(looks, results, strict=True):
+        found, anew = [], set()
+        for (key, mode, seen), (drifted, uid) in zip(looks, results, strict=True):
             ledger.warned.pop(key, None)
-            if drifted is not None and mode is DriftMode.CORRECT:
+            entry = inventory.get(key)
+            if mode is DriftMode.CORRECT and drifted is not None:
                 found.append(drifted)
+                continue
+            if mode is DriftMode.CORRECT and uid and entry is not None and entry.uid not in {"", uid}:
+                anew.add(key)
                 continue
             ledger.seen[key] = seen
             ledger.taken.discard(key)
             if drifted is not None:
                 ledger.warned[key] = drifted
-        return Judged(frozenset(d.id for d in found), tuple(found))
+        return Judged(frozenset(d.id for d in found) | anew, tuple(found))
 
     async def _look(
         self, sync: Kustomization, ledger: _Ledger, manifest: Manifest, resources: Resources
-    ) -> Drifted | None:
+    ) -> tuple[Drifted | None, str]:
+        """What differs, and the UID of the object, empty when it is not there or not to be touched."""
         key = manifest.id
         resource = resources.get(key) or await self._op.discovery.find(manifest.api_version, key.kind)
         live = await self._op.client.get(resource, key.namespace, key.name) if resource is not None else None
         ledger.expired.discard(key)
         if resource is None or live is None:
             if not expires(manifest):
-                return Drifted(key, deleted=True, origin=manifest.origin)
+                return Drifted(key, deleted=True, origin=manifest.origin, seen=rfc3339(self._op.now())), ""
             ledger.expired.add(key)
-            return None
+            return None, ""
         meta = msgspec.json.decode(live, type=LiveObject).metadata
         if meta.deletion_timestamp or not Directives.of(meta.labels, meta.annotations).reconcile:
-            return None
+            return None, ""
         body = with_uid(manifest.body, meta.uid)
         if pointers := ignored_in(manifest, rules_of(sync.spec.ignore)):
             body = leave_ignored(body, live, pointers, MANAGER)
@@ -207,11 +220,12 @@ class Drift:
         except SluiceError as error:
             if isinstance(error, ClusterError) and is_outage(error):
                 raise
-            return Drifted(key, why=error.problems[0].title, origin=manifest.origin)
+            return Drifted(key, why=error.problems[0].title, origin=manifest.origin), meta.uid
         drifted = find_drift(manifest, live, answer.raw, MANAGER)
         if drifted is None:
             self._op.owned.looked(key, meta, steering_keys(manifest.body))
-        return drifted
+            return None, meta.uid
+        return replace(drifted, seen=rfc3339(self._op.now())), meta.uid
 
     async def arrival(self, sync: Kustomization, applied: Mapping[ResourceId, Manifest]) -> frozenset[ResourceId]:
         """Wait until something of `applied` should be looked at, and return what."""
@@ -249,6 +263,12 @@ class Drift:
         ledger.taken.difference_update(done)
         for key in done:
             ledger.warned.pop(key, None)
+
+    def renewed(self, sync: Kustomization, changed: Collection[ResourceId]) -> None:
+        """Git says something else of these objects now: what was fought over may be settled by that."""
+        fights = self._of(sync).fights
+        for key in fights.keys() & changed:
+            del fights[key]
 
     def unsent(self, sync: Kustomization) -> tuple[Drifted, ...]:
         """What was set right and no event has said yet."""

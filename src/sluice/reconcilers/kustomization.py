@@ -156,7 +156,7 @@ class KustomizationReconciler:
             if _changes_something(record, revision, manifests, inventory):
                 judged = self._drift.everything(sync, suspects)
             else:
-                judged = await self._drift.judge(sync, suspects, applied_of(manifests, inventory), kinds)
+                judged = await self._drift.judge(sync, suspects, applied_of(manifests, inventory), inventory, kinds)
             return judged.apply
 
         prepared = await self._planner.prepare(sync, artifact, inventory, settle)
@@ -196,6 +196,8 @@ class KustomizationReconciler:
         written = () if ended.undone else tuple(ended.outcomes.values())
         self._drift.handled(sync, judged, written, whole=not ended.problems)
         if not ended.problems:
+            manifests = prepared.rendered.manifests
+            self._drift.renewed(sync, {m.id for m in manifests} - applied_of(manifests, inventory).keys())
             self._last_good.note(sync, artifact)
         self._watch(plan, resources)
         rendered = prepared.rendered

@@ -77,7 +77,7 @@ class LastGood:
             then = msgspec.structs.replace(sync, spec=msgspec.structs.replace(good.spec, drift=sync.spec.drift))
             rendered, resources = await self._planner.render(then, good.artifact)
             applied = applied_of(rendered.manifests, record.inventory)
-            judged = await self._drift.judge(then, suspects & applied.keys(), applied, resources)
+            judged = await self._drift.judge(then, suspects & applied.keys(), applied, record.inventory, resources)
             answer = await self._write(then, judged, applied, record, resources)
         except SluiceError as error:
             log.warning("drift is not corrected: the last good state can't be had", name=str(owner_of(sync)),
@@ -125,7 +125,7 @@ class LastGood:
         while True:
             suspects = await self._drift.arrival(sync, applied)
             try:
-                judged = await self._drift.judge(sync, suspects, applied, resources)
+                judged = await self._drift.judge(sync, suspects, applied, inventory, resources)
                 batches = await self._batches(sync, judged, applied, inventory, resources)
                 answer = await self._op.executor.correct(batches)
             except SluiceError as error:

@@ -73,9 +73,11 @@ def test_the_rule_that_the_message_names_ends_the_fight(bench: Bench) -> None:
     path = sync.at("apps/v1/deployments", "web")
     with insisting(sync, path, {"spec": {"replicas": 3}}, "scaler"):
         sync.wait_condition("Drifted", "True", "FightDetected", seconds=60)
+        assert sync.condition("Drifted")["status"] == "True"
         sync.edit(ignore=[{"paths": ["/spec/replicas"], "target": {"kind": "Deployment", "name": "web"}}])
         sync.reconcile()
         audit = bench.audit()
         sync.reconcile()
         assert [w for w in sync.writes(audit) if not w.dry_run] == []
+        assert sync.condition("Drifted") == {}
     assert (bench.api.get(path) or {})["spec"]["replicas"] == 3

@@ -210,3 +210,18 @@ spec:
     assert sync.writes(audit) == []
     sync.wait_ready(sync.push({"a.yaml": config_map("a", "2")}))
     assert sync.live("batch/v1/jobs", "once") is None
+
+
+def test_an_object_made_again_just_as_it_was_is_still_the_syncs_own(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    live = sync.config("a")
+    kept = {"name": "a", "labels": live["metadata"]["labels"]}
+    bench.operator.stop()
+    bench.api.delete(sync.at("configmaps", "a"))
+    copy = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept, "data": live["data"]}
+    made = bench.api.create(sync.at("configmaps", "a").rpartition("/")[0], copy)
+    bench.operator.start()
+    sync.reconcile()
+    assert sync.config("a")["metadata"]["uid"] == made["metadata"]["uid"]
+    sync.wait_ready(sync.push({"a.yaml": None}))
+    assert sync.live("configmaps", "a") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def item(spec: Json, *managers: Json) -> bytes:
     return json.dumps({"metadata": {"name": "web", "managedFields": list(managers)}, "spec": spec}).encode()
 
 
-REPLICAS = {"f:spec": {"f:replicas": {}}}
+REPLICAS: Json = {"f:spec": {"f:replicas": {}}}
 WANTED = item({"replicas": 1}, ours(REPLICAS))
 CONTAINERS: Json = {"f:spec": {"f:containers": {'k:{"name":"main"}': {".": {}, "f:name": {}, "f:image": {}}}}}
 WITH_CONTAINER = item({"containers": [{"name": "main", "image": "a"}]}, ours(CONTAINERS))
@@ -99,6 +100,16 @@ def test_what_differs_is_said_with_field_manager_and_time(
     assert (str(found) if found is not None else None) == text
 
 
+def test_when_we_looked_is_told_where_the_object_does_not_say_when_it_was_changed() -> None:
+    undated = manager("kubectl", REPLICAS, subresource="scale", time="")
+    found = find_drift(manifest(), item({"replicas": 3}, undated), WANTED, OURS)
+    assert found is not None
+    assert str(replace(found, seen="T9")).endswith("changed by kubectl (through scale), seen at T9")
+    dated = find_drift(manifest(), item({"replicas": 3}, manager("kubectl", REPLICAS)), WANTED, OURS)
+    assert dated is not None
+    assert str(replace(dated, seen="T9")).endswith("changed by kubectl at T1")
+
+
 def test_fields_of_one_hand_stand_together_and_many_are_counted() -> None:
     fields: Json = {"f:spec": {f"f:{number:02}": {} for number in range(30)}}
     then = item({f"{number:02}": 1 for number in range(30)}, ours(fields))
@@ -129,6 +140,7 @@ def test_the_pointer_of_a_list_item_is_its_place() -> None:
 
 
 def test_a_deletion_and_what_can_not_be_compared_have_words_too() -> None:
+    assert str(Drifted(WEB, deleted=True, seen="T9")) == "Deployment shop/web was deleted, seen at T9"
     assert str(Drifted(WEB, deleted=True)) == "Deployment shop/web was deleted"
     assert str(Drifted(WEB, why="denied")) == "Deployment shop/web can't be compared: denied"
 

@@ -26,7 +26,7 @@ def sent(wanted: Json, live: Json, fields: Json, *pointers: str) -> Json:
     return found
 
 
-MAIN = {'k:{"name":"main"}': {".": {}, "f:name": {}, "f:image": {}}}
+MAIN: Json = {'k:{"name":"main"}': {".": {}, "f:name": {}, "f:image": {}}}
 CASES = [
     ("ours: as it is now", {"s": {"n": 1}}, {"s": {"n": 2}}, {"f:s": {"f:n": {}}}, "/s/n", {"s": {"n": 2}}),
     ("not ours: not sent", {"s": {"n": 1, "m": 1}}, {"s": {"n": 2}}, {"f:s": {"f:m": {}}}, "/s/n", {"s": {"m": 1}}),
@@ -83,7 +83,7 @@ def test_items_taken_out_of_a_list_do_not_move_those_that_other_pointers_name() 
 def test_an_ignored_field_is_never_sent_with_gits_value_and_others_always_are(
     git: dict[str, int], live: dict[str, int], owned: set[str]
 ) -> None:
-    fields = {"f:data": {f"f:{key}": {} for key in owned}}
+    fields: Json = {"f:data": {f"f:{key}": {} for key in owned}}
     found = sent({"data": git}, {"data": live}, fields, "/data/a", "/data/b")["data"]
     for key in "cd":
         assert found.get(key) == git.get(key)
