@@ -15,12 +15,13 @@ import structlog
 
 from sluice.api.git_repository import GitRef
 from sluice.api.kustomization import Kustomization, KustomizationSpec
+from sluice.core.adoption import Adopt
 from sluice.core.artifact import Artifact
 from sluice.core.errors import SluiceError
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import Manifest
-from sluice.core.plan import Action, Batch, PlanOptions, build_plan
+from sluice.core.plan import Action, Batch, Change, Owner, PlanOptions, build_plan
 from sluice.core.record import Record
 from sluice.core.revision import Revision
 from sluice.core.transaction_messages import Answered, Outcome, Phase
@@ -63,7 +64,10 @@ class LastGood:
 
     async def keep(self, sync: Kustomization) -> float | None:
         """Set right what has drifted from the last good state; returns in how many seconds to try again, if at all."""
-        record = self._op.records.get(str(owner_of(sync)))
+        try:
+            record = self._op.records.get(str(owner_of(sync)))
+        except SluiceError:
+            return None  # an unreadable record is what the turn has reported
         # In between, the record does not say what was applied; a half-applied revision is its transaction's business.
         if record is None or not (record.phase is Phase.DONE or (record.phase is Phase.FAILED and record.failed)):
             return None
@@ -152,19 +156,23 @@ class LastGood:
         inventory: Inventory,
         resources: Resources,
     ) -> tuple[Batch, ...]:
-        """What to send, in order; an object that another sync has taken meanwhile is left to it."""
+        """What to send, in order; an object that somebody else has taken or made meanwhile is left to them."""
         manifests = tuple(applied[key] for key in sorted(judged.apply))
         kinds = {
             m.id: resources.get(m.id) or await self._op.discovery.find(m.api_version, m.id.kind) for m in manifests
         }
         live = await find_live(self._op, judged.apply, kinds)
         known = Inventory(inventory.get(m.id) or Entry(m.id, m.api_version) for m in manifests)
-        options = PlanOptions(suspects=judged.apply, ignored=ignored_by(sync, manifests))
+        adopt = Adopt(sync.spec.adopt or Adopt.ALWAYS)
+        options = PlanOptions(suspects=judged.apply, ignored=ignored_by(sync, manifests), adopt=adopt)
         owner = owner_of(sync)
         plan = build_plan(owner, manifests, known, live.__getitem__, options)
-        taken = {key for key, found in live.items() if found is not None and found.owner not in {None, owner}}
-        kept = (replace(b, changes=tuple(c for c in b.changes if c.id not in taken)) for b in plan.applies)
+        kept = (replace(b, changes=tuple(c for c in b.changes if self._is_ours(c, owner))) for b in plan.applies)
         return tuple(batch for batch in kept if batch.changes)
+
+    def _is_ours(self, change: Change, owner: Owner) -> bool:
+        """False for what only a whole plan, with its guards, may take over: another object, or another's."""
+        return change.action is not Action.ADOPT and self._op.claims.get(change.id) in {None, owner}
 
     async def _last_good(self, sync: Kustomization, record: Record) -> Good | None:
         """From memory; after a restart from the mirror, which has the commit unless the disk was lost."""

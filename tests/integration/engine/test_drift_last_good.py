@@ -81,6 +81,20 @@ def test_a_bad_head_only_tells_with_warn(bench: Bench) -> None:
     assert sync.config("a")["data"] == {"key": "edited"}
 
 
+def test_owner_labels_are_set_right_beside_a_bad_head(bench: Bench) -> None:
+    label = "kustomize.toolkit.fluxcd.io/name"
+    sync = bench.synced(FILES)
+    sync.wait_failed(sync.push({"bad.yaml": SYNTAX}), "E202")
+    for name, value in (("a", None), ("b", "other")):
+        bench.api.patch(sync.at("configmaps", name), {"metadata": {"labels": {label: value}}})
+    for name in ("a", "b"):
+        path = sync.at("configmaps", name)
+        poll(
+            f"{name}'s label is right again",
+            lambda path=path: (bench.api.get(path) or {})["metadata"]["labels"].get(label) == sync.name,  # type: ignore[misc]
+        )
+
+
 def test_drift_is_corrected_while_a_revision_waits_for_health(bench: Bench) -> None:
     sync = bench.synced({**FILES, "web.yaml": deployment("web")}, wait=True, timeout="5m")
     revision = sync.push({"a.yaml": config_map("a", "2"), "web.yaml": deployment("web", "app:unready")})
