@@ -8,11 +8,22 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from bench import first_sync, push, steady, thousand
+from bench import drift, first_sync, push, steady, thousand, transaction
 from bench.figure import Figure, table, write_json
 from bench.stand import ROOT, Tracing
 
-ALL = ("first_sync", *steady.FIGURES_1001, "rss_10001_mb", "push_to_applied", "thousand_syncs_per_s")
+DRIFT = ("drift_p95_10000", "bytes_per_watched_object")
+ALL = (
+    "first_sync",
+    *steady.FIGURES_1001,
+    "rss_10001_mb",
+    "push_to_applied",
+    "thousand_syncs_per_s",
+    "transaction_overhead",
+    "undo_1001",
+    "recovery_1000",
+    *DRIFT,
+)
 IDLE_FULL_RUN = 60.0
 IDLE_WHEN_NAMED = 600.0
 
@@ -58,6 +69,14 @@ async def _measure(names: Collection[str], tracing: Tracing, idle: float) -> lis
         take(await push.measure(tracing))
     if "thousand_syncs_per_s" in names:
         take(await thousand.measure(tracing))
+    if "transaction_overhead" in names:
+        take(await transaction.overhead(tracing))
+    if "undo_1001" in names:
+        take(await transaction.undo(tracing))
+    if "recovery_1000" in names:
+        take(await transaction.recovery(tracing))
+    if any(name in names for name in DRIFT):
+        take(await drift.measure(tracing))
     return found
 
 

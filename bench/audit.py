@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 AGENT = "sluice/"
@@ -45,6 +46,17 @@ class AuditLog:
             lines = log.read().splitlines()
         events = [json.loads(line) for line in lines if line.endswith(b"}")]
         return [_request(event) for event in events if _counts(event)]
+
+    def began(self, verb: str, resource: str) -> float:
+        """When (seconds since 1970) the operator's first such request since came in. Raises RuntimeError for none."""
+        with self._path.open("rb") as log:
+            log.seek(self._offset)
+            lines = [line for line in log.read().splitlines() if line.endswith(b"}")]
+        for event in map(json.loads, lines):
+            asked = event.get("objectRef", {})
+            if _counts(event) and (event["verb"], asked.get("resource")) == (verb, resource):
+                return datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
+        raise RuntimeError(f"the operator has sent no {verb} {resource}")
 
     def counted(self) -> Counter[str]:
         """The requests that a figure counts, as `verb resource` → how many. Watches opened since are among them."""

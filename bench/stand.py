@@ -64,6 +64,31 @@ class TimedGitServer(GitHttpServer):
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the operator is started, again and again with the same disk and the same claim to the Leases."""
+
+    command: tuple[str, ...]
+    address: str
+    log: Path
+
+    async def start(self) -> subprocess.Popen[bytes]:
+        """Start it and return once it is ready. Raises RuntimeError when it does not become ready."""
+        with self.log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: ASYNC220 - it starts in a moment, and nothing else runs yet
+                self.command, cwd=ROOT, env=dict(os.environ), stdout=output, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + 30.0
+        async with aiohttp.ClientSession() as session:
+            while not await _answers(session, f"http://{self.address}/readyz"):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    _end(process)
+                    text = self.log.read_text(errors="replace")[-4000:]
+                    raise RuntimeError(f"the operator did not become ready:\n{text}")
+                await asyncio.sleep(0.05)
+        return process
+
+
 @dataclass(slots=True)
 class Stand:
     """What a figure measures with. `peak` holds the operator's memory, `audit` its requests."""
@@ -74,6 +99,7 @@ class Stand:
     repo: WorkingRepo
     folder: Path
     operator: subprocess.Popen[bytes]
+    launch: Launch
     peak: PeakMemory
     audit: AuditLog | None
     _cpu: dict[str, float] = field(default_factory=dict)
@@ -94,6 +120,14 @@ class Stand:
             raise RuntimeError("this stand keeps no audit log")
         return self.audit
 
+    async def restart(self, *, kill: bool = False) -> float:
+        """End the operator and start it again; returns when (monotonic) the new process was started."""
+        self.operator.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        await asyncio.to_thread(self.operator.wait, 60)
+        began = time.monotonic()
+        self.operator = await self.launch.start()
+        return began
+
     async def quiet(self) -> None:
         """Return when control plane and operator work no more (at most 10 % of a processor), or after a minute."""
         pids = [self.cluster.pid(component) for component in BUSY] + [self.operator.pid]
@@ -109,9 +143,12 @@ class Stand:
 
 @asynccontextmanager
 async def stand(
-    name: str, files: Mapping[str, str], *, audit: bool = False, tracing: Tracing | None = None
+    name: str, files: Mapping[str, str], *, audit: bool = False, tracing: Tracing | None = None, bare: bool = False
 ) -> AsyncIterator[Stand]:
-    """Make a stand: a repository that holds `files`, a cluster that has served requests before, a ready operator."""
+    """Make a stand: a repository that holds `files`, a cluster that has served requests before, a ready operator.
+
+    A `bare` operator keeps its records in memory alone.
+    """
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -122,11 +159,12 @@ async def stand(
         options = ClusterOptions(audit=audit, fairness=False)
         async with running_cluster(options) as cluster, RawApi(cluster) as api:
             await _prepare(cluster, api)
-            operator = await _operator(name, cluster, folder, tracing or Tracing())
-            stack.callback(_end, operator)
+            launch = _launch(name, cluster, folder, tracing or Tracing(), bare=bare)
+            operator = await launch.start()
             log = AuditLog(cluster.audit_log) if cluster.audit_log else None
             with PeakMemory(operator.pid) as peak:
-                made = Stand(cluster, api, git, repo, folder, operator, peak, log)
+                made = Stand(cluster, api, git, repo, folder, operator, launch, peak, log)
+                stack.callback(lambda: _end(made.operator))
                 await made.quiet()
                 made.cpu()
                 try:
@@ -135,7 +173,7 @@ async def stand(
                     print((folder / "operator.log").read_text(errors="replace")[-4000:], file=sys.stderr)
                     raise
                 finally:
-                    await asyncio.to_thread(_end, operator, traced=tracing is not None and tracing.memory)
+                    await asyncio.to_thread(_end, made.operator, traced=tracing is not None and tracing.memory)
 
 
 async def _prepare(cluster: Cluster, api: RawApi) -> None:
@@ -148,25 +186,14 @@ async def _prepare(cluster: Cluster, api: RawApi) -> None:
     await api.apply_all(mixed("warm-up")[:1] + mixed("warm-up")[500:])
 
 
-async def _operator(name: str, cluster: Cluster, folder: Path, tracing: Tracing) -> subprocess.Popen[bytes]:
+def _launch(name: str, cluster: Cluster, folder: Path, tracing: Tracing, *, bare: bool) -> Launch:
     address = f"127.0.0.1:{_free_port()}"
-    traced = tracing.arguments(name)
-    command = [sys.executable, "-m", *(["bench.operator_process"] if traced else ["sluice", "run"]), *traced]
+    own = [*tracing.arguments(name), *(["--bare"] if bare else [])]
+    command = [sys.executable, "-m", *(["bench.operator_process"] if own else ["sluice", "run"]), *own]
     command += [f"--kubeconfig={cluster.kubeconfig}", f"--storage-path={folder / 'data'}", f"--health-addr={address}"]
     command += ["--git-allow-loopback=true", "--runtime-namespace=flux-system"]
-    log = folder / "operator.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: ASYNC220 - it starts in a moment, and nothing else runs yet
-            command, cwd=ROOT, env=dict(os.environ), stdout=output, stderr=subprocess.STDOUT
-        )
-    deadline = time.monotonic() + 30.0
-    async with aiohttp.ClientSession() as session:
-        while not await _answers(session, f"http://{address}/readyz"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                _end(process)
-                raise RuntimeError(f"the operator did not become ready:\n{log.read_text(errors='replace')[-4000:]}")
-            await asyncio.sleep(0.05)
-    return process
+    command += [] if own else ["--identity=bench"]
+    return Launch(tuple(command), address, folder / "operator.log")
 
 
 async def _answers(session: aiohttp.ClientSession, url: str) -> bool:

@@ -20,10 +20,10 @@ INTERVAL = "12h"
 _tokens = itertools.count(1)
 
 
-def sync_body(name: str, path: str, *, prune: bool = True) -> bytes:
+def sync_body(name: str, path: str, *, prune: bool = True, **more: Any) -> bytes:
     """A Kustomization of `path` of the stand's repository."""
     source = {"kind": "GitRepository", "name": "fleet"}
-    spec = {"sourceRef": source, "path": path, "interval": INTERVAL, "prune": prune}
+    spec = {"sourceRef": source, "path": path, "interval": INTERVAL, "prune": prune, **more}
     return json.dumps(
         {
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
@@ -72,13 +72,13 @@ def is_applied(name: str, revision: str) -> Callable[[dict[str, Any]], bool]:
     return check
 
 
-async def first_sync(stand: Stand, name: str, path: str, revision: str) -> float:
+async def first_sync(stand: Stand, name: str, path: str, revision: str, **more: Any) -> float:
     """Make a Kustomization of objects that are all new; returns the seconds until it is Ready at `revision`."""
     async with asyncio.TaskGroup() as group:
         seen = group.create_task(stand.api.first(SYNCS, is_applied(name, revision)))
         await asyncio.sleep(0.2)
         began = time.monotonic()
-        await stand.api.apply(f"{SYNCS}/{name}", sync_body(name, path))
+        await stand.api.apply(f"{SYNCS}/{name}", sync_body(name, path, **more))
     return seen.result() - began
 
 
