@@ -13,7 +13,7 @@ from sluice.core.errors import ClusterError
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
 from sluice.core.transaction_messages import OnFailure, Phase
-from sluice.reconcilers.kustomization_report import Turnout, is_outage
+from sluice.reconcilers.kustomization_report import Turnout, is_passing
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 from sluice.reconcilers.sync_facts import source_of
@@ -56,7 +56,7 @@ def remembered_failure(
     if record is None or record.failed is None or record.failed.inputs != inputs or record.phase is not Phase.FAILED:
         return None
     request = sync.metadata.annotations.get(REQUESTED_AT)
-    if is_outage(record.failed.problems) or (request and request not in record.failed.answered):
+    if is_passing(record.failed.problems) or (request and request not in record.failed.answered):
         return None
     return Turnout(revision, record.failed.problems, UNDONE, stalled=True, inventory=record.inventory)
 

@@ -32,7 +32,7 @@ from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_d
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
-from sluice.reconcilers.kustomization_report import Turnout, event_message, of_transaction, status_of
+from sluice.reconcilers.kustomization_report import Turnout, event_message, is_outrun, of_transaction, status_of
 from sluice.reconcilers.last_good import LastGood
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
@@ -56,7 +56,7 @@ class _Memory:
     """What is remembered of one sync between turns."""
 
     waiting_since: float | None = None
-    undo_failures: int = 0
+    soon_again: int = 0
 
 
 class KustomizationReconciler:
@@ -353,9 +353,10 @@ class KustomizationReconciler:
         if turnout.stalled:
             return None
         memory = self._memory_of(sync)
-        memory.undo_failures = memory.undo_failures + 1 if turnout.reason == condition.UNDO_FAILED else 0
-        if memory.undo_failures:
-            return backoff(memory.undo_failures)
+        soon = turnout.reason == condition.UNDO_FAILED or is_outrun(turnout.problems)
+        memory.soon_again = memory.soon_again + 1 if soon else 0
+        if soon:
+            return backoff(memory.soon_again)
         if turnout.succeeded:
             return next_interval(parse_duration(sync.spec.interval), self._op.poll_jitter())
         return retry_of(sync)

@@ -67,9 +67,17 @@ class Turnout:
         return not self.problems
 
 
-def is_outage(problems: tuple[Problem, ...]) -> bool:
-    """True when only the API server's absence failed the revision: git can't mend that, so it is tried again."""
-    return bool(problems) and all(p.code is codes.API_UNAVAILABLE for p in problems)
+def is_passing(problems: tuple[Problem, ...]) -> bool:
+    """True when only the API server's absence, or somebody's edit or deletion at that moment, failed the revision.
+
+    Git can't mend that, so it is tried again.
+    """
+    return bool(problems) and all(p.code in {codes.API_UNAVAILABLE, codes.OBJECT_CHANGED} for p in problems)
+
+
+def is_outrun(problems: tuple[Problem, ...]) -> bool:
+    """True when somebody was faster with one of the objects: a plan made now would see it as it is."""
+    return is_passing(problems) and any(p.code is codes.OBJECT_CHANGED for p in problems)
 
 
 def of_transaction(
@@ -81,7 +89,7 @@ def of_transaction(
     if ended.undo_problems:
         problems = (*problems, *ended.undo_problems)
     elif ended.undone:
-        problems, stalled = (*problems, *ended.kept), not is_outage(problems)
+        problems, stalled = (*problems, *ended.kept), not is_passing(problems)
     return Turnout(
         revision,
         problems,
