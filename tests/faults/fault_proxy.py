@@ -67,8 +67,8 @@ class Fault:
     """What happens to one request, in this order.
 
     Wait for `delay` seconds, and for `hold` to be set; run `before`; without `forward` answer `status` (or drop the
-    connection); forward; run `after`; without `answer` drop the connection instead of passing the answer on. A watch
-    with `cut` ends after that many seconds, its connection reset.
+    connection); forward; run `after`; without `answer` drop the connection instead of passing the answer on; `edit`
+    changes the answer's body. A watch with `cut` ends after that many seconds, its connection reset.
     """
 
     delay: float = 0.0
@@ -80,6 +80,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     after: Callable[[], None] | None = None
     answer: bool = True
+    edit: Callable[[bytes], bytes] | None = None
     cut: float | None = None
 
 
@@ -260,6 +261,8 @@ async def _relay(request: web.BaseRequest, answer: aiohttp.ClientResponse, fault
     if not fault.answer:
         return _drop(request)
     kept = CIMultiDict((k, v) for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP)
+    if fault.edit is not None:
+        return web.Response(status=answer.status, headers=kept, body=fault.edit(await answer.read()))
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
     try:
         async with asyncio.timeout(fault.cut):

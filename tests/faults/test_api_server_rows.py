@@ -1,0 +1,176 @@
+"""The API server or the way to it is bad for a while, in one way a row: the revision takes effect wholly all the same.
+
+Each row breaks some requests of an update that changes, adds and removes objects of three kinds. Then the cluster has
+to be exactly as git has it, objects of both revisions have to be the same objects, and bystanders untouched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from tests.faults.audit import ApplyAfterDelete
+from tests.faults.conftest import Faulty
+from tests.faults.fault_proxy import DROP, LOSE_ANSWER, Asked, Decide, Fault, refuse
+from tests.faults.oracle import desired_of, judge, owned_by, record_of
+from tests.operator_fixture import config_map, deployment
+
+BEFORE = {f"c{n}.yaml": config_map(f"c{n}") for n in range(12)} | {"web.yaml": deployment("web", "nginx:1")}
+AFTER = {f"c{n}.yaml": config_map(f"c{n}", "2") for n in range(3, 24)} | {"web.yaml": deployment("web", "nginx:2")}
+BYSTANDER = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bystander"}, "data": {"mine": "yes"}}
+
+
+@pytest.fixture(autouse=True)
+def unharmed(faulty: Faulty) -> Iterator[None]:
+    yield
+    faulty.proxy.arm()
+
+
+Matches = Callable[[Asked], bool]
+
+
+def first(count: int, fault: Fault, matches: Matches) -> Decide:
+    """The first so many that match."""
+    left = [count]
+
+    def decide(asked: Asked) -> Fault | None:
+        if not left[0] or not matches(asked):
+            return None
+        left[0] -= 1
+        return fault
+
+    return decide
+
+
+def some(percent: int, faults: tuple[Fault, ...], matches: Matches) -> Decide:
+    """A part of those that match, by a fixed seed."""
+    rng = Random(7)
+    return lambda asked: rng.choice(faults) if matches(asked) and rng.randrange(100) < percent else None
+
+
+def is_apply(asked: Asked) -> bool:
+    return bool(asked.number) and asked.method == "PATCH" and "/namespaces/s-" in asked.path
+
+
+def is_delete(asked: Asked) -> bool:
+    return asked.method == "DELETE"
+
+
+def is_record(asked: Asked) -> bool:
+    return bool(asked.number) and "/secrets" in asked.path
+
+
+def is_status(asked: Asked) -> bool:
+    return asked.method == "PATCH" and asked.path.endswith("/status")
+
+
+def is_request(asked: Asked) -> bool:
+    return not asked.watch and "/leases" not in asked.path
+
+
+def is_list(asked: Asked) -> bool:
+    return asked.method == "GET" and not asked.watch and asked.path.endswith("/configmaps")
+
+
+def cut_short(body: bytes) -> bytes:
+    return body[: len(body) // 2]
+
+
+def emptied(body: bytes) -> bytes:
+    return json.dumps({**json.loads(body), "items": []}).encode()
+
+
+def etcd_moved(code: int, text: str) -> Fault:
+    """What the API server passes on when etcd changes its leader in the middle of a write: taken or not, who knows."""
+    return Fault(
+        edit=lambda _: json.dumps({"kind": "Status", "status": "Failure", "message": text, "code": code}).encode()
+    )
+
+
+SLOW = tuple(Fault(delay=delay) for delay in (0.0, 0.2, 0.5, 1.0))
+ERRORS = tuple(
+    refuse(code, reason) for code, reason in ((500, "InternalError"), (502, ""), (503, ""), (504, "Timeout"))
+)
+
+ROWS: dict[str, Decide] = {
+    "F016 the answers of the first applies are lost": first(6, LOSE_ANSWER, is_apply),
+    "F016 the answers of the first deletions are lost": first(3, LOSE_ANSWER, is_delete),
+    "F017 a third of the requests is reset before it is forwarded": some(30, (DROP,), is_request),
+    "F018 requests take up to a second, as they like": some(60, SLOW, is_request),
+    "F020 the first applies are told to wait": first(8, refuse(429, "TooManyRequests", retry_after=1), is_apply),
+    "F021 half of the applies and deletions meet a server error": some(
+        50, ERRORS, lambda a: is_apply(a) or is_delete(a)
+    ),
+    "F021 the first writes of the record meet a server error": first(3, ERRORS[0], is_record),
+    "F023 the first writes of status conflict": first(2, refuse(409, "Conflict"), is_status),
+    "F026 a list comes cut short, as if whole": first(2, Fault(edit=cut_short), is_list),
+    "F028 a list is forbidden for a while": first(2, refuse(403, "Forbidden"), is_list),
+    "F039 etcd changed its leader during the first applies": first(
+        3, refuse(500, "etcdserver: leader changed"), is_apply
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_update_takes_effect_wholly_although(faulty: Faulty, row: str) -> None:
+    bench = faulty.bench
+    sync = bench.synced(BEFORE, retryInterval="1s")
+    place = sync.at("configmaps", "x").rpartition("/")[0]
+    bench.api.create(place, BYSTANDER)
+    bystander = bench.api.get(f"{place}/bystander")
+    before, audit = owned_by(bench.api, sync), bench.audit()
+    met: list[Asked] = []
+
+    def decide(asked: Asked) -> Fault | None:
+        fault = ROWS[row](asked)
+        if fault is not None:
+            met.append(asked)
+        return fault
+
+    faulty.proxy.arm(decide)
+    revision = sync.push({**AFTER, **{name: None for name in BEFORE if name not in AFTER}})
+    sync.wait_ready(revision, seconds=60)
+    assert met, "the fault was never met"
+    live, record = owned_by(bench.api, sync), record_of(bench.api, sync)
+    assert judge(live, desired_of(AFTER, sync.target), before, record, exact=False).wrong == []
+    assert bench.api.get(f"{place}/bystander") == bystander
+    assert ApplyAfterDelete(audit).found(bench.agent, [sync]) == []
+    assert len(faulty.proxy.numbered) < 200, "it hammers"
+
+
+def test_f027_a_list_that_is_wrongly_empty_makes_nothing_be_deleted_or_recreated(faulty: Faulty) -> None:
+    sync = faulty.bench.synced(BEFORE)
+    place = sync.at("configmaps", "x").rpartition("/")[0]
+    theirs = [f"c{n}" for n in range(12, 24)]
+    for name in theirs:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"mine": "yes"}}
+        faulty.bench.api.create(place, body)
+    uids = {name: sync.config(name)["metadata"]["uid"] for name in theirs}
+    audit = faulty.bench.audit()
+    met: list[Asked] = []
+
+    def empty(asked: Asked) -> Fault | None:
+        if not is_list(asked):
+            return None
+        met.append(asked)
+        return Fault(edit=emptied)
+
+    faulty.proxy.arm(empty)
+    sync.wait_ready(sync.push({f"{name}.yaml": config_map(name) for name in theirs}))
+    assert met
+    assert {name: sync.config(name)["metadata"]["uid"] for name in theirs} == uids
+    assert {sync.config(name)["data"]["mine"] for name in theirs} == {"yes"}
+    assert [w for w in sync.writes(audit) if w.verb == "delete"] == []
+
+
+def test_f063_an_apply_that_is_forbidden_half_way_is_named_and_what_was_written_is_undone(faulty: Faulty) -> None:
+    sync = faulty.bench.synced(BEFORE)
+    before = owned_by(faulty.bench.api, sync)
+    faulty.proxy.arm(first(1, refuse(403, "Forbidden"), lambda asked: is_apply(asked) and asked.path.endswith("/c5")))
+    message = sync.wait_failed(sync.push(AFTER), "says Forbidden", reason="Undone")
+    assert "c5" in message
+    live, record = owned_by(faulty.bench.api, sync), record_of(faulty.bench.api, sync)
+    assert judge(live, desired_of(BEFORE, sync.target), before, record, exact=True).wrong == []
