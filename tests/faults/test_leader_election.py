@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
+from devcluster.fixture import FreshCluster, create_namespace
 from devcluster.git_http import GitHttpServer
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy, refuse
-from tests.faults.lane import counted
+from tests.faults.lane import counted, open_lane
 from tests.faults.operator_process import OperatorProcess
 from tests.faults.oracle import record_of
-from tests.operator_fixture import AGENT, Api, Bench, Json, RunningOperator, Sync, config_map, poll
+from tests.operator_fixture import AGENT, CRDS, Api, Bench, Json, RunningOperator, Sync, config_map, poll
 
 OURS = "sluice-leader-election"
 FLUX = "kustomize-controller-leader-election"
@@ -226,3 +228,35 @@ def test_a_leader_that_is_asked_to_end_in_the_middle_lets_go_and_the_next_one_fi
     pair.new.operator.wait_ready()
     sync.wait_ready(revision)
     assert values(sync) == {"2"}
+
+
+@pytest.mark.soak
+def test_etcd_stopped_for_longer_than_a_lease_ends_the_leader_and_the_next_life_finishes(
+    fresh_cluster: FreshCluster, tmp_path: Path
+) -> None:
+    cluster = fresh_cluster(nodes=0, audit=True)
+    cluster.kubectl("apply", "--server-side", *(f"-f={file}" for file in sorted(CRDS.glob("*.yaml"))))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+    with (
+        GitHttpServer(tmp_path / "git") as git,
+        open_lane(cluster, git, tmp_path, ("quick-lease",)) as lane,
+    ):
+        sync = lane.bench.synced(files("1"))
+        etcd = cluster.pid("etcd")
+
+        def stop(asked: Asked) -> Fault | None:
+            middle = asked.number == MANY // 2 and "/configmaps/" in asked.path
+            return Fault(before=lambda: os.kill(etcd, signal.SIGSTOP)) if middle else None
+
+        lane.proxy.arm(stop)
+        revision = sync.push(files("2"))
+        try:
+            assert lane.operator.wait_dead(30), "it goes on without its lease"
+        finally:
+            os.kill(etcd, signal.SIGCONT)
+        assert "the lease was lost" in lane.operator.tail()
+        lane.proxy.settle(40)
+        lane.proxy.arm()
+        lane.operator.start()
+        sync.wait_ready(revision, seconds=60)
+        assert values(sync) == {"2"}

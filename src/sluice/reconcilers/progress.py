@@ -58,8 +58,10 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # A write given up here could reach the server after the report of the turn, and stay.
-            await self._writing.acquire()
+            if kind is None:
+                # A write given up here could reach the server after the report of the turn, and stay. A turn that is
+                # cancelled reports nothing, and has to end at once: its lease may be lost.
+                await self._writing.acquire()
         finally:
             if self._writer is not None:
                 self._writer.cancel()

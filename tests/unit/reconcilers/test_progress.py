@@ -63,3 +63,23 @@ async def test_what_is_being_told_when_the_turn_ends_is_told_before_the_turn_rep
         await begun.wait()
     told.append("ready")
     assert told == ["applying", "ready"]
+
+
+async def test_a_turn_that_is_cancelled_does_not_wait_for_what_is_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    begun = asyncio.Event()
+
+    async def write(message: str) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        async with Progress(write, Pace()) as turn:
+            await turn.say("applying")
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        task = group.create_task(work())
+        await begun.wait()
+        task.cancel()
+    assert task.cancelled()
