@@ -138,6 +138,7 @@ def test_a_leader_that_was_stopped_longer_than_its_lease_sends_nothing_when_it_w
     assert values(sync) == {"2"}
 
 
+@pytest.mark.soak
 def test_what_a_stopped_leader_had_in_flight_is_put_right_by_the_new_one(pair: Pair) -> None:
     sync = led(pair)
 
@@ -169,6 +170,7 @@ def test_a_leader_that_can_not_renew_gives_up_before_its_lease_runs_out_though_a
     assert pair.old.sent == sent
 
 
+@pytest.mark.soak
 def test_a_lease_that_was_deleted_is_made_again_and_one_replica_leads(pair: Pair) -> None:
     sync = led(pair)
     pair.old.proxy.arm()
@@ -181,6 +183,7 @@ def test_a_lease_that_was_deleted_is_made_again_and_one_replica_leads(pair: Pair
     assert other.sent == 0
 
 
+@pytest.mark.soak
 def test_a_leader_whose_lease_was_given_to_a_stranger_stops_and_nobody_writes_until_that_one_is_silent(
     pair: Pair,
 ) -> None:
@@ -213,6 +216,7 @@ def test_while_flux_holds_its_own_lease_nothing_is_written_and_who_holds_it_is_s
     sync.wait_ready(revision)
 
 
+@pytest.mark.soak
 def test_a_leader_that_is_asked_to_end_in_the_middle_lets_go_and_the_next_one_finishes(pair: Pair) -> None:
     sync = led(pair)
 
