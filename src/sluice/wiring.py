@@ -108,6 +108,7 @@ async def run_operator(
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
                 await acquire_all(candidates, lambda holder: log.info("waiting for the lease", holder=holder))
+                log.info("leading", identity=settings.identity)
                 for candidate in candidates:
                     group.create_task(_keep(candidate))
                 await _start(group, settings, client, discovery, mirrors)

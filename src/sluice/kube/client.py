@@ -14,7 +14,7 @@ import msgspec
 from sluice import __version__
 from sluice.core import codes
 from sluice.core.errors import ClusterError
-from sluice.core.live import LiveMeta, LiveObject
+from sluice.core.live import LiveManagers, LiveMeta, LiveObject
 from sluice.kube.config import ClusterAccess
 from sluice.kube.errors import Asked, unreadable
 from sluice.kube.listing import MAX_PAGE, METADATA, METADATA_LIST, MetadataList, ObjectList, decode_meta, decode_page
@@ -217,7 +217,7 @@ class KubeClient:
     async def pages(self, selection: Selection, limit: int, item_type: type[T]) -> AsyncIterator[ObjectList[T]]:
         """One pass over the pages of a list. Raises ClusterError 410 when the server forgets it half-way."""
         asked = self._asked("list", selection.resource, selection.namespace)
-        headers = METADATA_LIST if item_type is LiveObject else None
+        headers = METADATA_LIST if item_type is LiveObject or item_type is LiveManagers else None
         more = {"limit": str(limit)}
         while True:
             call = Call("GET", selection.path, selection.query(**more), headers=headers, max_body=MAX_PAGE)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from sluice.api.kustomization import InventoryStatus, Kustomization
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
+from sluice.core.live import LiveManagers
 from sluice.core.plan import Owner
 from sluice.core.record import Record
+from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 from sluice.runtime.applier import made_by_us
+from sluice.runtime.live_lookup import LIST_FROM
 from sluice.runtime.together import together
 
 
@@ -56,11 +61,23 @@ async def _confirmed(operator: Operator, record: Record) -> Inventory:
         return record.inventory
     known = record.target.inventory.ids() | record.target.images.keys()
     unsure = [entry for entry in record.inventory if not entry.uid and entry.id not in known]
-    others = await together(_is_of_another(operator, entry) for entry in unsure)
-    return record.inventory.without(e.id for e, another in zip(unsure, others, strict=True) if another)
+    places: dict[tuple[Resource, str], set[ResourceId]] = {}
+    for entry in unsure:
+        resource = await operator.discovery.find(entry.api_version, entry.id.kind)
+        if resource is not None:
+            places.setdefault((resource, entry.id.namespace), set()).add(entry.id)
+    others = await together(_of_others(operator, *place, ids) for place, ids in places.items())
+    return record.inventory.without(set[ResourceId]().union(*others))
 
 
-async def _is_of_another(operator: Operator, entry: Entry) -> bool:
-    resource = await operator.discovery.find(entry.api_version, entry.id.kind)
-    raw = await operator.client.get(resource, entry.id.namespace, entry.id.name) if resource is not None else None
-    return raw is not None and not made_by_us(raw)
+async def _of_others(
+    operator: Operator, resource: Resource, namespace: str, ids: Collection[ResourceId]
+) -> set[ResourceId]:
+    """Those of `ids` that somebody else has made, by one list where they are many."""
+    if len(ids) >= LIST_FROM:
+        listed = await operator.client.list(resource, namespace, item_type=LiveManagers)
+        found = [each for each in listed.items if resource.id_of(namespace, each.metadata.name) in ids]
+    else:
+        raws = await together(operator.client.get(resource, namespace, key.name) for key in ids)
+        found = [msgspec.json.decode(raw, type=LiveManagers) for raw in raws if raw is not None]
+    return {resource.id_of(namespace, each.metadata.name) for each in found if not made_by_us(each)}

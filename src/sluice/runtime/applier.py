@@ -116,7 +116,7 @@ class Applier:
             answer = await outlast(once)
             self._owned.applied(change.id, answer.meta, steering_keys(manifest.body))
         meta = answer.meta
-        ours = answer.created or ((sent > 1 or answer.answer_lost) and made_by_us(answer.raw))
+        ours = answer.created or ((sent > 1 or answer.answer_lost) and made_by_us(_managers(answer.raw)))
         found = not change.uid and not ours
         if found and (refused := refuse_adoption(change, None, owner_mark(meta))) is not None:
             raise UserError(refused)
@@ -152,7 +152,7 @@ class Applier:
             if raw is None:
                 return
             meta = msgspec.json.decode(raw, type=LiveObject).metadata
-            managers = take_over(msgspec.json.decode(raw, type=LiveManagers).managers, MANAGER)
+            managers = take_over(_managers(raw).managers, MANAGER)
             if managers is None or meta.uid != change.uid:
                 return
             patch = take_over_patch(managers, meta.labels, meta.annotations, meta.resource_version)
@@ -185,10 +185,13 @@ class Applier:
             ) from None
 
 
-def made_by_us(raw: bytes) -> bool:
-    """True when an object's JSON shows that an apply of ours created it."""
-    created = msgspec.json.decode(raw, type=LiveObject).metadata.creation_timestamp
-    return created_by(msgspec.json.decode(raw, type=LiveManagers).managers, created, MANAGER)
+def _managers(raw: bytes) -> LiveManagers:
+    return msgspec.json.decode(raw, type=LiveManagers)
+
+
+def made_by_us(live: LiveManagers) -> bool:
+    """True when an object shows that an apply of ours created it."""
+    return created_by(live.managers, live.metadata.creation_timestamp, MANAGER)
 
 
 def placed(error: SluiceError, change: Change) -> tuple[Problem, ...]:

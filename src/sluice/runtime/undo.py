@@ -12,7 +12,7 @@ from sluice.core.before_image import BeforeImage, before_image, restore
 from sluice.core.errors import ClusterError, NotReady, SluiceError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Entry, Inventory
-from sluice.core.live import LiveMeta, LiveObject
+from sluice.core.live import LiveManagers, LiveMeta, LiveObject
 from sluice.core.managed_fields import MANAGER
 from sluice.core.order import CRD, NAMESPACE
 from sluice.core.plan import Change, Owner
@@ -193,7 +193,8 @@ class Undoer:
     async def _is_our_work(self, resource: Resource, key: ResourceId, uid: str) -> bool:
         """Whether an apply whose answer never came has made the object."""
         raw = await self._client.get(resource, key.namespace, key.name)
-        return raw is not None and msgspec.json.decode(raw, type=LiveObject).metadata.uid == uid and made_by_us(raw)
+        live = msgspec.json.decode(raw, type=LiveManagers) if raw is not None else None
+        return live is not None and live.metadata.uid == uid and made_by_us(live)
 
     async def _gone(self, resource: Resource, created: Entry, uid: str) -> Entry | Problem | None:
         """Wait until it is gone, so that the next transaction does not meet it; a finalizer may hold it longer."""
