@@ -29,7 +29,7 @@ SAMPLE = (
     Cell(PRUNE, 5, after=False),
     Cell(UNDO, 7, after=True),
     Cell(UNDO, 11, after=True),
-    Cell(UNDO, 18, after=False),
+    Cell(UNDO, 15, after=False),
     Cell(RECOVER_UNDO, 3, after=False),
 )
 

@@ -3,7 +3,8 @@
 Undo goes by values and owners, never by applying an old render: a forced apply takes fields that others own, and
 giving them up again removes them. Each field that we own now gets back its value from before, or goes if it was not
 there; fields that somebody else has written since are theirs, stay as they are, and are reported. Ownership is then
-put back in a second write, since the API server gives every changed field to whoever changes it.
+put back in a second write, since the API server gives every changed field to whoever changes it. Where nobody but us is
+concerned, an apply of exactly the fields that we owned does both in one.
 """
 
 from __future__ import annotations
@@ -38,13 +39,21 @@ class BeforeImage:
 class Restored:
     """What to write: the whole object, then its managedFields. `left` are fields that others hold now.
 
-    `changes` is False when the object and its owners are as they were: then nothing has to be written.
+    `changes` is False when the object and its owners are as they were: then nothing has to be written. `ours` is
+    what one apply would have to send to the same end, if that is possible.
     """
 
     body: dict[str, Any]
     managers: list[dict[str, Any]]
     left: tuple[str, ...]
     changes: bool
+    ours: dict[str, Any] | None = None
+
+    def is_reached(self, raw: bytes) -> bool:
+        """True when the object, as the server answered it, is as it should be, values and owners."""
+        live = msgspec.json.decode(raw, type=dict[str, Any])
+        owned = _as_set(live["metadata"].get("managedFields", [])) == _as_set(self.managers)
+        return owned and _comparable(live) == _comparable(self.body)
 
 
 def before_image(identity: ResourceId, raw: bytes) -> BeforeImage:
@@ -99,7 +108,35 @@ def restore(image: BeforeImage, live_raw: bytes, ours: str) -> Restored:
             touched.append(path)
     managers = _managers(managers_before, managers_now, ours, set(left), touched)
     same = body == live and _as_set(managers) == _as_set(managers_now)
-    return Restored(body, managers, tuple(left), not same)
+    alone = not left and _one_apply(managers_before, ours) and _one_apply(managers_now, ours)
+    alone = alone and _of_others(managers, ours) == _of_others(managers_now, ours)
+    return Restored(body, managers, tuple(left), not same, _owned_part(before, mine_before, live) if alone else None)
+
+
+def _one_apply(managers: list[dict[str, Any]], ours: str) -> bool:
+    """True when all that we own comes from one apply, and nothing from an undo that was cut short."""
+    return [m.get("operation") for m in managers if _is_mine(m, ours)] == ["Apply"]
+
+
+def _of_others(managers: list[dict[str, Any]], ours: str) -> set[tuple[tuple[str, str, str], bytes]]:
+    return _as_set([m for m in managers if not _is_mine(m, ours)])
+
+
+def _owned_part(before: dict[str, Any], fields: FieldSet, live: dict[str, Any]) -> dict[str, Any]:
+    """The fields of ours of the image; it holds for the object and the version that `live` is, and for no other."""
+    meta = {k: v for k, v in live["metadata"].items() if k in {"name", "namespace", "uid", "resourceVersion"}}
+    part: dict[str, Any] = {"apiVersion": before["apiVersion"], "kind": before["kind"], "metadata": meta}
+    for path in field_set.leaves(fields):
+        there, value = field_set.value_at(before, path)
+        if there:
+            field_set.put(part, path, copy.deepcopy(value))
+    return part
+
+
+def _comparable(body: dict[str, Any]) -> dict[str, Any]:
+    moving = ("managedFields", "resourceVersion", "generation")
+    metadata = {k: v for k, v in body["metadata"].items() if k not in moving}
+    return {**{k: v for k, v in body.items() if k != "status"}, "metadata": metadata}
 
 
 def _taken_over(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[Path]:

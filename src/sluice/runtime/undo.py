@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from sluice.core import codes
-from sluice.core.before_image import BeforeImage, before_image, restore
+from sluice.core.before_image import BeforeImage, Restored, before_image, restore
 from sluice.core.errors import ClusterError, NotReady, SluiceError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Entry, Inventory
@@ -113,7 +113,14 @@ class Undoer:
                 return replace(entry, uid=meta.uid, version=version_of(meta)) if entry is not None else None
             try:
                 with self._owned.sending(key):
-                    after = await self._write(resource, image, msgspec.json.encode(restored.body), restored.managers)
+                    if attempt == 0 and restored.ours is not None:
+                        after = await self._apply(resource, image, restored)
+                        if after is None:
+                            continue
+                    else:
+                        after = await self._write(
+                            resource, image, msgspec.json.encode(restored.body), restored.managers
+                        )
             except ClusterError as error:
                 # A controller wrote in between: the patch's test of the resourceVersion answers 422, not 409.
                 if error.status not in {409, 422} or attempt == TRIES - 1:
@@ -125,6 +132,18 @@ class Undoer:
                 return _kept(key, f"somebody else changed {fields} since", "decide whose value is right")
             return replace(entry, uid=after.uid, version=version_of(after)) if entry is not None else None
         return None
+
+    async def _apply(self, resource: Resource, image: BeforeImage, restored: Restored) -> LiveMeta | None:
+        """One apply of what was ours; None when it did not come to the same, which the two writes then do."""
+        key = image.id
+        body = msgspec.json.encode(restored.ours)
+        try:
+            answer = await self._client.apply(resource, key.namespace, key.name, body, manager=MANAGER, force=False)
+        except SluiceError as error:
+            if isinstance(error, ClusterError) and error.is_temporary:
+                raise
+            return None
+        return answer.meta if restored.is_reached(answer.raw) else None
 
     async def _write(
         self, resource: Resource, image: BeforeImage, body: bytes, managers: list[dict[str, object]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from sluice.core.before_image import BeforeImage, Restored, before_image, restore
 from sluice.core.ids import ResourceId
@@ -49,6 +50,41 @@ def test_a_field_that_we_dropped_comes_back() -> None:
     restored, _ = undo(an_object({"image": "1", "args": ["x"]}, before), an_object({"image": "1"}, after))
     assert restored.body["spec"] == {"image": "1", "args": ["x"]}
     assert restored.managers == [before]
+
+
+def test_where_nobody_else_is_concerned_one_apply_of_what_we_owned_does_it() -> None:
+    ports: dict[str, Any] = {"f:ports": {'k:{"port":80}': {".": {}, "f:port": {}, "f:name": {}}}}
+    before = manager(OURS, {"f:spec": {"f:image": {}, "f:labels": {}, **ports}}, "Apply")
+    after = manager(OURS, {"f:spec": {"f:image": {}, "f:args": {}}}, "Apply")
+    status = {**manager("kubelet", {"f:status": {"f:ready": {}}}), "subresource": "status"}
+    was = {"image": "1", "labels": {}, "ports": [{"port": 80, "name": "http", "protocol": "TCP"}], "mode": "default"}
+    live = an_object({"image": "2", "args": ["x"], "mode": "default"}, after, status)
+    restored, _ = undo(an_object(was, before), live)
+    assert restored.ours == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop", "uid": "u1", "resourceVersion": "7"},
+        "spec": {"image": "1", "labels": {}, "ports": [{"port": 80, "name": "http"}]},
+    }
+    reached = {**restored.body, "metadata": {**restored.body["metadata"], "managedFields": [before, status]}}
+    assert restored.is_reached(msgspec.json.encode({**reached, "status": {"ready": True}}))
+    assert not restored.is_reached(live)
+    assert not restored.is_reached(msgspec.json.encode({**reached, "spec": {**was, "image": "3"}}))
+
+
+@pytest.mark.parametrize("case", ["adopted", "taken", "theirs since", "cut short"])
+def test_one_apply_does_not_do_where_somebody_else_has_or_had_a_part(case: str) -> None:
+    hpa = manager("hpa", {"f:spec": {"f:replicas": {}}})
+    mine = manager(OURS, {"f:spec": {"f:image": {}}}, "Apply")
+    more = manager(OURS, {"f:spec": {"f:image": {}, "f:replicas": {}}}, "Apply")
+    was, now = {"image": "1", "replicas": 7}, {"image": "2", "replicas": 2}
+    before, live = {
+        "adopted": (an_object(was, hpa), an_object(now, more)),
+        "taken": (an_object(was, mine, hpa), an_object(now, more)),
+        "theirs since": (an_object(was, more), an_object(now, mine, hpa)),
+        "cut short": (an_object(was, more), an_object(now, more, manager(OURS, {"f:spec": {"f:image": {}}}))),
+    }[case]
+    assert undo(before, live)[0].ours is None
 
 
 def test_what_we_took_from_an_autoscaler_is_given_back_with_its_value() -> None:
