@@ -17,7 +17,7 @@ from tests.faults.oracle import desired_of, judge
 from tests.faults.scenarios import INSTALL, PRUNE, RECOVER_UNDO, UNDO, UPDATE
 from tests.operator_fixture import config_map
 
-# Record, first and last apply, deletion, the two writes of an undo, commit: each once, before or after its answer.
+# Record, first and last apply, deletion, the writes of an undo, commit: each once, before or after its answer.
 SAMPLE = (
     Cell(INSTALL, 4, after=True),
     Cell(INSTALL, 6, after=True),
