@@ -19,6 +19,7 @@ from bench.stand import Stand, Tracing, stand
 from bench.sync import fetch_source, first_sync
 
 EDITS = 100
+RAW_WRITES = 5
 OBJECTS = 10_001
 MOST_BYTES = 1000.0
 CONFIG_MAPS = "/api/v1/namespaces/drift/configmaps"
@@ -34,7 +35,9 @@ async def measure(tracing: Tracing) -> list[Figure]:
         await first_sync(place, "objects", "./objects", revision)
         await place.quiet()
         edits = await _edits(place)
-        raw = [await _raw(place, number) for number in range(5)]
+        raw = [
+            await place.api.check_and_apply(config_map("warm-up", "config-0600", f"raw-{n}")) for n in range(RAW_WRITES)
+        ]
         watching = await _rested(place)
     p95 = sorted(edits)[int(EDITS * 0.95) - 1]
     size = (watching - alone) * 1e6 / OBJECTS
@@ -89,12 +92,3 @@ async def _edits(place: Stand) -> list[float]:
             await asyncio.sleep(0.2)
         watching.cancel()
     return took
-
-
-async def _raw(place: Stand, number: int) -> float:
-    body = config_map("warm-up", "config-0600", f"raw-{number}")
-    text = body.json
-    began = time.monotonic()
-    await place.api.apply(body.path, text, dry_run=True)
-    await place.api.apply(body.path, text)
-    return time.monotonic() - began

@@ -24,6 +24,11 @@ class Figure:
         return self.value / self.reference if self.reference else None
 
 
+def rounds(values: Sequence[float]) -> str:
+    """What each round took, in seconds, as notes show it."""
+    return " / ".join(f"{value:.2f}" for value in values)
+
+
 def write_json(figures: Sequence[Figure], target: Path) -> None:
     """Write the figures as the list that other tools read."""
     rows = [

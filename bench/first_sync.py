@@ -11,7 +11,7 @@ import asyncio
 import time
 from statistics import median
 
-from bench.figure import Figure
+from bench.figure import Figure, rounds
 from bench.objects import files, mixed
 from bench.stand import Stand, Tracing, stand
 from bench.sync import fetch_source, first_sync
@@ -40,9 +40,9 @@ async def measure(tracing: Tracing) -> list[Figure]:
             "s",
             raw,
             (
-                f"reference: raw server-side apply; rounds {_rounds(took['sluice'])}, raw {_rounds(took['raw'])}",
+                f"reference: raw server-side apply; rounds {rounds(took['sluice'])}, raw {rounds(took['raw'])}",
                 f"kubectl apply --server-side: {kubectl:.2f} s, ratio {value / kubectl:.2f}; "
-                + _rounds(took["kubectl"]),
+                + rounds(took["kubectl"]),
                 f"CPU seconds: {_cpu(spent['sluice'])}; of the API server for raw {_cpu(spent['raw'])}",
             ),
         )
@@ -62,10 +62,6 @@ async def _run(who: str, place: Stand, revision: str) -> float:
     began = time.monotonic()
     await asyncio.to_thread(place.cluster.kubectl, "apply", "--server-side", "-f", str(folder))
     return time.monotonic() - began
-
-
-def _rounds(values: list[float]) -> str:
-    return " / ".join(f"{value:.2f}" for value in values)
 
 
 def _cpu(spent: list[dict[str, float]]) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import time
 from statistics import median
 
-from bench.figure import Figure
+from bench.figure import Figure, rounds
 from bench.objects import Body, config_map, files, mixed
 from bench.stand import Stand, Tracing, stand
 from bench.sync import SOURCES, ask, fetch_source, first_sync
@@ -32,8 +32,7 @@ async def measure(tracing: Tracing) -> list[Figure]:
         mirror = place.folder / "mirror.git"
         subprocess.run(["git", "clone", "-q", "--bare", place.git.url("fleet"), str(mirror)], check=True)
         plain = [await _plain(place, mirror, number) for number in range(ROUNDS)]
-    rounds = " / ".join(f"{value:.2f}" for value in took)
-    notes = (f"reference: push, git fetch, dry-run, apply, by plain tools; rounds {rounds}",)
+    notes = (f"reference: push, git fetch, dry-run, apply, by plain tools; rounds {rounds(took)}",)
     return [Figure("push_to_applied", median(took), "s", median(plain), notes)]
 
 

@@ -49,6 +49,14 @@ class RawApi:
         query = "fieldManager=bench&force=true&fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
         await self._send("PATCH", f"{path}?{query}", body, "application/apply-patch+yaml")
 
+    async def check_and_apply(self, body: Body) -> float:
+        """Dry-run, then apply one object; returns the seconds both took."""
+        text = body.json
+        began = time.monotonic()
+        await self.apply(body.path, text, dry_run=True)
+        await self.apply(body.path, text)
+        return time.monotonic() - began
+
     async def patch(self, path: str, change: dict[str, Any]) -> None:
         """Merge `change` into one object."""
         await self._send("PATCH", path, json.dumps(change).encode(), "application/merge-patch+json")

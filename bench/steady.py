@@ -19,7 +19,7 @@ from statistics import median
 
 from bench.audit import shown
 from bench.figure import Figure
-from bench.objects import Body, config_map, files, mixed
+from bench.objects import config_map, files, mixed
 from bench.process import resident_mb
 from bench.stand import Stand, Tracing, stand
 from bench.sync import SOURCES, SYNCS, ask, fetch_source, first_sync, has_artifact, has_handled, is_applied
@@ -71,7 +71,7 @@ async def _one_file(place: Stand) -> list[Figure]:
         counts.append(place.requests().counted())
         await place.quiet()
     spent = place.cpu()
-    limits = [await _raw(place, config_map("warm-up", "config-0600", f"raw-{number}")) for number in range(CHANGES)]
+    limits = [await place.api.check_and_apply(config_map("warm-up", "config-0600", f"raw-{n}")) for n in range(CHANGES)]
     most = max(counts, key=Counter.total)
     rounds = " / ".join(f"{value:.3f}" for value in seconds)
     notes = (
@@ -102,14 +102,6 @@ async def _change(place: Stand, number: int) -> tuple[float, float]:
         raise RuntimeError("the sync says that it is done, and the object is not as git has it")
     handed_over = max(moment for moment in place.git.packs if moment < applied.result())
     return applied.result() - handed_over, applied.result() - fetched.result()
-
-
-async def _raw(place: Stand, body: Body) -> float:
-    text = body.json
-    began = time.monotonic()
-    await place.api.apply(body.path, text, dry_run=True)
-    await place.api.apply(body.path, text)
-    return time.monotonic() - began
 
 
 async def _ask_once(place: Stand) -> float:

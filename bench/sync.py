@@ -54,6 +54,12 @@ def has_artifact(revision: str) -> Callable[[dict[str, Any]], bool]:
     return lambda item: item.get("status", {}).get("artifact", {}).get("revision") == revision
 
 
+def ready_of(item: dict[str, Any]) -> dict[str, Any]:
+    """The Ready condition of one of our objects; Unknown where there is none yet."""
+    conditions = item.get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == "Ready"), {"status": "Unknown"})
+
+
 def is_applied(name: str, revision: str) -> Callable[[dict[str, Any]], bool]:
     """Says of a Kustomization whether it is the one of that name, Ready at that revision.
 
@@ -62,7 +68,7 @@ def is_applied(name: str, revision: str) -> Callable[[dict[str, Any]], bool]:
 
     def check(item: dict[str, Any]) -> bool:
         status = item.get("status", {})
-        ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {"status": "Unknown"})
+        ready = ready_of(item)
         if item["metadata"]["name"] != name:
             return False
         if ready["status"] == "False" and status.get("lastAttemptedRevision") == revision:

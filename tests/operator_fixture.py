@@ -149,15 +149,19 @@ class Audit:
             file.seek(self._offset)
             return file.read().split(b"\n")[:-1]
 
-    def requests(self, agent: str) -> list[Write]:
-        """Every completed request since, of clients whose user agent is exactly `agent`."""
-        found = []
+    def completed(self, agent: str) -> Iterator[dict[str, Any]]:
+        """Those lines as the API server wrote them, of requests that `agent` made and that were answered."""
         for line in self.lines():
             if agent.encode() not in line:
                 continue
             entry = json.loads(line)
-            if entry.get("stage") != "ResponseComplete" or entry.get("userAgent") != agent:
-                continue
+            if entry.get("stage") == "ResponseComplete" and entry.get("userAgent") == agent:
+                yield entry
+
+    def requests(self, agent: str) -> list[Write]:
+        """Every completed request since, of clients whose user agent is exactly `agent`."""
+        found = []
+        for entry in self.completed(agent):
             path, _, query = entry["requestURI"].partition("?")
             found.append(
                 Write(
@@ -506,6 +510,16 @@ def condition(item: Json, type_: str) -> Json:
     return next((c for c in item.get("status", {}).get("conditions", []) if c["type"] == type_), {})
 
 
+# Its image is one that the simulated nodes let fail.
+FAILING_JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec:
+  backoffLimit: 0
+  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
+"""
+
+
 def config_map(name: str, value: str = "1", *, extra: str = "", namespace: str = "$NS") -> str:
     """The YAML of a ConfigMap with `data.key: value`; `extra` is more metadata, as flow-style YAML."""
     where = f", namespace: {namespace}" if namespace else ""
@@ -600,15 +614,13 @@ def bench(
     name = f"op-{secrets.token_hex(4)}"
     create_namespace(cluster, name)
     root = tmp_path_factory.mktemp("bench")
-    settings = Settings(
-        namespace=name,
-        watch_namespace=name,
-        storage=root / "data",
-        git_allow_loopback=True,
-        identity=name,
-    )
-    with OpenBench(cluster, root, log_capture, settings) as opened:
+    with OpenBench(cluster, root, log_capture, settings_for(name, root)) as opened:
         yield opened
+
+
+def settings_for(name: str, root: Path) -> Settings:
+    """An operator that lives in, and looks at, the namespace `name` alone, with its disk below `root`."""
+    return Settings(namespace=name, watch_namespace=name, storage=root / "data", git_allow_loopback=True, identity=name)
 
 
 def with_settings(bench: Bench, **changes: Any) -> Settings:

@@ -16,19 +16,10 @@ import yaml
 from devcluster.fixture import create_namespace
 from sluice import __version__
 from tests.cli.conftest import Sluice
-from tests.operator_fixture import SYNCS, Audit, Bench, Sync, config_map, deployment, poll
+from tests.operator_fixture import FAILING_JOB, SYNCS, Audit, Bench, Sync, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 AGENT = f"sluice/{__version__}"
-
-
-FAILING_JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  backoffLimit: 0
-  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
-"""
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from sluice.api.access import APPLIER
 from sluice.api.crds import COMPONENT
 from sluice.api.install import DEFAULT_NAMESPACE, InstallOptions, manifests
 from sluice.runtime.live_lookup import LIST_FROM
-from tests.operator_fixture import AGENT, Api, Bench, RunningOperator, Sync, config_map, deployment, poll
+from tests.operator_fixture import AGENT, FAILING_JOB, Api, Bench, RunningOperator, Sync, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 USER = f"system:serviceaccount:{DEFAULT_NAMESPACE}:{COMPONENT}"
@@ -50,13 +50,6 @@ SERVICE = """apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: $NS, annotations: {port: "${port}"}}
 spec: {selector: {app: web}, ports: [{port: 80}]}
-"""
-FAILING_JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  backoffLimit: 0
-  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
 """
 
 

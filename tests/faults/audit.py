@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -54,12 +53,7 @@ class ApplyAfterDelete:
 def entries(audit: Audit, agent: str) -> list[Entry]:
     """Every completed request of `agent`, in the order of arrival."""
     found = []
-    for line in audit.lines():
-        if agent.encode() not in line:
-            continue
-        entry = json.loads(line)
-        if entry.get("stage") != "ResponseComplete" or entry.get("userAgent") != agent:
-            continue
+    for entry in audit.completed(agent):
         path, _, query = entry["requestURI"].partition("?")
         code = entry.get("responseStatus", {}).get("code", 0)
         user = entry["user"]["username"]

@@ -8,8 +8,7 @@ from random import Random
 
 from devcluster.git_repository import WorkingRepo
 from tests.faults.oracle import TOOLKIT, Live, Verdict, as_wanted, desired_of, judge, owned_by, record_of
-from tests.faults.scenarios import FAILING_JOB
-from tests.operator_fixture import Api, Bench, Json, Sync, condition, config_map, deployment
+from tests.operator_fixture import FAILING_JOB, Api, Bench, Json, Sync, condition, config_map, deployment
 
 Files = dict[str, str]
 SPEC = {"wait": True, "timeout": "30s", "retryInterval": "2s"}

@@ -11,10 +11,9 @@ import pytest
 from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from sluice.kube.config import load_kubeconfig
-from sluice.settings import Settings
 from tests.faults.fault_proxy import FaultProxy
 from tests.faults.lane import counted
-from tests.operator_fixture import Bench, LogCapture, OpenBench, crds, log_capture
+from tests.operator_fixture import Bench, LogCapture, OpenBench, crds, log_capture, settings_for
 
 __all__ = ["crds", "faulty", "log_capture"]
 
@@ -43,10 +42,7 @@ def faulty(
     name = f"op-{secrets.token_hex(4)}"
     create_namespace(cluster, name)
     root = tmp_path_factory.mktemp("faulty")
-    settings = Settings(
-        namespace=name, watch_namespace=name, storage=root / "data", git_allow_loopback=True, identity=name
-    )
     with FaultProxy(cluster, counted) as proxy:
         access = load_kubeconfig(proxy.write_kubeconfig(root / "kubeconfig"))
-        with OpenBench(cluster, root, log_capture, settings, access) as bench:
+        with OpenBench(cluster, root, log_capture, settings_for(name, root), access) as bench:
             yield Faulty(bench, proxy)

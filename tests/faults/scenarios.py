@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.operator_fixture import config_map, deployment
+from tests.operator_fixture import FAILING_JOB, config_map, deployment
 
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: $NS-own}\n"
 # The first is applied a moment after the second: a failure after everything else was written.
-FAILING_JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{name: main, image: "migrate:fail"}]
-"""
 
 
 @dataclass(frozen=True, slots=True)

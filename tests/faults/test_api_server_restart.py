@@ -10,10 +10,9 @@ from pathlib import Path
 
 from devcluster.fixture import FreshCluster, create_namespace
 from sluice.kube.config import load_kubeconfig
-from sluice.settings import Settings
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy
 from tests.faults.lane import counted
-from tests.operator_fixture import CRDS, LogCapture, OpenBench, config_map, poll
+from tests.operator_fixture import CRDS, LogCapture, OpenBench, config_map, poll, settings_for
 
 OBJECTS = 40
 
@@ -26,12 +25,9 @@ def test_an_api_server_that_restarts_in_the_middle_of_an_apply_is_waited_for(
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
     name = f"op-{secrets.token_hex(4)}"
     create_namespace(cluster, name)
-    settings = Settings(
-        namespace=name, watch_namespace=name, storage=tmp_path / "data", git_allow_loopback=True, identity=name
-    )
     with FaultProxy(cluster, counted) as proxy:
         access = load_kubeconfig(proxy.write_kubeconfig(tmp_path / "kubeconfig"))
-        with OpenBench(cluster, tmp_path, log_capture, settings, access) as bench:
+        with OpenBench(cluster, tmp_path, log_capture, settings_for(name, tmp_path), access) as bench:
             sync = bench.source()
             revision = sync.commit({f"{n}.yaml": config_map(f"c{n}") for n in range(OBJECTS)})
 

@@ -10,15 +10,8 @@ import pytest
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import LOSE_ANSWER, Asked, Decide, Fault
 from tests.faults.oracle import owned_by
-from tests.operator_fixture import Api, Json, Sync, config_map
+from tests.operator_fixture import FAILING_JOB, Api, Json, Sync, config_map
 
-FAILING_JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  backoffLimit: 0
-  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
-"""
 FILES = {"a.yaml": config_map("a"), "b.yaml": config_map("b"), "job.yaml": FAILING_JOB}
 
 

@@ -16,12 +16,13 @@ import msgspec
 
 from sluice.core import codes, field_set
 from sluice.core.field_set import FieldSet, Path
-from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.ids import ResourceId
+from sluice.core.managed_fields import applied_fields, is_applied_by
 from sluice.core.manifest import Directives, Manifest
+from sluice.core.order import JOB
 from sluice.core.problem import Origin, Problem, clip
 
 MAX_FIELDS = 10
-_JOB = GroupKind("batch", "Job")
 
 
 class DriftMode(StrEnum):
@@ -96,7 +97,9 @@ def find_drift(manifest: Manifest, live: bytes, wanted: bytes, ours: str) -> Dri
     now = msgspec.json.decode(live, type=dict[str, Any])
     then = msgspec.json.decode(wanted, type=dict[str, Any])
     managers = now.get("metadata", {}).get("managedFields", [])
-    owned = field_set.union(_owned(managers, ours), _owned(then.get("metadata", {}).get("managedFields", []), ours))
+    owned = field_set.union(
+        applied_fields(managers, ours), applied_fields(then.get("metadata", {}).get("managedFields", []), ours)
+    )
     found = tuple(dict.fromkeys(_differing(now, then, owned, managers, ours)))
     if not found:
         return None
@@ -106,7 +109,7 @@ def find_drift(manifest: Manifest, live: bytes, wanted: bytes, ours: str) -> Dri
 
 def expires(manifest: Manifest) -> bool:
     """True for a Job that the cluster deletes once it has finished: that it is gone is no drift."""
-    if manifest.id.group_kind != _JOB:
+    if manifest.id.group_kind != JOB:
         return False
     return msgspec.json.decode(manifest.body).get("spec", {}).get("ttlSecondsAfterFinished") is not None
 
@@ -121,19 +124,6 @@ def warned(drifted: Drifted) -> Problem:
         cause="drift is Warn: it is told and left as it is",
         fix="put the change into git, undo it, or set drift to Correct",
     )
-
-
-def _owned(managers: list[dict[str, Any]], ours: str) -> FieldSet:
-    fields: FieldSet = {}
-    for manager in managers:
-        if _is_ours(manager, ours):
-            fields = field_set.union(fields, manager.get("fieldsV1", {}))
-    return fields
-
-
-def _is_ours(manager: dict[str, Any], ours: str) -> bool:
-    same = manager.get("manager") == ours and manager.get("operation") == "Apply"
-    return same and not manager.get("subresource")
 
 
 def _differing(
@@ -161,7 +151,7 @@ def _shown(path: Path) -> str:
 
 def _by_whom(managers: list[dict[str, Any]], path: Path, ours: str) -> tuple[str, str]:
     """The other manager that owns the path, the latest when there are several."""
-    holders = [m for m in managers if not _is_ours(m, ours) and field_set.covers(m.get("fieldsV1", {}), path)]
+    holders = [m for m in managers if not is_applied_by(m, ours) and field_set.covers(m.get("fieldsV1", {}), path)]
     if not holders:
         return "", ""
     latest = max(holders, key=lambda m: m.get("time") or "")

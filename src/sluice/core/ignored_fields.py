@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from sluice.core.field_set import FieldSet, index_of
+from sluice.core.managed_fields import applied_fields
 from sluice.core.manifest import Manifest
 from sluice.core.selector import EVERYTHING, ObjectSelector
 
@@ -73,7 +74,7 @@ def leave_ignored(body: bytes, live: bytes, pointers: tuple[str, ...], ours: str
     """The body to apply to the live object: at each pointer what we own now, as it is now, and nothing else."""
     wanted = msgspec.json.decode(body, type=dict[str, Any])
     now = msgspec.json.decode(live, type=dict[str, Any])
-    owned = _owned(now, ours)
+    owned = applied_fields(now.get("metadata", {}).get("managedFields", []), ours)
     for parts in sorted(map(parse_pointer, pointers), key=_from_the_end, reverse=True):
         _leave(wanted, now, owned, parts)
     return msgspec.json.encode(wanted)
@@ -82,15 +83,6 @@ def leave_ignored(body: bytes, live: bytes, pointers: tuple[str, ...], ours: str
 def _from_the_end(parts: tuple[str, ...]) -> list[tuple[int, str]]:
     """Later items of a list first: taking one out moves those behind it."""
     return [(int(part) if part.isdecimal() and len(part) < 10 else -1, part) for part in parts]
-
-
-def _owned(live: dict[str, Any], ours: str) -> FieldSet:
-    for manager in live.get("metadata", {}).get("managedFields", []):
-        mine = manager.get("manager") == ours and manager.get("operation") == "Apply"
-        if mine and not manager.get("subresource"):
-            fields: FieldSet = manager.get("fieldsV1", {})
-            return fields
-    return {}
 
 
 _NOTHING = object()

@@ -7,11 +7,14 @@ it; other managers (an HPA, another operator) keep theirs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from sluice.core import field_set
+from sluice.core.field_set import FieldSet
 from sluice.core.live import FieldManager
 
 # Flux's own name as a field manager: a cluster can be taken over and given back without any field changing hands.
@@ -45,6 +48,20 @@ def take_over(managers: tuple[FieldManager, ...], ours: str) -> list[dict[str, A
     merged = FieldManager(ours, "Apply", first.api_version, first.time, "", msgspec.Raw(msgspec.json.encode(fields)))
     rest = [m for m in managers if m is not mine and not _is_taken(m)]
     return [_stored(m) for m in (merged, *rest)]
+
+
+def is_applied_by(manager: dict[str, Any], ours: str) -> bool:
+    """True for the entry (as JSON has it) of what `ours` applied to the object itself."""
+    return manager.get("manager") == ours and manager.get("operation") == "Apply" and not manager.get("subresource")
+
+
+def applied_fields(managers: Iterable[dict[str, Any]], ours: str) -> FieldSet:
+    """The fields that `ours` holds by applying."""
+    fields: FieldSet = {}
+    for manager in managers:
+        if is_applied_by(manager, ours):
+            fields = field_set.union(fields, manager.get("fieldsV1", {}))
+    return fields
 
 
 def created_by(managers: tuple[FieldManager, ...], created: str | None, ours: str) -> bool:

@@ -27,6 +27,7 @@ class Stage(IntEnum):
 
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 NAMESPACE = GroupKind("", "Namespace")
+JOB = GroupKind("batch", "Job")
 
 _DEFINITIONS = (
     "ClusterRole",

@@ -12,11 +12,10 @@ import msgspec
 
 from sluice.core import codes
 from sluice.core.ids import GroupKind, ResourceId
-from sluice.core.order import CRD
+from sluice.core.order import CRD, JOB
 from sluice.core.plan import Action, Change, Plan
 from sluice.core.problem import Code, Problem
 
-JOB = GroupKind("batch", "Job")
 SERVICE = GroupKind("", "Service")
 INGRESS = GroupKind("networking.k8s.io", "Ingress")
 Object = Mapping[str, Any]

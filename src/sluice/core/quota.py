@@ -17,6 +17,7 @@ import msgspec
 from sluice.core import codes
 from sluice.core.ids import ResourceId
 from sluice.core.manifest import Manifest
+from sluice.core.order import NAMESPACE
 from sluice.core.plan import Action, Plan
 from sluice.core.problem import Problem
 from sluice.core.quantity import parse_quantity
@@ -63,7 +64,7 @@ def created(plan: Plan) -> list[Manifest]:
         for change in batch.changes
         if change.action is Action.CREATE and change.manifest is not None
     ]
-    new = {m.id.name for m in found if (m.id.group, m.id.kind) == ("", "Namespace")}
+    new = {m.id.name for m in found if m.id.group_kind == NAMESPACE}
     return [m for m in found if m.id.namespace and m.id.namespace not in new]
 
 

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from sluice.api.ignore_rules import rules_of
 from sluice.api.kustomization import Kustomization
 from sluice.core.drift import Drifted, DriftMode, expires, find_drift, mode_of, warned
 from sluice.core.errors import ClusterError, SluiceError
 from sluice.core.fight import WINDOW, Fight, corrected, fought
 from sluice.core.ids import NamespacedName, ResourceId
-from sluice.core.ignored_fields import ignored_in, leave_ignored
 from sluice.core.inventory import Inventory
 from sluice.core.live import LiveObject
 from sluice.core.managed_fields import MANAGER
@@ -31,8 +29,9 @@ from sluice.core.transaction_messages import Outcome
 from sluice.kube.resource import Resource
 from sluice.reconcilers.drift_report import DriftReport
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.planning import ignored_by
 from sluice.reconcilers.sync_facts import owner_of
-from sluice.runtime.applier import steering_keys, with_uid
+from sluice.runtime.applier import steering_keys, to_send
 from sluice.runtime.outage import is_outage
 from sluice.runtime.together import together
 
@@ -179,7 +178,10 @@ class Drift:
             held = mode is DriftMode.CORRECT and ledger.held(key, now) > 0
             if manifest is not None and mode is not DriftMode.IGNORE and not settled and not held:
                 looks.append((key, mode, self._seen(key)))
-        results = await together(self._look(sync, ledger, applied[key], resources) for key, _, _ in looks)
+        ignored = ignored_by(sync, (applied[key] for key, _, _ in looks))
+        results = await together(
+            self._look(ledger, applied[key], ignored.get(key, ()), resources) for key, _, _ in looks
+        )
         found, anew = [], set()
         for (key, mode, seen), (drifted, uid) in zip(looks, results, strict=True):
             ledger.warned.pop(key, None)
@@ -197,7 +199,7 @@ class Drift:
         return Judged(frozenset(d.id for d in found) | anew, tuple(found))
 
     async def _look(
-        self, sync: Kustomization, ledger: _Ledger, manifest: Manifest, resources: Resources
+        self, ledger: _Ledger, manifest: Manifest, ignored: tuple[str, ...], resources: Resources
     ) -> tuple[Drifted | None, str]:
         """What differs, and the UID of the object, empty when it is not there or not to be touched."""
         key = manifest.id
@@ -212,9 +214,7 @@ class Drift:
         meta = msgspec.json.decode(live, type=LiveObject).metadata
         if meta.deletion_timestamp or not Directives.of(meta.labels, meta.annotations).reconcile:
             return None, ""
-        body = with_uid(manifest.body, meta.uid)
-        if pointers := ignored_in(manifest, rules_of(sync.spec.ignore)):
-            body = leave_ignored(body, live, pointers, MANAGER)
+        body = to_send(manifest.body, meta.uid, live, ignored)
         try:
             answer = await self._op.client.apply(resource, key.namespace, key.name, body, manager=MANAGER, dry_run=True)
         except SluiceError as error:

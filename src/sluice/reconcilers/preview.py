@@ -20,7 +20,6 @@ from sluice.core.artifact import Artifact
 from sluice.core.drift import Drifted, DriftMode, find_drift, mode_of
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.ids import ResourceId
-from sluice.core.ignored_fields import leave_ignored
 from sluice.core.live import LiveObject
 from sluice.core.managed_fields import MANAGER
 from sluice.core.manifest import Directives
@@ -33,7 +32,7 @@ from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner, Prepared, applied_of
-from sluice.runtime.applier import placed, with_uid
+from sluice.runtime.applier import placed, to_send
 from sluice.runtime.together import together
 
 
@@ -159,10 +158,7 @@ async def _dry_run(
     manifest, key = change.manifest, change.id
     assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
     live = await operator.client.get(resource, key.namespace, key.name) if change.uid else None
-    body = manifest.body
-    if live is not None and change.ignored:
-        body = leave_ignored(body, live, change.ignored, MANAGER)
-    body = with_uid(body, change.uid) if change.uid else body
+    body = to_send(manifest.body, change.uid, live, change.ignored)
     try:
         answer = await operator.client.apply(resource, key.namespace, key.name, body, manager=MANAGER, dry_run=True)
     except SluiceError as error:

@@ -10,10 +10,9 @@ import msgspec
 from sluice.core.errors import ClusterError
 from sluice.core.quota import Quota
 from sluice.kube.client import KubeClient
-from sluice.kube.resource import Resource
+from sluice.kube.well_known import QUOTAS
 from sluice.runtime.together import together
 
-QUOTAS = Resource("", "v1", "ResourceQuota", "resourcequotas", namespaced=True)
 # One list of the whole cluster costs less than so many of a namespace each.
 FEW_NAMESPACES = 3
 FRESH_SECONDS = 2.0

@@ -84,7 +84,7 @@ class Applier:
 
     async def _adopt_unseen(self, change: Change, conflict: SluiceError) -> Outcome | tuple[Problem, ...]:
         """Apply to an object that somebody made between plan and apply, with an image of what they made."""
-        resource = await resource_of(self._discovery, change)
+        resource = await resource_of(self._discovery, change.id, change.api_version)
         raw = await self._client.get(resource, change.id.namespace, change.id.name)
         if raw is None:
             return placed(conflict, change)
@@ -129,7 +129,7 @@ class Applier:
     async def _request(self, change: Change) -> tuple[Callable[..., Awaitable[Applied]], Manifest]:
         manifest = change.manifest
         assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
-        resource = await resource_of(self._discovery, change)
+        resource = await resource_of(self._discovery, change.id, change.api_version)
         body = await self._body(change, resource)
         name = (change.id.namespace, change.id.name)
         return partial(self._client.apply, resource, *name, body, manager=MANAGER), manifest
@@ -137,15 +137,14 @@ class Applier:
     async def _body(self, change: Change, resource: Resource) -> bytes:
         """What is sent: the manifest, with the fields that are left to the cluster as they are there."""
         assert change.manifest is not None  # noqa: S101 - only changes with a manifest are applied
-        body = change.manifest.body
+        live = None
         if change.ignored and change.uid:
             live = await self._client.get(resource, change.id.namespace, change.id.name)
-            body = leave_ignored(body, live, change.ignored, MANAGER) if live is not None else body
-        return with_uid(body, change.uid) if change.uid else body
+        return to_send(change.manifest.body, change.uid, live, change.ignored)
 
     async def _take_over(self, change: Change) -> None:
         """Make kubectl's fields ours before the first apply; an object that changes meanwhile is looked at again."""
-        resource = await resource_of(self._discovery, change)
+        resource = await resource_of(self._discovery, change.id, change.api_version)
         key = change.id
         for attempt in range(TAKE_OVER_TRIES):
             raw = await self._client.get(resource, key.namespace, key.name)
@@ -167,7 +166,7 @@ class Applier:
 
     async def _delete_and_wait(self, change: Change) -> None:
         """Delete an object that must be recreated, and return when it is gone."""
-        resource = await resource_of(self._discovery, change)
+        resource = await resource_of(self._discovery, change.id, change.api_version)
         key = change.id
         await self._client.delete(resource, key.namespace, key.name, uid=change.uid)
         try:
@@ -218,7 +217,14 @@ def steering_keys(body: bytes) -> frozenset[str]:
     return frozenset((*metadata.labels, *metadata.annotations))
 
 
-def with_uid(body: bytes, uid: str) -> bytes:
+def to_send(body: bytes, uid: str, live: bytes | None, ignored: tuple[str, ...]) -> bytes:
+    """A manifest as it is applied to the object of that UID, if there is one, whose JSON is `live`."""
+    if ignored and live is not None:
+        body = leave_ignored(body, live, ignored, MANAGER)
+    return _with_uid(body, uid) if uid else body
+
+
+def _with_uid(body: bytes, uid: str) -> bytes:
     """The body with `metadata.uid`: an apply that carries it can't recreate an object that was deleted meanwhile."""
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     metadata = msgspec.json.decode(fields["metadata"], type=dict[str, msgspec.Raw])

@@ -241,7 +241,7 @@ class Executor:
     async def _await_served(self, changes: tuple[Change, ...]) -> tuple[Problem, ...]:
         targets = []
         for change in changes:
-            resource = await resource_of(self._discovery, change)
+            resource = await resource_of(self._discovery, change.id, change.api_version)
             origin = change.manifest.origin if change.manifest else None
             targets.append(Target(change.id, resource, owned=True, origin=origin))
         problems: tuple[Problem, ...] = ()

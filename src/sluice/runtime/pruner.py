@@ -41,7 +41,7 @@ class Pruner:
     async def _prune(self, change: Change, sync: Owner) -> Outcome | Problem:
         key = change.id
         try:
-            resource = await resource_of(self._discovery, change)
+            resource = await resource_of(self._discovery, change.id, change.api_version)
             self._owned.expect_gone(key, expected=True)
             await self._delete_ours(resource, change, sync)
             meta = await outlast(partial(self._client.get_metadata, resource, key.namespace, key.name))

@@ -9,7 +9,7 @@ import msgspec
 
 from sluice.core import codes
 from sluice.core.before_image import BeforeImage, Restored, before_image, restore
-from sluice.core.errors import ClusterError, NotReady, SluiceError
+from sluice.core.errors import ClusterError, SluiceError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.live import LiveManagers, LiveMeta, LiveObject
@@ -29,6 +29,7 @@ from sluice.runtime.applier import made_by_us
 from sluice.runtime.foreign import holds_foreign
 from sluice.runtime.gone import await_gone
 from sluice.runtime.owned import OwnedObjects, live_of, version_of
+from sluice.runtime.resources import resource_of
 from sluice.runtime.together import together
 
 TRIES = 5
@@ -225,18 +226,7 @@ class Undoer:
         return None
 
     async def _resource(self, key: ResourceId, api_version: str) -> Resource:
-        resource = await self._discovery.find(api_version, key.kind)
-        if resource is None:
-            raise NotReady(
-                Problem(
-                    codes.UNKNOWN_KIND,
-                    f"kind {key.kind} ({api_version}) is not installed",
-                    subject=key,
-                    cause="the API server does not serve it",
-                    fix="install its CRD again",
-                )
-            )
-        return resource
+        return await resource_of(self._discovery, key, api_version, "install its CRD again")
 
 
 def _kept(key: ResourceId, why: str, fix: str) -> Problem:

@@ -6,16 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.operator_fixture import Bench, Json, Sync, config_map
+from tests.operator_fixture import FAILING_JOB, Bench, Json, Sync, config_map
 
 HELM = {"meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "shop"}
-FAILING_JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  backoffLimit: 0
-  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "migrate:fail"}]}}
-"""
 
 
 def existing(sync: Sync, name: str = "a", **metadata: Any) -> Json:

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.operator_fixture import REQUESTED_AT, Audit, Bench, Sync, config_map, deployment, poll
-
-FAILING_JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{name: main, image: "migrate:fail"}]
-"""
-
+from tests.operator_fixture import FAILING_JOB, REQUESTED_AT, Audit, Bench, Sync, config_map, deployment, poll
 
 POD = """apiVersion: v1
 kind: Pod
