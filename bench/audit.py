@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 AGENT = "sluice/"
 OWN_GROUPS = ("source.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io")
@@ -41,26 +42,29 @@ class AuditLog:
 
     def requests(self) -> list[Request]:
         """Every request of the operator since; a watch counts when it is opened, any other when it is answered."""
-        with self._path.open("rb") as log:
-            log.seek(self._offset)
-            lines = log.read().splitlines()
-        events = [json.loads(line) for line in lines if line.endswith(b"}")]
-        return [_request(event) for event in events if _counts(event)]
+        return [_request(event) for event in self._events()]
 
-    def began(self, verb: str, resource: str) -> float:
-        """When (seconds since 1970) the operator's first such request since came in. Raises RuntimeError for none."""
-        with self._path.open("rb") as log:
-            log.seek(self._offset)
-            lines = [line for line in log.read().splitlines() if line.endswith(b"}")]
-        for event in map(json.loads, lines):
-            asked = event.get("objectRef", {})
-            if _counts(event) and (event["verb"], asked.get("resource")) == (verb, resource):
-                return datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
-        raise RuntimeError(f"the operator has sent no {verb} {resource}")
+    def began(self, verb: str, resource: str, number: int) -> float:
+        """When (seconds since 1970) that one (1 is the first) of the operator's such requests since came in.
+
+        Raises RuntimeError when there have not been so many.
+        """
+        asked = ((event["verb"], event.get("objectRef", {}).get("resource"), event) for event in self._events())
+        times = [event["requestReceivedTimestamp"] for *what, event in asked if what == [verb, resource]]
+        if len(times) < number:
+            raise RuntimeError(f"the operator has sent {len(times)} times {verb} {resource}, not {number} times")
+        return datetime.fromisoformat(sorted(times)[number - 1]).timestamp()
 
     def counted(self) -> Counter[str]:
         """The requests that a figure counts, as `verb resource` → how many. Watches opened since are among them."""
         return Counter(f"{r.verb} {r.resource}" for r in self.requests() if not r.is_own_business)
+
+    def _events(self) -> list[dict[str, Any]]:
+        with self._path.open("rb") as log:
+            log.seek(self._offset)
+            lines = log.read().splitlines()
+        events = [json.loads(line) for line in lines if line.endswith(b"}")]
+        return [event for event in events if _counts(event)]
 
 
 def _counts(event: dict[str, str]) -> bool:

@@ -2,8 +2,8 @@
 
 `transaction_overhead`: every object is changed by an edit of the spec; from the edit until the status shows it; median
 of three. Reference: the same engine, dry-run included, with records in memory alone and without before-images.
-`undo_1001`: a commit changes every object and adds a Deployment that never becomes ready; from the first write of the
-undo until the status says Undone. Reference: as many objects applied raw.
+`undo_1001`: a commit changes every object and adds a Deployment that never becomes ready; from the record that its undo
+has begun until the status says Undone. Reference: as many objects applied raw.
 `recovery_1000`: the operator is killed (SIGKILL) after 400 of 1,001 objects were created; from the moment the next
 process holds the Leases until Ready. Reference: as many objects applied raw.
 """
@@ -18,10 +18,10 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from bench.figure import Figure
+from bench.figure import Figure, rounds
 from bench.objects import Body, files, mixed
 from bench.stand import Stand, Tracing, stand
-from bench.sync import SOURCES, SYNCS, ask, fetch_source, first_sync, is_applied, sync_body
+from bench.sync import SOURCES, SYNCS, ask, fetch_source, first_sync, is_applied, ready_of, sync_body
 
 ROUNDS = 3
 CREATED = 400
@@ -41,7 +41,7 @@ async def overhead(tracing: Tracing) -> list[Figure]:
     """Measure `transaction_overhead`."""
     whole = await _edits(tracing, bare=False)
     bare = await _edits(Tracing(), bare=True)
-    notes = (f"reference: no record, no before-images; rounds {_shown(whole)}, reference {_shown(bare)}",)
+    notes = (f"reference: no record, no before-images; rounds {rounds(whole)}, reference {rounds(bare)}",)
     return [Figure("transaction_overhead", median(whole), "s", median(bare), notes)]
 
 
@@ -70,10 +70,9 @@ async def _edit(place: Stand, value: str) -> float:
 def _is_edited(value: str) -> Callable[[dict[str, Any]], bool]:
     def check(item: dict[str, Any]) -> bool:
         status = item.get("status", {})
-        ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {"status": "Unknown"})
         wanted = item["spec"].get("commonMetadata", {}).get("annotations", {}).get("round") == value
         current = status.get("observedGeneration") == item["metadata"]["generation"]
-        return bool(wanted and current and ready["status"] == "True")
+        return bool(wanted and current and ready_of(item)["status"] == "True")
 
     return check
 
@@ -93,7 +92,8 @@ async def undo(tracing: Tracing) -> list[Figure]:
             seen = group.create_task(_undone(place))
             await asyncio.sleep(0.3)
             await ask(place, f"{SOURCES}/fleet")
-        took = seen.result() - place.requests().began("update", "configmaps")
+        # The record is replaced before the first write of the revision, and again before the first of its undo.
+        took = seen.result() - place.requests().began("update", "secrets", 2)
         live = await place.api.get(bodies[1].path)
         if "annotations" in live["metadata"]:
             raise RuntimeError("the status says Undone, and an object is not as it was")
@@ -152,7 +152,3 @@ async def _created(place: Stand, count: int) -> None:
                 seen.add(item["metadata"]["name"])
             if len(seen) >= count:
                 return
-
-
-def _shown(values: list[float]) -> str:
-    return " / ".join(f"{value:.2f}" for value in values)
