@@ -98,7 +98,7 @@ ERRORS = tuple(
 ROWS: dict[str, Decide] = {
     "F016 the answers of the first applies are lost": first(6, LOSE_ANSWER, is_apply),
     "F016 the answers of the first deletions are lost": first(3, LOSE_ANSWER, is_delete),
-    "F017 a fifth of the requests is reset before it is forwarded": some(20, (DROP,), is_request),
+    "F017 a third of the requests is reset before it is forwarded": some(30, (DROP,), is_request),
     "F018 requests take up to a second, as they like": some(60, SLOW, is_request),
     "F020 the first applies are told to wait": first(8, refuse(429, "TooManyRequests", retry_after=1), is_apply),
     "F021 half of the applies and deletions meet a server error": some(

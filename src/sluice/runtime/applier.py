@@ -33,6 +33,9 @@ from sluice.runtime.resources import resource_of
 from sluice.runtime.together import together
 
 GONE_TIMEOUT = 60.0
+# Nothing is written yet, so giving up costs only the dry-runs that were answered; but one lost request of a thousand
+# must not cost them.
+DRY_RUN_PATIENCE = 10.0  # seconds
 TAKE_OVER_TRIES = 4
 
 
@@ -100,7 +103,7 @@ class Applier:
 
     async def _send_dry(self, change: Change) -> None:
         send, _ = await self._request(change)
-        await send(dry_run=True, force=True)
+        await outlast(partial(send, dry_run=True, force=True), DRY_RUN_PATIENCE)
 
     async def _send(self, change: Change) -> Outcome:
         send, manifest = await self._request(change)
