@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -106,6 +107,9 @@ class KustomizationReconciler:
                 return left
         else:
             memory.waiting_since = None
+        if codes.UNKNOWN_KIND in {problem.code for problem in turnout.problems}:
+            with contextlib.suppress(SluiceError):  # then the next turn that meets it asks again
+                await self._op.discovery.invalidate()  # a CRD may have gone, and what is cached of it is wrong
         keep_again = None if turnout.succeeded else await self._last_good.keep(sync)
         await self._report(sync, turnout, started)
         waits = (self._next(sync, turnout), keep_again, self._drift.due(sync))

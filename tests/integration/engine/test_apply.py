@@ -103,6 +103,26 @@ def test_a_crd_that_leaves_git_with_its_objects_is_pruned_and_the_operator_goes_
     sync.wait_ready(sync.push({"crd.yaml": files["crd.yaml"], "one.yaml": files["one.yaml"]}))
 
 
+def test_a_crd_that_somebody_deletes_comes_back_with_its_objects(bench: Bench) -> None:
+    sync = bench.source()
+    one = custom("Bauble", "one", sync.target, size="big")
+    revision = sync.commit({"crd.yaml": crd("Bauble", "size"), "one.yaml": one})
+    sync.create_source()
+    sync.create(retryInterval="1s")
+    sync.wait_ready(revision)
+    path = f"/apis/{GROUP}/v1/namespaces/{sync.target}/baubles/one"
+    before = bench.api.get(path)
+    assert before is not None
+    bench.api.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/baubles.{GROUP}")
+
+    def is_back() -> bool:
+        found = bench.api.get(path)
+        return found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
+
+    poll("the CRD and its object are back", is_back)
+    sync.wait_ready(revision)
+
+
 RBAC = """apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: reader, namespace: $NS}
