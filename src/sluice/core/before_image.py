@@ -10,6 +10,7 @@ concerned, an apply of exactly the fields that we owned does both in one.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,9 @@ def restore(image: BeforeImage, live_raw: bytes, ours: str) -> Restored:
             field_set.put(body, path, copy.deepcopy(value))
         elif not _holds_others(managers_now, ours, path):
             field_set.remove(body, path)
+            for above in _left_empty(body, path, before):
+                if not _holds_others(managers_now, ours, above):
+                    field_set.remove(body, above)
     for path in dropped:
         there, value = field_set.value_at(before, path)
         now_there, now = field_set.value_at(live, path)
@@ -111,6 +115,15 @@ def restore(image: BeforeImage, live_raw: bytes, ours: str) -> Restored:
     alone = not left and _one_apply(managers_before, ours) and _one_apply(managers_now, ours)
     alone = alone and _of_others(managers, ours) == _of_others(managers_now, ours)
     return Restored(body, managers, tuple(left), not same, _owned_part(before, mine_before, live) if alone else None)
+
+
+def _left_empty(body: dict[str, Any], removed: Path, before: dict[str, Any]) -> Iterator[Path]:
+    """The maps above a removed path that are empty now and were not there before, innermost first."""
+    for length in range(len(removed) - 1, 0, -1):
+        above = removed[:length]
+        if field_set.value_at(body, above) != (True, {}) or field_set.value_at(before, above)[0]:
+            return
+        yield above
 
 
 def _one_apply(managers: list[dict[str, Any]], ours: str) -> bool:

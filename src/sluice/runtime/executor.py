@@ -177,7 +177,7 @@ class Executor:
                 await execution.progress(f"Detecting drift and validating {len(changes)} objects")
                 return Validated(await self._applier.validate(changes, execution.force, run.recreate))
             case TakeImages(changes):
-                return await self._undoer.take_images(changes)
+                return await self._undoer.take_images(changes, execution.sync)
             case SaveRecord():
                 await self._save(command, run, state)
                 return Recorded()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import msgspec
@@ -26,6 +27,7 @@ from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
 from sluice.runtime.applier import made_by_us
+from sluice.runtime.bodies import listed_bodies
 from sluice.runtime.foreign import holds_foreign
 from sluice.runtime.gone import await_gone
 from sluice.runtime.owned import OwnedObjects, live_of, version_of
@@ -45,18 +47,19 @@ class Undoer:
         self._discovery = discovery
         self._owned = owned
 
-    async def take_images(self, changes: tuple[Change, ...]) -> Imaged:
+    async def take_images(self, changes: tuple[Change, ...], sync: Owner) -> Imaged:
         """Read every object that is to be changed. One that is gone by now has no image, and is no problem."""
+        images: dict[ResourceId, BeforeImage] = {}
         try:
-            images = await together(self._image(change) for change in changes)
+            wanted = {change.id: await self._resource(change.id, change.api_version) for change in changes}
+            async for page in listed_bodies(self._client, wanted, sync):
+                images |= {key: before_image(key, raw) for key, raw in page.items()}
+            rest = {key: resource for key, resource in wanted.items() if key not in images}
+            asked = await together(self._client.get(r, key.namespace, key.name) for key, r in rest.items())
         except SluiceError as error:
             return Imaged({}, error.problems)
-        return Imaged({image.id: image for image in images if image is not None})
-
-    async def _image(self, change: Change) -> BeforeImage | None:
-        resource = await self._resource(change.id, change.api_version)
-        raw = await self._client.get(resource, change.id.namespace, change.id.name)
-        return before_image(change.id, raw) if raw is not None else None
+        found = zip(rest, asked, strict=True)
+        return Imaged({**images, **{key: before_image(key, raw) for key, raw in found if raw is not None}})
 
     async def undo(self, command: Undo, sync: Owner) -> Undone:
         """Undo in the order given, kind by kind; objects of one kind at once.
@@ -67,8 +70,8 @@ class Undoer:
         entries: dict[ResourceId, Entry] = {e.id: e for e in target.inventory}
         problems: list[Problem] = []
         for group in _by_kind(command.order):
-            results = await together(self._undo_one(key, command, sync) for key in group)
-            for key, result in zip(group, results, strict=True):
+            results = await self._undo_kind(group, command, sync)
+            for key, result in results.items():
                 if isinstance(result, Entry):
                     entries[key] = result
                 elif isinstance(result, Problem):
@@ -80,11 +83,28 @@ class Undoer:
         failed = tuple(p for p in problems if p.code is not codes.UNDO_KEPT)
         return Undone(Inventory(entries.values()), left, failed)
 
-    async def _undo_one(self, key: ResourceId, command: Undo, sync: Owner) -> Entry | Problem | None:
+    async def _undo_kind(
+        self, group: list[ResourceId], command: Undo, sync: Owner
+    ) -> dict[ResourceId, Entry | Problem | None]:
+        results: dict[ResourceId, Entry | Problem | None] = {}
+
+        async def settle(key: ResourceId, raw: bytes | None) -> None:
+            results[key] = await self._undo_one(key, command, sync, raw)
+
+        images = [command.target.images[key] for key in group if key in command.target.images]
+        wanted: dict[ResourceId, Resource] = {}
+        with contextlib.suppress(SluiceError):  # then each object meets it, and says so
+            wanted = {image.id: await self._resource(image.id, image.api_version) for image in images}
+        async for page in listed_bodies(self._client, wanted, sync):
+            await together(settle(key, raw) for key, raw in page.items())
+        await together(settle(key, None) for key in group if key not in results)
+        return results
+
+    async def _undo_one(self, key: ResourceId, command: Undo, sync: Owner, raw: bytes | None) -> Entry | Problem | None:
         image = command.target.images.get(key)
         try:
             if image is not None:
-                return await self._restore(image, command.target.inventory.get(key))
+                return await self._restore(image, command.target.inventory.get(key), raw)
             created = command.created.get(key)
             return await self._delete(created, sync) if created is not None else None
         except SluiceError as error:
@@ -99,11 +119,12 @@ class Undoer:
 
     # --- objects that existed -----------------------------------------------------------------------------------
 
-    async def _restore(self, image: BeforeImage, entry: Entry | None) -> Entry | Problem | None:
+    async def _restore(self, image: BeforeImage, entry: Entry | None, seen: bytes | None) -> Entry | Problem | None:
+        """Take one object back; `seen` is how it was a moment ago, if that is known."""
         resource = await self._resource(image.id, image.api_version)
         key = image.id
         for attempt in range(TRIES):
-            raw = await self._client.get(resource, key.namespace, key.name)
+            raw, seen = seen or await self._client.get(resource, key.namespace, key.name), None
             if raw is None:
                 return await self._recreate(resource, image, entry)
             meta = msgspec.json.decode(raw, type=LiveObject).metadata
@@ -122,12 +143,12 @@ class Undoer:
                         after = await self._write(
                             resource, image, msgspec.json.encode(restored.body), restored.managers
                         )
+                    self._owned.applied(key, after, frozenset())
             except ClusterError as error:
                 # A controller wrote in between: the patch's test of the resourceVersion answers 422, not 409.
                 if error.status not in {409, 422} or attempt == TRIES - 1:
                     raise
                 continue
-            self._owned.applied(key, after, frozenset())
             if restored.left:
                 fields = ", ".join(restored.left[:10])
                 return _kept(key, f"somebody else changed {fields} since", "decide whose value is right")

@@ -44,6 +44,19 @@ def test_a_field_that_we_added_goes_again() -> None:
     assert restored.managers == [before]
 
 
+def test_a_map_that_our_field_brought_with_it_goes_with_it_unless_somebody_holds_it() -> None:
+    before = manager(OURS, {"f:spec": {"f:image": {}}}, "Apply")
+    after = manager(OURS, {"f:spec": {"f:image": {}, "f:labels": {"f:bad": {}}}}, "Apply")
+    live = {"image": "1", "labels": {"bad": "here"}}
+    restored, _ = undo(an_object({"image": "1"}, before), an_object(live, after))
+    assert restored.body["spec"] == {"image": "1"}
+    theirs = manager("somebody", {"f:spec": {"f:labels": {}}})
+    restored, _ = undo(an_object({"image": "1"}, before), an_object(live, after, theirs))
+    assert restored.body["spec"] == {"image": "1", "labels": {}}
+    restored, _ = undo(an_object({"image": "1", "labels": {}}, before), an_object(live, after))
+    assert restored.body["spec"] == {"image": "1", "labels": {}}
+
+
 def test_a_field_that_we_dropped_comes_back() -> None:
     before = manager(OURS, {"f:spec": {"f:image": {}, "f:args": {}}}, "Apply")
     after = manager(OURS, {"f:spec": {"f:image": {}}}, "Apply")
