@@ -38,6 +38,7 @@ _RANGES = {
     "E1": "Source: the repository could not be read",
     "E2": "Build: the revision can't be built or is not valid",
     "E3": "Cluster: the API server refused, or objects did not become healthy",
+    "E5": "Images: references, policies, and how they are written to git",
     "E6": "Access and installation",
     "E7": "Command line",
     "W4": "Warnings",

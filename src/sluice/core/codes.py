@@ -112,6 +112,9 @@ DRIFT_MODE = Code("E332", "DriftMode", "the annotation sluice.dev/drift has a va
 NOT_ADOPTED = Code("E340", "NotAdopted", "the object exists, is not ours, and spec.adopt does not let it be taken over")
 ROLLBACK_REFUSED = Code("E350", "RollbackRefused", "the revision that a rollback names can't be gone back to")
 
+# E5xx: images, from policy to commit. E501 to E519: references and policies.
+IMAGE_REF = Code("E501", "ImageRef", "the text is not an image reference")
+
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")
 KUBECONFIG_INVALID = Code("E602", "KubeconfigInvalid", "the kubeconfig can't be read, or uses what is switched off")
