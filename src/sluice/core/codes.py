@@ -114,6 +114,16 @@ ROLLBACK_REFUSED = Code("E350", "RollbackRefused", "the revision that a rollback
 
 # E5xx: images, from policy to commit. E501 to E519: references and policies.
 IMAGE_REF = Code("E501", "ImageRef", "the text is not an image reference")
+TAG_REJECTED = Code("E502", "TagRejected", "a registry lists, or a user names, a tag that can't be one")
+REGEX_REJECTED = Code("E503", "RegexRejected", "a regular expression or its template can't be read, or is too long")
+TAG_RANGE = Code("E504", "TagRange", "the version range of an image policy can't be parsed")
+NO_MATCHING_TAG = Code("E505", "NoMatchingTag", "an image policy selects none of the tags")
+TAG_GONE = Code("E506", "TagGone", "the chosen tag has left the registry, and nothing newer is there")
+TAGS_INCOMPLETE = Code("E507", "TagsIncomplete", "not all tags of an image could be listed, so nothing is changed")
+BUILD_TIME_UNKNOWN = Code("E508", "BuildTimeUnknown", "tags are ordered by build time, and that of one is not known")
+TAG_NOT_A_NUMBER = Code("E509", "TagNotANumber", "tags are ordered as numbers, and one is none")
+ANNOTATION_INVALID = Code("E510", "AnnotationInvalid", "an annotation that sets an image policy can't be read")
+POLICY_INVALID = Code("E511", "PolicyInvalid", "an image policy's fields do not make a policy")
 
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")
