@@ -32,6 +32,11 @@ class Previous:
     tag: ImageTag
     unchanged: bool = True
 
+    @staticmethod
+    def standing(policy: Policy, tag: ImageTag) -> Previous:
+        """What stands in git when nobody remembers by which policy: one that takes the tag counts as unchanged."""
+        return Previous(tag, isinstance(policy, TagPolicy) and policy.accepts(tag.tag))
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
