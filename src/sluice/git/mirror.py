@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sluice.api.git_repository import GitRef
@@ -94,6 +95,14 @@ class Mirror:
         """
         hold = hold_name((resolved.ref, "earlier"), f"{resolved.commit}-{resolved.head}")
         await self._fetch_held(hold, resolved, seconds)
+
+    async def fetch_again(self, resolved: ResolvedRef, *, seconds: float | None = None) -> None:
+        """The same for a commit that `resolved.ref` stood at once, wherever it stands now.
+
+        Asks nobody while the mirror has it; after the disk was lost, the remote must still have it.
+        """
+        hold = hold_name((resolved.revision.name, resolved.ref), resolved.commit)
+        await self._fetch_held(hold, replace(resolved, ref=""), seconds)
 
     async def _fetch_held(self, hold: str, resolved: ResolvedRef, seconds: float | None) -> None:
         async with self._lock:

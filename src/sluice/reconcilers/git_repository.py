@@ -108,16 +108,22 @@ class GitRepositoryReconciler:
         artifact, _ = await self._fetch(source, _Memory())
         return artifact
 
-    async def earlier(self, source: GitRepository, revision: Revision, head: Revision) -> Artifact:
+    async def earlier(self, source: GitRepository, revision: Revision, head: Revision | None = None) -> Artifact:
         """An earlier revision of what the source follows, without a tarball: only for a render.
 
-        Raises UserError (BadCommit) when it is not in the history of `head`, the one the source stands at, and what
-        a turn would report.
+        With `head`, the one the source stands at, it is proved to be in its history: raises UserError (BadCommit)
+        when it is not. Without, the caller knows that the source was there. Raises what a turn would report.
         """
-        ref = wanted_of(source.spec.ref).ref or f"refs/tags/{head.name}"
-        resolved = ResolvedRef(revision, ref, head=head.hex)
+        wanted, seconds = wanted_of(source.spec.ref), parse_duration(source.spec.timeout)
         mirror = await self._mirror(source, parse_url(source.spec.url), _Memory())
-        await mirror.fetch_earlier(resolved, seconds=parse_duration(source.spec.timeout))
+        if head is not None:
+            ref = wanted.ref or f"refs/tags/{head.name}"
+            resolved = ResolvedRef(revision, ref, head=head.hex)
+            await mirror.fetch_earlier(resolved, seconds=seconds)
+        else:
+            ref = wanted.ref or (f"refs/tags/{revision.name}" if revision.name else "")
+            resolved = ResolvedRef(revision, ref)
+            await mirror.fetch_again(resolved, seconds=seconds)
         tree, blobs, _ = await self._tree(source, mirror, resolved, self._includes(source))
         now = rfc3339(self._op.now())
         return await _told(Artifact(source_id(source.metadata.key), revision, "", 0, "", now, tree, blobs), mirror)

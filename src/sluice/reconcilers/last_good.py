@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import msgspec
 import structlog
 
-from sluice.api.git_repository import GitRef
 from sluice.api.kustomization import Kustomization, KustomizationSpec
 from sluice.core.adoption import Adopt
 from sluice.core.artifact import Artifact
@@ -52,6 +51,7 @@ class LastGood:
         self._op = operator
         self._planner = planner
         self._drift = drift
+        self._sources = GitRepositoryReconciler(operator)
         self._good: dict[NamespacedName, Good] = {}
 
     def note(self, sync: Kustomization, artifact: Artifact) -> None:
@@ -187,8 +187,6 @@ class LastGood:
             source = self._op.git_repositories.get(source_of(sync).namespace, source_of(sync).name)
             if source is None:
                 return None
-            commit = GitRef(commit=Revision.parse(revision).hex)
-            spec = msgspec.structs.replace(source.spec, ref=commit)
-            present = await GitRepositoryReconciler(self._op).fetch(msgspec.structs.replace(source, spec=spec))
+            present = await self._sources.earlier(source, Revision.parse(revision))
         found = self._good[sync.metadata.key] = Good(present, sync.spec)
         return found

@@ -113,3 +113,13 @@ def test_drift_is_corrected_while_a_revision_waits_for_health(bench: Bench) -> N
     sync.wait_ready(last)
     sync.wait_ready(sync.push({"b.yaml": None}))
     assert sync.live("configmaps", "b") is None
+
+
+def test_the_last_good_state_is_kept_after_a_restart_though_git_does_not_answer(bench: Bench) -> None:
+    sync = bench.synced(FILES)
+    sync.wait_failed(sync.push({"bad.yaml": SYNTAX}), "E202")
+    bench.operator.stop()
+    repository = bench.root / "git" / f"{sync.name}.git"
+    repository.rename(repository.with_suffix(".away"))
+    bench.operator.start()
+    kept(sync)
