@@ -171,6 +171,16 @@ class KubeClient:
         body = await self._get(resource, namespace, name, METADATA)
         return None if body is None else decode_meta(body, self._asked("get", resource, namespace, name))
 
+    async def get_as(self, resource: Resource, namespace: str, name: str, *, item_type: type[T]) -> T | None:
+        """The same, as `item_type`, one of those that hold metadata only."""
+        body = await self._get(resource, namespace, name, METADATA)
+        if body is None:
+            return None
+        try:
+            return msgspec.json.decode(body, type=item_type)
+        except msgspec.MsgspecError as error:
+            raise unreadable(self._asked("get", resource, namespace, name), f"an object: {error}") from error
+
     async def _get(self, resource: Resource, namespace: str, name: str, headers: dict[str, str] | None) -> bytes | None:
         path = resource.object_path(namespace, name)
         try:

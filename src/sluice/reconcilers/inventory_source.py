@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import msgspec
 
 from sluice.api.kustomization import InventoryStatus, Kustomization
@@ -16,8 +14,7 @@ from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 from sluice.runtime.applier import made_by_us
-from sluice.runtime.live_lookup import LIST_FROM
-from sluice.runtime.together import together
+from sluice.runtime.live_lookup import look_up
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -66,18 +63,5 @@ async def _confirmed(operator: Operator, record: Record) -> Inventory:
         resource = await operator.discovery.find(entry.api_version, entry.id.kind)
         if resource is not None:
             places.setdefault((resource, entry.id.namespace), set()).add(entry.id)
-    others = await together(_of_others(operator, *place, ids) for place, ids in places.items())
-    return record.inventory.without(set[ResourceId]().union(*others))
-
-
-async def _of_others(
-    operator: Operator, resource: Resource, namespace: str, ids: Collection[ResourceId]
-) -> set[ResourceId]:
-    """Those of `ids` that somebody else has made, by one list where they are many."""
-    if len(ids) >= LIST_FROM:
-        listed = await operator.client.list(resource, namespace, item_type=LiveManagers)
-        found = [each for each in listed.items if resource.id_of(namespace, each.metadata.name) in ids]
-    else:
-        raws = await together(operator.client.get(resource, namespace, key.name) for key in ids)
-        found = [msgspec.json.decode(raw, type=LiveManagers) for raw in raws if raw is not None]
-    return {resource.id_of(namespace, each.metadata.name) for each in found if not made_by_us(each)}
+    found = await look_up(operator.client, places, LiveManagers)
+    return record.inventory.without(k for k, live in found.items() if live is not None and not made_by_us(live))

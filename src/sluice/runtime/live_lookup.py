@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 from sluice.core.ids import ResourceId
+from sluice.core.live import LiveManagers, LiveObject
 from sluice.core.order import NAMESPACE
 from sluice.core.plan import Live
 from sluice.kube.client import KubeClient
@@ -19,6 +21,7 @@ from sluice.runtime.together import together
 
 # Above this many objects of one kind in one namespace, one list is cheaper than a GET each.
 LIST_FROM = 8
+T = TypeVar("T", LiveObject, LiveManagers)
 
 
 class LiveLookup:
@@ -46,15 +49,10 @@ class LiveLookup:
             else:
                 asked.setdefault((resource, key.namespace), []).append(key)
         absent = await self._absent_namespaces(_worth_a_look(asked))
-        work = []
-        for (resource, namespace), keys in asked.items():
-            if namespace in absent:
-                answers.update(dict.fromkeys(keys))
-            elif len(keys) >= LIST_FROM:
-                work.append(self._by_list(resource, namespace, keys, answers))
-            else:
-                work += [self._by_get(resource, key, answers) for key in keys]
-        await together(work)
+        for resource, namespace in [place for place in asked if place[1] in absent]:
+            answers.update(dict.fromkeys(asked.pop((resource, namespace))))
+        found = await look_up(self._client, asked, LiveObject)
+        answers.update({key: live_of(item.metadata) if item is not None else None for key, item in found.items()})
         return answers
 
     async def _absent_namespaces(self, namespaces: Collection[str]) -> set[str]:
@@ -66,17 +64,30 @@ class LiveLookup:
         found = await together(self._client.get_metadata(NAMESPACES, "", n) for n in unknown)
         return {n for n, meta in zip(unknown, found, strict=True) if meta is None}
 
-    async def _by_get(self, resource: Resource, key: ResourceId, answers: dict[ResourceId, Live | None]) -> None:
-        meta = await self._client.get_metadata(resource, key.namespace, key.name)
-        answers[key] = live_of(meta) if meta is not None else None
 
-    async def _by_list(
-        self, resource: Resource, namespace: str, keys: list[ResourceId], answers: dict[ResourceId, Live | None]
-    ) -> None:
-        listed = await self._client.list_metadata(resource, namespace)
-        found = {m.name: m for m in listed.items}
-        for key in keys:
-            answers[key] = live_of(found[key.name]) if key.name in found else None
+async def look_up(
+    client: KubeClient, asked: Mapping[tuple[Resource, str], Collection[ResourceId]], item_type: type[T]
+) -> dict[ResourceId, T | None]:
+    """Every object that is asked for, by its kind and namespace; None where it was looked for and is not there.
+
+    One list where many of a kind are asked for in one namespace. Raises ClusterError when a look-up fails.
+    """
+    answers: dict[ResourceId, T | None] = {}
+
+    async def by_get(resource: Resource, key: ResourceId) -> None:
+        answers[key] = await client.get_as(resource, key.namespace, key.name, item_type=item_type)
+
+    async def by_list(resource: Resource, namespace: str, keys: Collection[ResourceId]) -> None:
+        listed = await client.list(resource, namespace, item_type=item_type)
+        found = {item.metadata.name: item for item in listed.items}
+        answers.update({key: found.get(key.name) for key in keys})
+
+    work = []
+    for (resource, namespace), keys in asked.items():
+        many = len(keys) >= LIST_FROM
+        work += [by_list(resource, namespace, keys)] if many else [by_get(resource, key) for key in keys]
+    await together(work)
+    return answers
 
 
 def _worth_a_look(asked: Mapping[tuple[Resource, str], list[ResourceId]]) -> set[str]:
