@@ -18,6 +18,7 @@ class Claims:
         self._owner: dict[ResourceId, Owner] = {}
         self._claimed: dict[Owner, frozenset[ResourceId]] = {}
         self._seen: dict[Owner, tuple[str, frozenset[ResourceId]]] = {}
+        self._wanters: dict[ResourceId, tuple[Owner, ...]] = {}
 
     def get(self, resource: ResourceId) -> Owner | None:
         """The sync that claims the object, or None."""
@@ -34,19 +35,42 @@ class Claims:
         self._let_go(owner, claimed)
         self._owner.update(dict.fromkeys(claimed, owner))
         self._claimed[owner] = claimed
-        self._seen[owner] = (version, claimed)
+        self._see(owner, claimed, version)
 
     def note(self, owner: Owner, wanted: frozenset[ResourceId], version: str) -> None:
         """`owner` will want exactly these at its next turn: it claims no more, but perhaps less, from now on."""
         self._let_go(owner, wanted)
         self._claimed[owner] = self._claimed.get(owner, frozenset()) & wanted
-        self._seen[owner] = (version, wanted)
+        self._see(owner, wanted, version)
+
+    def unsee(self, owner: Owner) -> None:
+        """What `owner` wants at its next turn can't be said any more; what it claims stays."""
+        self._see(owner, frozenset(), "")
+
+    def wanted_by_others(self, owner: Owner, resources: Iterable[ResourceId]) -> frozenset[ResourceId]:
+        """Those that any other sync wants, as far as it was rendered. Costs as much as there are `resources`."""
+        return frozenset(r for r in resources if any(o != owner for o in self._wanters.get(r, ())))
 
     def drop(self, owner: Owner) -> None:
         """`owner` is gone."""
         self._let_go(owner, frozenset())
         self._claimed.pop(owner, None)
-        self._seen.pop(owner, None)
+        self.unsee(owner)
+        del self._seen[owner]
+
+    def _see(self, owner: Owner, wanted: frozenset[ResourceId], version: str) -> None:
+        _, before = self._seen.get(owner, ("", frozenset()))
+        alone = (owner,)
+        for left in before - wanted:
+            others = tuple(o for o in self._wanters[left] if o != owner)
+            if others:
+                self._wanters[left] = others
+            else:
+                del self._wanters[left]
+        for new in wanted - before:
+            present = self._wanters.get(new)
+            self._wanters[new] = alone if present is None else (*present, owner)
+        self._seen[owner] = (version, wanted)
 
     def _let_go(self, owner: Owner, kept: frozenset[ResourceId]) -> None:
         for left in self._claimed.get(owner, frozenset()) - kept:

@@ -167,6 +167,7 @@ class KustomizationReconciler:
         plan, resources = prepared.plan, prepared.resources
         wanted = (m.id for m in prepared.rendered.manifests)
         self._op.claims.replace(owner, wanted, version_of(sync, artifact))
+        self._op.doubts.cast(owner)  # another artifact may have come since this turn began
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
         if known_bad is not None:

@@ -22,6 +22,7 @@ from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Resource
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
+from sluice.reconcilers.doubts import Doubts
 from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.wishes import Wishes
 from sluice.render import Renderer
@@ -112,6 +113,7 @@ class Operator:
     claims: Claims
     default_namespace: str = ""
     wishes: Wishes = field(default_factory=Wishes)
+    doubts: Doubts = field(default_factory=Doubts)
     poll_jitter: Callable[[], float] = random.SystemRandom().random
 
     def now(self) -> datetime:

@@ -11,7 +11,7 @@ from sluice.kube.watch import EventType
 from sluice.reconcilers.dependencies import dependencies_of
 from sluice.reconcilers.git_repository import source_id
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.sync_facts import owner_of, source_of
+from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of
 from sluice.runtime.queue import KeyedQueue
 
 
@@ -31,6 +31,7 @@ class Wakeups:
         for source in self._op.git_repositories.items():
             self._sources.add(source.metadata.key)
         for sync in self._op.kustomizations.items():
+            self._op.doubts.cast(owner_of(sync))
             self._syncs.add(sync.metadata.key)
 
     def artifact_changed(self, source: ResourceId) -> None:
@@ -53,11 +54,14 @@ class Wakeups:
     def _wake_readers(self, source: ResourceId) -> None:
         for sync in self._op.kustomizations.items():
             if source_of(sync) == source:
+                self._op.doubts.cast(owner_of(sync))
                 self._syncs.add(sync.metadata.key)
 
     def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
         """A Kustomization was made, edited, asked for or deleted; or became ready, which its dependants wait for."""
         self._index(event, item, old)
+        if old is None or event is EventType.DELETED or _wants_anew(item, old):
+            self._op.doubts.cast(owner_of(item))
         if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
             self._syncs.add(item.metadata.key)
         ready = old is not None and _became_ready(item, old)
@@ -88,6 +92,16 @@ def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
         or new.uid != old.uid
         or new.annotations.get(REQUESTED_AT) != old.annotations.get(REQUESTED_AT)
         or new.deletionTimestamp != old.deletionTimestamp
+    )
+
+
+def _wants_anew(new: Kustomization, old: Kustomization) -> bool:
+    """True when the sync may want other objects than before."""
+    return (
+        new.metadata.generation != old.metadata.generation
+        or new.metadata.uid != old.metadata.uid
+        or new.metadata.deletionTimestamp != old.metadata.deletionTimestamp
+        or rollback_of(new) != rollback_of(old)
     )
 
 

@@ -1,0 +1,122 @@
+"""Which sync wants which object, and who has to be asked: once for each change, however many prune."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import pytest
+
+from sluice.core.ids import ResourceId
+from sluice.core.plan import Owner
+from sluice.reconcilers.claims import Claims
+from sluice.reconcilers.doubts import Doubts
+
+A, B, C = (Owner("flux-system", name) for name in "abc")
+X, Y, Z = (ResourceId("", "ConfigMap", "shop", name) for name in "xyz")
+
+
+def test_what_others_want_is_told_and_what_only_the_asker_wants_is_not() -> None:
+    claims = Claims()
+    claims.note(A, frozenset({X, Y}), "1")
+    claims.replace(B, {Y, Z}, "1")
+    assert claims.wanted_by_others(A, (X, Y, Z)) == {Y, Z}
+    assert claims.wanted_by_others(B, (X, Y, Z)) == {X, Y}
+    assert claims.wanted_by_others(C, (X,)) == {X}
+
+
+def test_what_is_not_wanted_any_more_is_forgotten_and_the_wish_of_another_stays() -> None:
+    claims = Claims()
+    claims.note(A, frozenset({X, Y}), "1")
+    claims.note(B, frozenset({Y}), "1")
+    claims.note(A, frozenset({X}), "2")
+    assert claims.wanted_by_others(C, (X, Y)) == {X, Y}
+    claims.unsee(B)
+    assert claims.wanted_by_others(C, (X, Y)) == {X}
+    claims.drop(A)
+    assert claims.wanted_by_others(C, (X, Y)) == frozenset()
+
+
+def test_a_sync_whose_wish_is_forgotten_keeps_what_it_claims() -> None:
+    claims = Claims()
+    claims.replace(A, {X}, "1")
+    claims.unsee(A)
+    assert claims.get(X) == A
+    assert claims.seen(A, "1") is None
+
+
+def asked_by(doubts: Doubts, asker: Owner, unknown: Collection[Owner] = ()) -> frozenset[Owner]:
+    """Who is asked when `asker` prunes."""
+    asked: list[frozenset[Owner]] = []
+
+    async def ask(owners: frozenset[Owner]) -> Collection[Owner]:
+        asked.append(owners)
+        return unknown
+
+    asyncio.run(doubts.settle(asker, ask))
+    return asked[0]
+
+
+def test_each_is_asked_once_until_something_of_it_changes() -> None:
+    doubts = Doubts()
+    for owner in (A, B, C):
+        doubts.cast(owner)
+    assert asked_by(doubts, A) == {B, C}
+    assert asked_by(doubts, B) == {A}
+    assert asked_by(doubts, C) == frozenset()
+    doubts.cast(B)
+    assert asked_by(doubts, A) == {B}
+
+
+def test_who_could_not_say_is_asked_again() -> None:
+    doubts = Doubts()
+    doubts.cast(B)
+    assert asked_by(doubts, A, unknown={B}) == {B}
+    assert asked_by(doubts, A) == {B}
+
+
+def test_when_asking_fails_everyone_stays_in_doubt() -> None:
+    doubts = Doubts()
+    doubts.cast(B)
+
+    async def fail(owners: frozenset[Owner]) -> Collection[Owner]:
+        raise OSError
+
+    with pytest.raises(OSError):
+        asyncio.run(doubts.settle(A, fail))
+    assert asked_by(doubts, A) == {B}
+
+
+def test_a_change_while_it_is_asked_makes_it_be_asked_again() -> None:
+    doubts = Doubts()
+    doubts.cast(B)
+
+    async def ask(owners: frozenset[Owner]) -> Collection[Owner]:
+        doubts.cast(B)
+        return ()
+
+    asyncio.run(doubts.settle(A, ask))
+    assert asked_by(doubts, A) == {B}
+
+
+def test_the_second_who_prunes_waits_for_the_answers_that_the_first_has_asked_for() -> None:
+    doubts = Doubts()
+    doubts.cast(C)
+    order: list[str] = []
+
+    async def slow(owners: frozenset[Owner]) -> Collection[Owner]:
+        await asyncio.sleep(0.01)
+        order.append(f"asked {len(owners)}")
+        return ()
+
+    async def prune(asker: Owner) -> None:
+        await doubts.settle(asker, slow)
+        order.append(f"{asker.name} goes on")
+
+    async def both() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(prune(A))
+            group.create_task(prune(B))
+
+    asyncio.run(both())
+    assert order == ["asked 1", "a goes on", "asked 0", "b goes on"]
