@@ -97,15 +97,18 @@ def begin(
     on_failure: OnFailure = OnFailure.STOP,
     target: UndoTarget | None = None,
     kept: tuple[Problem, ...] = (),
+    accepted: frozenset[ResourceId] = frozenset(),
 ) -> tuple[Transaction, Command]:
     """Start a transaction. `deferral` names the dry-runs that have to wait; `gate` asks for health before pruning.
 
     `target` is what an earlier transaction, which was neither committed nor undone, would have gone back to: this
-    one goes back there too. `kept` is what an earlier undo left in place: another one names it again.
+    one goes back there too. `kept` is what an earlier undo left in place: another one names it again. `accepted` are
+    objects whose dry-run was made just now, in looking for drift: while they exist it is not made again.
     A plan that writes nothing goes straight to its gate, and then to DONE.
     """
     steps = steps_of(plan, deferral)
-    upfront = tuple(c for batch in plan.applies for c in batch.changes if c.id not in deferral)
+    changes = (c for batch in plan.applies for c in batch.changes if c.id not in deferral)
+    upfront = tuple(c for c in changes if c.id not in accepted or c.action is not Action.UPDATE)
     state = Transaction(
         plan,
         Phase.VALIDATING,

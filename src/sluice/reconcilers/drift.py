@@ -41,10 +41,14 @@ MAX_TOLD = 50
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What looking came to: objects to apply again, and what was found of those that had drifted."""
+    """What looking came to: objects to apply again, and what was found of those that had drifted.
+
+    `accepted` are those of `apply` whose manifests the API server has just taken in a dry-run.
+    """
 
     apply: frozenset[ResourceId] = frozenset()
     found: tuple[Drifted, ...] = ()
+    accepted: frozenset[ResourceId] = frozenset()
 
 
 @dataclass(slots=True)
@@ -182,7 +186,8 @@ class Drift:
         results = await together(
             self._look(ledger, applied[key], ignored.get(key, ()), resources) for key, _, _ in looks
         )
-        found, anew = [], set()
+        found: list[Drifted] = []
+        anew: set[ResourceId] = set()
         for (key, mode, seen), (drifted, uid) in zip(looks, results, strict=True):
             ledger.warned.pop(key, None)
             entry = inventory.get(key)
@@ -196,7 +201,8 @@ class Drift:
             ledger.taken.discard(key)
             if drifted is not None:
                 ledger.warned[key] = drifted
-        return Judged(frozenset(d.id for d in found) | anew, tuple(found))
+        accepted = anew | {d.id for d in found if d.fields}
+        return Judged(frozenset(d.id for d in found) | anew, tuple(found), frozenset(accepted))
 
     async def _look(
         self, ledger: _Ledger, manifest: Manifest, ignored: tuple[str, ...], resources: Resources

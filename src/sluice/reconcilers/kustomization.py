@@ -176,6 +176,7 @@ class KustomizationReconciler:
             sync=owner,
             revision=revision,
             deferral=prepared.deferral,
+            accepted=judged.accepted,
             force=sync.spec.force,
             timeout=timeout_of(sync),
             targets=await self._targets(sync, plan, resources),

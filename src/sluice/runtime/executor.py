@@ -81,6 +81,7 @@ class Execution:
     """What one transaction needs besides its plan. Times are seconds. `requests` are those made until it is asked.
 
     `keep` runs while the transaction waits for health: it sets drift right and adds what it wrote to the list.
+    `accepted` are the objects whose manifests the API server has just taken in a dry-run.
     """
 
     sync: Owner
@@ -88,6 +89,7 @@ class Execution:
     timeout: float
     progress: Progress
     deferral: Deferral = NOTHING_DEFERRED
+    accepted: frozenset[ResourceId] = frozenset()
     force: bool = False
     targets: tuple[Target, ...] = ()
     waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
@@ -136,6 +138,7 @@ class Executor:
             on_failure=execution.on_failure,
             target=record.target if record is not None else None,
             kept=_kept_before(record),
+            accepted=execution.accepted,
         )
         epoch = record.epoch if record is not None else 0
         return await self._drive(state, command, execution, epoch + 1)

@@ -105,6 +105,16 @@ def test_a_sync_stays_ready_and_tells_of_a_correction_as_an_event(bench: Bench) 
     assert (ready["status"], ready["lastTransitionTime"]) == ("True", since)
 
 
+def test_a_correction_is_one_dry_run_and_one_apply(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    audit = bench.audit()
+    bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("a is right again", lambda: sync.config("a")["data"] == {"key": "1"}, SOON)
+    sync.reconcile()
+    path = sync.at("configmaps", "a")
+    assert [(w.path, w.dry_run) for w in sync.writes(audit)] == [(path, True), (path, False)]
+
+
 def test_two_writers_in_a_fight_are_slowed_down(bench: Bench) -> None:
     sync = bench.synced({"a.yaml": config_map("a")})
     audit = bench.audit()

@@ -95,6 +95,16 @@ def test_all_that_can_be_judged_is_dry_run_before_the_record_and_the_record_befo
     assert state.inventory.ids() == {A.id, B.id}
 
 
+def test_what_was_dry_run_just_now_is_not_dry_run_again_unless_it_has_gone_meanwhile() -> None:
+    for gone in (False, True):
+        there = {} if gone else {A.id: live()}
+        options = PlanOptions(suspects=frozenset({A.id}))
+        plan = build_plan(OWNER, (A, B), Inventory((entry(A),)), there.get, options)
+        _, command = begin(plan, Deferral(), gate=False, accepted=frozenset({A.id}))
+        assert isinstance(command, Validate)
+        assert {c.id for c in command.changes} == ({A.id, B.id} if gone else {B.id})
+
+
 def test_a_plan_without_changes_asks_for_one_record_and_nothing_else() -> None:
     state, commands = run(plan_of((A,), (A,)))
     assert commands == [SaveRecord(Phase.DONE, state.plan.before)]
