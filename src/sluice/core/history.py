@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sluice.core.transaction_messages import Outcome
 
 MAX_SNAPSHOTS = 5
+# In a snapshot's metadata: when the last transaction ended that had succeeded by then, as the record has it.
+RECORDED = "recorded"
 # The record keeps this many transactions, and so many that succeeded, however many have failed since.
 MAX_PAST = 10
 MIN_SUCCEEDED = 3
@@ -108,6 +110,25 @@ class Past:
     def succeeded(self) -> bool:
         """True when the revision took effect wholly."""
         return self.outcome == RECONCILIATION_SUCCEEDED
+
+
+def last_success(past: tuple[Past, ...]) -> Past | None:
+    """The newest transaction that succeeded, or None."""
+    return next((each for each in past if each.succeeded), None)
+
+
+def last_applied(told: str, snapshots: tuple[Snapshot, ...], past: tuple[Past, ...]) -> str:
+    """The revision that took effect last, where status tells `told` and `snapshots`, and the record `past`.
+
+    A process that died between writing the two left status one revision behind: then the newest snapshot was taken
+    before the record's last success. A commit that changed nothing is in status only: then it was taken after it.
+    """
+    newest = last_success(past)
+    if newest is None:
+        return told
+    known = snapshots[0].metadata.get(RECORDED) if snapshots else None
+    behind = not told or (known is not None and known != newest.ended)
+    return newest.revision if behind else told
 
 
 def remember(past: tuple[Past, ...], ended: Past) -> tuple[Past, ...]:

@@ -16,7 +16,8 @@ from sluice.api.validate_kustomization import validate_kustomization, warn_kusto
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
 from sluice.core.duration import parse_duration
-from sluice.core.errors import NotReady, SluiceError, UserError
+from sluice.core.errors import NotReady, SluiceError, StateError, UserError
+from sluice.core.history import Past
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
@@ -310,7 +311,7 @@ class KustomizationReconciler:
     async def _report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
         meta = sync.metadata
         drift = self._drift.report(sync)
-        status = status_of(sync, turnout, started, self._op.now())
+        status = status_of(sync, turnout, started, self._op.now(), self._past(sync))
         fresh = turnout.succeeded and turnout.revision != sync.status.lastAppliedRevision
         stamp = condition.Stamp(meta.generation, rfc3339(self._op.now()))
         status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=fresh)
@@ -344,6 +345,13 @@ class KustomizationReconciler:
             changed=sum(outcome.result != "unchanged" for outcome in turnout.outcomes),
             error="" if turnout.succeeded else str(turnout.problems[0]),
         )
+
+    def _past(self, sync: Kustomization) -> tuple[Past, ...]:
+        try:
+            record = self._op.records.get(str(owner_of(sync)))
+        except StateError:
+            return ()  # the turn has reported it
+        return record.history if record is not None else ()
 
     def _tell_corrections(self, sync: Kustomization) -> None:
         drifted = self._drift.unsent(sync)

@@ -11,7 +11,7 @@ from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization, Snapshot
 from sluice.core import codes, condition
 from sluice.core.duration import format_duration
-from sluice.core.history import Counts, record_attempt
+from sluice.core.history import RECORDED, Counts, Past, last_applied, last_success, record_attempt
 from sluice.core.inventory import Inventory
 from sluice.core.problem import Problem, summarize
 from sluice.core.timestamp import rfc3339
@@ -104,10 +104,13 @@ def of_transaction(
     )
 
 
-def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: datetime) -> dict[str, Any]:
-    """The status fields that the turn sets."""
+def status_of(
+    sync: Kustomization, turnout: Turnout, started: datetime, now: datetime, past: tuple[Past, ...] = ()
+) -> dict[str, Any]:
+    """The status fields that the turn sets. `past` is the record's history after it."""
     stamp = condition.Stamp(sync.metadata.generation, rfc3339(now))
-    message = _success_message(turnout) if turnout.succeeded else _failure_message(sync, turnout)
+    applied = last_applied(sync.status.lastAppliedRevision, sync.status.history, past)
+    message = _success_message(turnout) if turnout.succeeded else _failure_message(turnout, applied)
     status: dict[str, Any] = {
         "conditions": _conditions(sync, turnout, message, stamp),
         "lastHandledReconcileAt": sync.metadata.annotations.get(REQUESTED_AT),
@@ -116,13 +119,13 @@ def status_of(sync: Kustomization, turnout: Turnout, started: datetime, now: dat
         status["lastAttemptedRevision"] = turnout.revision
     if turnout.succeeded or turnout.stalled:
         status["observedGeneration"] = sync.metadata.generation
-    if turnout.succeeded:
-        status["lastAppliedRevision"] = turnout.revision
+    if turnout.succeeded or applied:
+        status["lastAppliedRevision"] = turnout.revision if turnout.succeeded else applied
     if turnout.inventory is not None:
         entries = [{"id": e.id.inventory_id(), "v": e.api_version.rpartition("/")[2]} for e in turnout.inventory]
         status["inventory"] = {"entries": entries}
     if turnout.digest and not turnout.waiting:
-        status["history"] = _history(sync, turnout, started, now)
+        status["history"] = _history(sync, turnout, started, now, past)
     return status
 
 
@@ -132,11 +135,10 @@ def _success_message(turnout: Turnout) -> str:
     return f"Applied revision: {turnout.revision}"
 
 
-def _failure_message(sync: Kustomization, turnout: Turnout) -> str:
+def _failure_message(turnout: Turnout, back: str) -> str:
     text = summarize(turnout.problems)
     if turnout.reason != condition.UNDONE:
         return text
-    back = sync.status.lastAppliedRevision
     return f"{text}\nUndone: the cluster is as it was" + (f" at {back}" if back else " before the first revision")
 
 
@@ -156,8 +158,11 @@ def _conditions(sync: Kustomization, turnout: Turnout, message: str, stamp: cond
     return condition.failed(present, turnout.reason, message, stamp)
 
 
-def _history(sync: Kustomization, turnout: Turnout, started: datetime, now: datetime) -> tuple[Snapshot, ...]:
+def _history(
+    sync: Kustomization, turnout: Turnout, started: datetime, now: datetime, past: tuple[Past, ...]
+) -> tuple[Snapshot, ...]:
     """One more attempt; a turn that changed nothing and says nothing new is not one."""
+    success = last_success(past)
     if turnout.succeeded and not changed_lines(turnout.outcomes) and sync.status.history:
         newest = sync.status.history[0]
         same = (newest.digest, newest.lastReconciledStatus) == (turnout.digest, turnout.reason)
@@ -174,6 +179,7 @@ def _history(sync: Kustomization, turnout: Turnout, started: datetime, now: date
             "revision": turnout.revision,
             **{name: text for name in ("author", "subject") if (text := getattr(turnout, name))},
             **Counts.of(turnout.outcomes).metadata(),
+            **({RECORDED: success.ended} if success is not None else {}),
         },
     )
     return record_attempt(sync.status.history, attempt)

@@ -17,6 +17,7 @@ from sluice.api.kustomization import Kustomization, KustomizationSpec
 from sluice.core.adoption import Adopt
 from sluice.core.artifact import Artifact
 from sluice.core.errors import SluiceError
+from sluice.core.history import last_applied
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import Manifest
@@ -179,7 +180,7 @@ class LastGood:
         known = self._good.get(sync.metadata.key)
         if known is not None:
             return known
-        revision = sync.status.lastAppliedRevision or (record.revision if record.failed is None else "")
+        revision = last_applied(sync.status.lastAppliedRevision, sync.status.history, record.history)
         if not revision:
             return None
         present = self._op.artifacts.get(source_of(sync))

@@ -181,6 +181,34 @@ def test_killed_between_the_applies_and_the_status_it_says_ready_without_sending
     assert sync.writes(audit) == []
 
 
+def test_killed_between_the_applies_and_the_status_and_git_is_bad_since_it_tells_what_is_in_the_cluster(
+    bench: Bench, arm: Arm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    bench.operator.stop()
+    revision = sync.commit({"a.yaml": config_map("a", "2")})
+    wire = arm(Tripwire("merge_patch", bench.namespace, kind="Kustomization"))
+    bench.operator.start()
+    crash(bench, wire, monkeypatch)
+    assert sync.status["lastAppliedRevision"] != revision
+    bad = sync.commit({"a.yaml": "apiVersion: v1\nkind: [\n"})
+    bench.operator.start()
+    sync.wait_failed(bad, "E202")
+    assert sync.config("a")["data"] == {"key": "2"}
+    assert sync.status["lastAppliedRevision"] == revision
+    bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("a is right again", lambda: sync.config("a")["data"] == {"key": "2"})
+
+
+def test_a_commit_that_changed_nothing_stays_the_applied_one_beside_a_bad_head(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    revision = sync.push({"README.md": "nothing that is applied"})
+    sync.wait_ready(revision)
+    bench.operator.restart()
+    sync.wait_failed(sync.push({"a.yaml": "apiVersion: v1\nkind: [\n"}), "E202")
+    assert sync.status["lastAppliedRevision"] == revision
+
+
 def test_a_restart_writes_nothing_and_no_status_flips(bench: Bench) -> None:
     syncs = [bench.synced({"a.yaml": config_map("a"), "web.yaml": deployment("web")}) for _ in range(2)]
     syncs.append(bench.synced({"job.yaml": deployment("job")}, wait=True))

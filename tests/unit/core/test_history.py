@@ -2,10 +2,22 @@
 
 from dataclasses import replace
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.core.history import MAX_PAST, MIN_SUCCEEDED, Counts, Past, Snapshot, record_attempt, remember
+from sluice.core.history import (
+    MAX_PAST,
+    MIN_SUCCEEDED,
+    RECORDED,
+    Counts,
+    Past,
+    Snapshot,
+    last_applied,
+    record_attempt,
+    remember,
+)
 
 
 def attempt(digest: str, status: str, time: str, total: int = 1) -> Snapshot:
@@ -79,3 +91,32 @@ def test_what_an_older_version_knew_of_the_present_revision_is_completed() -> No
 def test_what_changed_is_read_back_from_a_snapshot() -> None:
     assert Counts.of_metadata(Counts(1, 0, 3).metadata()) == Counts(1, 0, 3)
     assert Counts.of_metadata({"created": "-1", "changed": "many", "deleted": "9" * 5000}) == Counts()
+
+
+OLD, NEW = Past("one", "d1", ended="10:00"), Past("two", "d2", ended="11:00")
+UNDONE = Past("three", "d3", "Undone", ended="12:00")
+
+
+def told(recorded: str | None) -> tuple[Snapshot, ...]:
+    """The snapshots of a status that was written when `recorded` was the record's last success."""
+    metadata = {} if recorded is None else {RECORDED: recorded}
+    return (msgspec.structs.replace(attempt("d", "ReconciliationSucceeded", "9"), metadata=metadata),)
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "snapshots", "past", "applied"),
+    [
+        ("status and record agree", "two", told("11:00"), (NEW, OLD), "two"),
+        ("the process died between record and status", "one", told("10:00"), (NEW, OLD), "two"),
+        ("and the next revision was undone", "one", told("10:00"), (UNDONE, NEW, OLD), "two"),
+        ("a commit changed nothing, so the record does not know it", "same", told("11:00"), (NEW, OLD), "same"),
+        ("an older version, or Flux, wrote the status", "same", told(None), (NEW, OLD), "same"),
+        ("the status is new and the record was kept", "", (), (UNDONE, NEW), "two"),
+        ("nothing has succeeded yet", "", (), (UNDONE,), ""),
+        ("taken over from Flux: no record yet", "one", (), (), "one"),
+    ],
+)
+def test_the_revision_that_took_effect_last_is_told_when(
+    why: str, status: str, snapshots: tuple[Snapshot, ...], past: tuple[Past, ...], applied: str
+) -> None:
+    assert last_applied(status, snapshots, past) == applied, why
