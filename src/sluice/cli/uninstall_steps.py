@@ -28,7 +28,7 @@ from sluice.core.problem import Problem
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS, SECRETS
 from sluice.runtime.gone import await_gone
-from sluice.runtime.record_store import LABEL
+from sluice.runtime.record_secret import LABEL
 
 MANAGER = "sluice"
 _NAMESPACE = "Namespace"

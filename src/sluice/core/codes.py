@@ -111,6 +111,9 @@ DRIFTED = Code("E331", "Drifted", "an object is not as it was applied, and is le
 DRIFT_MODE = Code("E332", "DriftMode", "the annotation sluice.dev/drift has a value that is not a drift mode")
 NOT_ADOPTED = Code("E340", "NotAdopted", "the object exists, is not ours, and spec.adopt does not let it be taken over")
 ROLLBACK_REFUSED = Code("E350", "RollbackRefused", "the revision that a rollback names can't be gone back to")
+RECORD_VERSION = Code("E370", "RecordVersion", "the operator's record of this sync is of another version of Sluice")
+RECORD_TOO_LARGE = Code("E371", "RecordTooLarge", "the operator's record of this sync would be too large to be written")
+RECORD_CHANGED = Code("E372", "RecordChanged", "somebody else has written the operator's record of this sync")
 
 # E5xx: images, from policy to commit. E501 to E519: references and policies.
 IMAGE_REF = Code("E501", "ImageRef", "the text is not an image reference")

@@ -45,6 +45,8 @@ from sluice.core.transaction_messages import (
 FORMAT = 3
 READABLE = (1, 2, 3)
 MAX_BYTES = 64 * 1024 * 1024
+# What is written has room left: the problems of a failure come into a record whose images are there already.
+MAX_WRITTEN = MAX_BYTES * 3 // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ class _StoredFailure(msgspec.Struct, frozen=True):
     answered: list[str] = []
 
 
+class _Format(msgspec.Struct, frozen=True):
+    format: int
+
+
 class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     format: int
     owner: str
@@ -101,7 +107,11 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def encode_record(record: Record) -> bytes:
-    """The bytes of a record; equal records give equal bytes."""
+    """The bytes of a record; equal records give equal bytes.
+
+    Raises StateError (RecordTooLarge) for one of more than 48 MiB while nothing of its transaction has been written;
+    once something has, the limit is the reader's.
+    """
     stored = _Stored(
         FORMAT,
         record.owner,
@@ -113,7 +123,11 @@ def encode_record(record: Record) -> bytes:
         _stored_failure(record.failed) if record.failed is not None else None,
         [_stored_past(past) for past in record.history],
     )
-    return zlib.compress(msgspec.json.encode(stored), 3)
+    text = msgspec.json.encode(stored)
+    limit = MAX_WRITTEN if record.phase is Phase.APPLYING else MAX_BYTES
+    if len(text) > limit:
+        raise _too_large(len(text), limit, record)
+    return zlib.compress(text, 3)
 
 
 def decode_record(data: bytes) -> Record:
@@ -127,9 +141,10 @@ def decode_record(data: bytes) -> Record:
         text = inflater.decompress(data, MAX_BYTES)
         if not inflater.eof or inflater.unused_data:
             raise _unreadable("it is cut short, too large, or something follows it")
+        found = msgspec.json.decode(text, type=_Format).format
+        if found not in READABLE:
+            raise _of_another_version(found)
         stored = msgspec.json.decode(text, type=_Stored)
-        if stored.format not in READABLE:
-            raise _unreadable(f"it has format {stored.format}, this version reads formats {READABLE}")
         return Record(
             stored.owner,
             stored.epoch,
@@ -140,7 +155,7 @@ def decode_record(data: bytes) -> Record:
             _failure(stored.failed) if stored.failed is not None else None,
             _history(stored),
         )
-    except (zlib.error, msgspec.DecodeError, ValueError, binascii.Error) as error:
+    except (zlib.error, msgspec.DecodeError, ValueError, binascii.Error, RecursionError) as error:
         raise _unreadable(str(error)) from error
 
 
@@ -222,6 +237,31 @@ def _failure(stored: _StoredFailure) -> FailedRevision:
         for number, title, subject, origin, cause, fix in stored.problems
     )
     return FailedRevision(stored.inputs, problems, frozenset(stored.answered))
+
+
+def _of_another_version(found: int) -> StateError:
+    newer = found > FORMAT
+    return StateError(
+        Problem(
+            codes.RECORD_VERSION,
+            f"the operator's record of this sync was written by {'a newer' if newer else 'another'} version of Sluice",
+            cause=f"it has format {found}; this version reads formats {', '.join(map(str, READABLE))}",
+            fix="run the version that wrote it, or a newer one: nothing is written or pruned until then",
+        )
+    )
+
+
+def _too_large(size: int, limit: int, record: Record) -> StateError:
+    images = len(record.target.images) if record.target is not None else 0
+    return StateError(
+        Problem(
+            codes.RECORD_TOO_LARGE,
+            f"the record of this sync would be {size >> 20} MiB large",
+            cause=f"it holds {len(record.inventory)} objects, and what {images} of them were before this revision; "
+            f"the limit is {limit >> 20} MiB",
+            fix="split the sync, or commit the change in parts",
+        )
+    )
 
 
 def _unreadable(why: str) -> StateError:

@@ -7,32 +7,34 @@ that names them and deleted after the next head, so a reader always finds a whol
 from __future__ import annotations
 
 import base64
-import hashlib
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import msgspec
+import structlog
 
-from sluice.api.kinds import ObjectMeta
 from sluice.core import codes
 from sluice.core.errors import ClusterError, StateError
-from sluice.core.guard import RECORD_PREFIX
 from sluice.core.problem import Problem
 from sluice.core.record import Record, decode_record, encode_record
 from sluice.kube.client import KubeClient
 from sluice.kube.well_known import SECRETS
 from sluice.runtime.outage import outlast
+from sluice.runtime.record_secret import (
+    LABEL,
+    RecordSecret,
+    chunk_body,
+    chunk_name,
+    head_body,
+    head_name,
+    join,
+)
 
 MANAGER = "sluice"
-LABEL = "sluice.dev/record"
 # A Secret's value is base64 in JSON and in etcd's request: this stays well below etcd's 1.5 MiB.
 CHUNK_BYTES = 700_000
-
-
-class _Secret(msgspec.Struct, frozen=True):
-    metadata: ObjectMeta
-    data: dict[str, str] = {}
+log = structlog.get_logger()
 
 
 class RecordStore:
@@ -46,6 +48,7 @@ class RecordStore:
         self._chunks: dict[str, set[str]] = {}  # by the head's name: every chunk that may exist
         self._broken: dict[str, StateError] = {}
         self._unsure: dict[str, dict[str, str]] = {}
+        self._absent: set[str] = set()
 
     async def load(self) -> None:
         """Read every record of the namespace. One that can't be read is remembered as such, the others load.
@@ -55,16 +58,19 @@ class RecordStore:
         """
         for meta in (await self._client.list_metadata(SECRETS, self._namespace, labels=f"{LABEL}=chunk")).items:
             self._chunks.setdefault(meta.name.rpartition("-")[0], set()).add(meta.name)
-        listed = await self._client.list(SECRETS, self._namespace, labels=f"{LABEL}=head", item_type=_Secret)
+        listed = await self._client.list(SECRETS, self._namespace, labels=f"{LABEL}=head", item_type=RecordSecret)
         for secret in listed.items:
             owner = base64.b64decode(secret.data.get("owner", "")).decode("utf-8", "replace")
-            await self._take(owner, secret)
+            if secret.metadata.name == head_name(owner):
+                await self._take(owner, secret)
+            else:  # a copy; or its owner was edited, and then the owner's own turn reads it by its name
+                log.warning("a Secret is labelled as a record and is none", name=secret.metadata.name)
 
-    async def _take(self, owner: str, secret: _Secret) -> None:
+    async def _take(self, owner: str, secret: RecordSecret) -> None:
         self._versions[owner] = secret.metadata.resourceVersion
         self._broken.pop(owner, None)
         try:
-            record = decode_record(await self._join(owner, secret))
+            record = decode_record(await join(self._client, self._namespace, owner, secret))
             if record.owner != owner:
                 raise _foreign(owner, record.owner)
             self._records[owner] = record
@@ -72,16 +78,20 @@ class RecordStore:
             self._broken[owner] = error
 
     async def look_again(self, owner: str) -> None:
-        """Read the record of `owner` once more if it could not be read: somebody may have restored or deleted it."""
-        if owner in self._broken:
+        """Read the record of `owner` once more if it could not be read: somebody may have restored or deleted it.
+
+        One that is not known at all is looked for once: its label, by which all are found at the start, may be gone.
+        """
+        if owner in self._broken or (owner not in self._records and owner not in self._absent):
             await self.read(owner)
 
     async def read(self, owner: str) -> None:
         """Read the record of `owner` from the cluster, whatever is known of it."""
-        raw = await self._client.get(SECRETS, self._namespace, _name(owner))
+        raw = await self._client.get(SECRETS, self._namespace, head_name(owner))
         if raw is not None:
-            await self._take(owner, msgspec.json.decode(raw, type=_Secret))
+            await self._take(owner, msgspec.json.decode(raw, type=RecordSecret))
             return
+        self._absent.add(owner)
         for known in (self._broken, self._versions):
             known.pop(owner, None)
 
@@ -98,18 +108,19 @@ class RecordStore:
     async def save(self, record: Record) -> None:
         """Make `record` durable; nothing is sent when it equals the stored one.
 
-        Raises ClusterError with reason Conflict when another process wrote it since: this one is not the leader.
+        Raises StateError (RecordChanged) when somebody else wrote it since: perhaps this process leads no more, and
+        then it must change nothing; StateError (RecordTooLarge); ClusterError.
         """
         known = self._records.get(record.owner)
         if known == record:
             return
         head, *rest = _split(encode_record(record))
-        name = _name(record.owner)
+        name = head_name(record.owner)
         chunks = self._chunks.setdefault(name, set())
         names = await self._write_chunks(name, rest, chunks)
-        body = self._head(record.owner, head, names)
+        body = head_body(self._namespace, record.owner, head, names)
         answer = await outlast(partial(self._swap, record.owner, name, body))
-        self._versions[record.owner] = msgspec.json.decode(answer, type=_Secret).metadata.resourceVersion
+        self._versions[record.owner] = msgspec.json.decode(answer, type=RecordSecret).metadata.resourceVersion
         self._records[record.owner] = record
         self._broken.pop(record.owner, None)
         for chunk in chunks.difference(names):
@@ -121,7 +132,7 @@ class RecordStore:
         """Write the head as long as it is the one we know; after a lost answer see first whether that one was taken."""
         if (sent := self._unsure.get(owner)) is not None:
             held = await self._client.get(SECRETS, self._namespace, name)
-            found = msgspec.json.decode(held, type=_Secret) if held is not None else None
+            found = msgspec.json.decode(held, type=RecordSecret) if held is not None else None
             if held is not None and found is not None and found.data == body["data"]:
                 del self._unsure[owner]
                 return held
@@ -131,13 +142,32 @@ class RecordStore:
         try:
             answer = await self._write_head(name, body, self._versions.get(owner, ""))
         except ClusterError as error:
-            # The HTTP library sends a PUT again on its own when a kept-alive connection breaks: the second conflicts.
-            held = await self._client.get(SECRETS, self._namespace, name) if error.status == 409 else None
-            if held is None or msgspec.json.decode(held, type=_Secret).data != body["data"]:
+            if error.status != 409:
                 raise
-            answer = held
+            answer = await self._after_conflict(owner, name, body)
         del self._unsure[owner]
         return answer
+
+    async def _after_conflict(self, owner: str, name: str, body: dict[str, Any]) -> bytes:
+        """See who wrote the head since: we, then it is done; or somebody who changed only its labels, then again."""
+        held = await self._client.get(SECRETS, self._namespace, name)
+        found = msgspec.json.decode(held, type=RecordSecret) if held is not None else None
+        if held is not None and found is not None and found.data == body["data"]:
+            # The HTTP library sends a PUT again on its own when a kept-alive connection breaks: the second conflicts.
+            return held
+        if found is not None and found.data != self._data_of(owner):
+            raise _changed(owner, self._namespace, name)
+        return await self._write_head(name, body, found.metadata.resourceVersion if found is not None else "")
+
+    def _data_of(self, owner: str) -> dict[str, str] | None:
+        """What the head holds when nobody but us has written it."""
+        known = self._records.get(owner)
+        if known is None:
+            return None
+        head, *rest = _split(encode_record(known))
+        names = tuple(chunk_name(head_name(owner), chunk) for chunk in rest)
+        data: dict[str, str] = head_body(self._namespace, owner, head, names)["data"]
+        return data
 
     async def _write_head(self, name: str, body: dict[str, Any], version: str) -> bytes:
         if version:
@@ -152,33 +182,21 @@ class RecordStore:
 
     async def forget(self, owner: str) -> None:
         """Delete the record of an owner that has let go of every object."""
-        for chunk in (_name(owner), *self._chunks.pop(_name(owner), ())):
+        for chunk in (head_name(owner), *self._chunks.pop(head_name(owner), ())):
             await self._client.delete(SECRETS, self._namespace, chunk)
         self._records.pop(owner, None)
         self._versions.pop(owner, None)
         self._broken.pop(owner, None)
         self._unsure.pop(owner, None)
-
-    def _head(self, owner: str, chunk: bytes, names: tuple[str, ...]) -> dict[str, Any]:
-        data = {"owner": owner.encode(), "record": chunk, "chunks": ",".join(names).encode()}
-        return self._secret(_name(owner), "head", data)
-
-    def _secret(self, name: str, role: str, data: dict[str, bytes]) -> dict[str, Any]:
-        return {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "sluice.dev/record",
-            "metadata": {"name": name, "namespace": self._namespace, "labels": {LABEL: role}},
-            "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
-        }
+        self._absent.add(owner)
 
     async def _write_chunks(self, head: str, rest: list[bytes], chunks: set[str]) -> tuple[str, ...]:
         """Write what the head has no room for; `chunks` learns each name before the request is sent."""
         names = []
         for chunk in rest:
-            name = f"{head}-{hashlib.sha256(chunk).hexdigest()[:16]}"
+            name = chunk_name(head, chunk)
             chunks.add(name)
-            body = msgspec.json.encode(self._secret(name, "chunk", {"record": chunk}))
+            body = msgspec.json.encode(chunk_body(self._namespace, name, chunk))
             try:
                 await self._client.create(SECRETS, self._namespace, body, manager=MANAGER)
             except ClusterError as error:
@@ -188,22 +206,16 @@ class RecordStore:
             names.append(name)
         return tuple(names)
 
-    async def _join(self, owner: str, secret: _Secret) -> bytes:
-        names = tuple(filter(None, base64.b64decode(secret.data.get("chunks", "")).decode().split(",")))
-        parts = [base64.b64decode(secret.data.get("record", ""))]
-        for name in names:
-            raw = await self._client.get(SECRETS, self._namespace, name)
-            if raw is None:
-                raise StateError(
-                    Problem(
-                        codes.RECORD_UNREADABLE,
-                        f"the operator's record of {owner} lacks a chunk",
-                        cause=f"Secret {self._namespace}/{name} does not exist",
-                        fix=f"restore it from a backup, or delete Secret {self._namespace}/{secret.metadata.name}",
-                    )
-                )
-            parts.append(base64.b64decode(msgspec.json.decode(raw, type=_Secret).data.get("record", "")))
-        return b"".join(parts)
+
+def _changed(owner: str, namespace: str, name: str) -> StateError:
+    return StateError(
+        Problem(
+            codes.RECORD_CHANGED,
+            f"the operator's record of {owner} was written by somebody else",
+            cause=f"Secret {namespace}/{name} is not as this process left it: it was edited, or another process leads",
+            fix="restart the operator, which then reads it anew: nothing more is written until then",
+        )
+    )
 
 
 def _foreign(owner: str, other: str) -> StateError:
@@ -219,7 +231,3 @@ def _foreign(owner: str, other: str) -> StateError:
 
 def _split(data: bytes) -> list[bytes]:
     return [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)] or [b""]
-
-
-def _name(owner: str) -> str:
-    return f"{RECORD_PREFIX}{hashlib.sha256(owner.encode()).hexdigest()[:24]}"

@@ -55,7 +55,7 @@ BROKEN = [
     ("something follows it", encode_record(RECORD) + b"x"),
     ("it is no JSON", zlib.compress(b"hello")),
     ("it is another JSON", zlib.compress(b"[]")),
-    ("it is of a later format", stored(format=4)),
+    ("it is nested deeper than a reader can follow", zlib.compress(b'{"x":' + b"[" * 100_000)),
     ("its phase is unknown", stored(phase="Guessing")),
     ("an entry lacks parts", stored(entries=[["a"]])),
     ("an entry's digest is no base64", stored(entries=[["", "ConfigMap", "shop", "a", "v1", "u", "?", ""]])),
@@ -71,6 +71,27 @@ def test_a_record_is_refused_with_a_way_to_recover_when(why: str, data: bytes) -
     assert problem.code is codes.RECORD_UNREADABLE, why
     assert problem.cause
     assert "never pruned" in problem.fix
+
+
+@pytest.mark.parametrize(("number", "whose"), [(4, "a newer"), (0, "another")])
+def test_a_record_of_a_format_that_is_not_known_names_the_way_out(number: int, whose: str) -> None:
+    with pytest.raises(StateError, match=f"{whose} version") as caught:
+        decode_record(stored(format=number, entries={"laid out": "otherwise"}))
+    assert caught.value.problems[0].code is codes.RECORD_VERSION
+
+
+@pytest.mark.parametrize("phase", [Phase.APPLYING, Phase.UNDOING])
+def test_a_record_is_not_written_larger_than_it_could_be_read_and_an_intent_leaves_room(
+    monkeypatch: pytest.MonkeyPatch, phase: Phase
+) -> None:
+    size = len(zlib.decompress(encode_record(replace(RECORD, phase=phase))))
+    monkeypatch.setattr("sluice.core.record.MAX_WRITTEN", size - 1)
+    monkeypatch.setattr("sluice.core.record.MAX_BYTES", size)
+    if phase is Phase.UNDOING:
+        assert encode_record(replace(RECORD, phase=phase))
+        monkeypatch.setattr("sluice.core.record.MAX_BYTES", size - 1)
+    with pytest.raises(StateError, match="MiB large"):
+        encode_record(replace(RECORD, phase=phase))
 
 
 def test_a_bomb_is_given_up_at_the_limit() -> None:
