@@ -126,7 +126,6 @@ TAGS_INCOMPLETE = Code("E507", "TagsIncomplete", "not all tags of an image could
 BUILD_TIME_UNKNOWN = Code("E508", "BuildTimeUnknown", "tags are ordered by build time, and that of one is not known")
 TAG_NOT_A_NUMBER = Code("E509", "TagNotANumber", "tags are ordered as numbers, and one is none")
 ANNOTATION_INVALID = Code("E510", "AnnotationInvalid", "an annotation that sets an image policy can't be read")
-POLICY_INVALID = Code("E511", "PolicyInvalid", "an image policy's fields do not make a policy")
 
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")
