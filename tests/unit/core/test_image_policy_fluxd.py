@@ -115,9 +115,9 @@ def test_a_pattern_is_shown_with_its_prefix(written: str, shown: str) -> None:
 def test_what_stands_in_git_is_held_while_the_pattern_takes_it_and_may_go_back_once_it_does_not() -> None:
     policy = fluxd_policy("semver:1.x")
     tags = [ImageTag("1.1.0")]
-    held = decide(policy, tags, Previous.standing(policy, ImageTag("1.2.0")), True)
+    held = decide(policy, tags, Previous(ImageTag("1.2.0")), True)
     assert (held.outcome, held.problem and held.problem.code) == ("held", TAG_GONE)
-    assert decide(policy, tags, Previous.standing(policy, ImageTag("2.0.0")), True).tag == tags[0]
+    assert decide(policy, tags, Previous(ImageTag("2.0.0")), True).tag == tags[0]
 
 
 @pytest.mark.parametrize("prefix", ["fluxcd.io/", "flux.weave.works/"])

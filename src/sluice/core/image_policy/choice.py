@@ -25,17 +25,13 @@ Outcome = Literal["chosen", "held", "none"]
 class Previous:
     """What was chosen before, or stands in git.
 
-    `unchanged` is True when the policy (and the exclusion list) is the one by which it was chosen. The tag's build time
-    matters only to an order by build time, and only once the tag has left the registry.
+    `unchanged` is True when the policy (and the exclusion list) is the one by which it was chosen, as far as anybody
+    remembers: a policy that does not take the tag was changed. The tag's build time matters only to an order by build
+    time, and only once the tag has left the registry.
     """
 
     tag: ImageTag
     unchanged: bool = True
-
-    @staticmethod
-    def standing(policy: Policy, tag: ImageTag) -> Previous:
-        """What stands in git when nobody remembers by which policy: one that takes the tag counts as unchanged."""
-        return Previous(tag, isinstance(policy, TagPolicy) and policy.accepts(tag.tag))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ def decide(policy: Policy, tags: Iterable[ImageTag], previous: Previous | None, 
         tally.add(policy, tag)
     if tally.stop is not None:
         return _without(previous, _stopped(policy, *tally.stop))
-    if previous is not None and previous.unchanged and not tally.has_previous:
+    if previous is not None and previous.unchanged and not tally.has_previous and policy.accepts(previous.tag.tag):
         return _after_loss(policy, tally, previous)
     if tally.best is None:
         return _without(
