@@ -78,7 +78,7 @@ def _version_of(match: re.Match[str] | None, text: str) -> Version | None:
         return None
     numbers = [int(number or "0") for number in match.groups()[:3]]
     pre, build = match[4] or "", match[5] or ""
-    if max(numbers) > MAX_NUMBER or not is_valid_pre(pre):
+    if max(numbers) > MAX_NUMBER or (pre and not is_valid_pre(pre)):
         return None
     return Version(numbers[0], numbers[1], numbers[2], pre, build, text)
 
