@@ -127,6 +127,26 @@ BUILD_TIME_UNKNOWN = Code("E508", "BuildTimeUnknown", "tags are ordered by build
 TAG_NOT_A_NUMBER = Code("E509", "TagNotANumber", "tags are ordered as numbers, and one is none")
 ANNOTATION_INVALID = Code("E510", "AnnotationInvalid", "an annotation that sets an image policy can't be read")
 
+# E550 to E569: editing files, and the message of the commit.
+VALUE_SHARED = Code("E550", "ValueShared", "a value to be changed is shared through an anchor, an alias or a merge")
+VALUE_FORM = Code("E551", "ValueForm", "a value to be changed is written in a form that can't be changed in place")
+EDIT_NOT_EXACT = Code("E552", "EditNotExact", "an edit would have changed more, or less, than it was meant to")
+MARKER_SYNTAX = Code("E553", "MarkerSyntax", "an image policy marker can't be read")
+MARKER_UNKNOWN = Code("E554", "MarkerUnknown", "a marker names an image policy that does not exist or is not selected")
+MARKER_PLACE = Code("E555", "MarkerPlace", "a marker stands where there is no single value that it could mean")
+MARKER_AMBIGUOUS = Code("E556", "MarkerAmbiguous", "one value has two markers")
+POLICY_UNRESOLVED = Code("E557", "PolicyUnresolved", "the image policy has not chosen what the marker asks for")
+WORKLOAD_MISSING = Code("E558", "WorkloadMissing", "no file defines the workload")
+CONTAINER_MISSING = Code("E559", "ContainerMissing", "the workload has no such container, or its image can't be read")
+IMAGE_MISMATCH = Code("E560", "ImageMismatch", "the file has another image than the one that was to be replaced")
+IMAGE_FORM = Code("E561", "ImageForm", "an image is given in a form that an update can't write")
+METADATA_FORM = Code("E562", "MetadataForm", "the annotations of an object can't be changed where they are")
+TEMPLATE_SYNTAX = Code("E563", "TemplateSyntax", "the template of the commit message can't be parsed")
+TEMPLATE_FAILED = Code("E564", "TemplateFailed", "the template of the commit message stopped with an error")
+TEMPLATE_LIMIT = Code("E565", "TemplateLimit", "the template of the commit message needs too much time or room")
+TEMPLATE_FIELD = Code("E566", "TemplateFieldRemoved", "the template uses a field that Flux removed")
+WORKLOAD_AMBIGUOUS = Code("E567", "WorkloadAmbiguous", "more than one file, or document, defines the workload")
+
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")
 KUBECONFIG_INVALID = Code("E602", "KubeconfigInvalid", "the kubeconfig can't be read, or uses what is switched off")

@@ -41,10 +41,11 @@ _NO_KEY = object()
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The text between two separator lines; `line` is the number of its first line."""
+    """The text between two separator lines; `line` is the number of its first line, `start` where it is in the file."""
 
     text: str
     line: int
+    start: int = 0
 
 
 def compose(chunk: Chunk) -> tuple[Any, int, list[Fault]]:

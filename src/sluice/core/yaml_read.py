@@ -85,9 +85,9 @@ def split(text: str, faults: list[Fault]) -> Iterator[Chunk]:
                 faults.append(Fault(codes.YAML_TOO_BIG, "the file has too many documents", line, 1, "limit 10,000"))
                 return
             rest = match[1].strip()
-            yield Chunk(text[start : match.start()], line)
+            yield Chunk(text[start : match.start()], line, start)
             line += text.count("\n", start, match.start())
             if rest and rest[0] != "#":
                 faults.append(yaml_error.separator(line))
             start = match.end()
-    yield Chunk(text[start:], line)
+    yield Chunk(text[start:], line, start)
