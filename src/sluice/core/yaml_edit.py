@@ -41,6 +41,7 @@ def scalar_edit(file: YamlText, address: Address, value: str, quote: str = '"') 
         raise _bad_form(file, address, node, f"it has the tag {node.tag}", "remove the tag")
     offset = file.document(address).chunk.start
     in_flow = any(parent.style in {"{", "["} for parent in branch[:-1])
+    style = node.style or ('"' if in_flow and any(held.key and held.key.style == '"' for held in branch) else "")
     if node.style in {"|", ">"}:
         start, end, text = _in_block(file, address, node, value)
     elif node.start == node.end and not node.style:
@@ -48,7 +49,7 @@ def scalar_edit(file: YamlText, address: Address, value: str, quote: str = '"') 
         text = " " + plain_or_quoted(value, quote, in_flow=in_flow)
     else:
         start, end = node.start, node.end
-        text = quoted(value, node.style) if node.style else plain_or_quoted(value, quote, in_flow=in_flow)
+        text = quoted(value, style) if style else plain_or_quoted(value, quote, in_flow=in_flow)
     return Edit(offset + start, offset + end, text)
 
 

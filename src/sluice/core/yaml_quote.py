@@ -12,7 +12,7 @@ from sluice.core.yaml_scalar import NotANumber, resolve_plain
 
 # Text for the API server's reader, but a date, a number in base 60 or a special key for other readers of YAML 1.1.
 _TYPED_ELSEWHERE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|=|<<")
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def quoted(text: str, quote: str) -> str:
@@ -68,7 +68,5 @@ def _escaped(character: str) -> str:
         return _ESCAPES[character]
     if character.isprintable():
         return character
-    number = ord(character)
-    if number < 0x100:
-        return f"\\x{number:02x}"
+    number = ord(character)  # JSON has no \x, and may be what the file is
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
