@@ -147,6 +147,23 @@ TEMPLATE_LIMIT = Code("E565", "TemplateLimit", "the template of the commit messa
 TEMPLATE_FIELD = Code("E566", "TemplateFieldRemoved", "the template uses a field that Flux removed")
 WORKLOAD_AMBIGUOUS = Code("E567", "WorkloadAmbiguous", "more than one file, or document, defines the workload")
 
+# E57x, E58x: what Sluice writes into git could not be committed or pushed.
+PUSH_DECLINED = Code("E570", "PushDeclined", "the git host refused the push, by a hook or a rule of its own")
+PROTECTED_BRANCH = Code("E571", "ProtectedBranch", "the git host protects the branch against this push")
+PUSH_DENIED = Code("E572", "PushDenied", "the credentials may read the repository, but not write to it")
+PUSH_RACE = Code("E573", "PushRace", "others kept pushing to the branch, so that no commit found its place")
+BRANCH_NOT_OURS = Code("E574", "BranchNotOurs", "the branch to push to holds commits that Sluice did not make")
+PUSH_REFSPEC = Code("E575", "PushRefspec", "the branch or refspec to push to is malformed, or forces or deletes")
+PUSH_OPTION = Code("E576", "PushOption", "a push option can't be sent, or the git host takes none")
+SIGNING_KEY = Code("E577", "SigningKey", "the key to sign commits with is missing or can't be used")
+SIGNATURE_REQUIRED = Code("E578", "SignatureRequired", "commits must be signed, and the head or ours would not be")
+EDIT_PATH = Code("E579", "EditPath", "a file that must not be written: outside the path, a symlink, in a submodule")
+LEASE_TOO_SHORT = Code("E580", "LeaseTooShort", "the leader's lease could end before the push does")
+GIT_READ_ONLY = Code("E581", "GitReadOnly", "something would be committed, but git is read-only here")
+COMMIT_TEXT = Code("E582", "CommitText", "the commit's author or message can't be used")
+NO_PUSH_BRANCH = Code("E583", "NoPushBranch", "nothing says which branch to push to")
+NO_ATOMIC_PUSH = Code("E584", "NoAtomicPush", "the git host can't move two refs by one push that is all or nothing")
+
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")
 KUBECONFIG_INVALID = Code("E602", "KubeconfigInvalid", "the kubeconfig can't be read, or uses what is switched off")
