@@ -121,7 +121,7 @@ class MirrorBlobs:
             return process
         await self._end()
         args = [f"--git-dir={self._repo}", "cat-file", "--batch"]
-        self._process = await spawn_git(args, env=self._env, cwd=self._repo, stdin=True)
+        self._process = await spawn_git(args, env=self._env, cwd=self._repo)
         return self._process
 
 

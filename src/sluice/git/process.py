@@ -89,12 +89,21 @@ def base_env(home: Path, config: Path) -> dict[str, str]:
     }
 
 
-async def run_git(args: Sequence[str], *, env: Mapping[str, str], cwd: Path, limits: RunLimits) -> GitOutput:
+async def run_git(
+    args: Sequence[str], *, env: Mapping[str, str], cwd: Path, limits: RunLimits, stdin: bytes = b""
+) -> GitOutput:
     """Run git and return how it ended, whatever its exit code. It never outlives this call."""
-    process = await spawn_git(args, env=env, cwd=cwd, file_limit=limits.file)
+    return await run_program([git_binary(), *args], env=env, cwd=cwd, limits=limits, stdin=stdin)
+
+
+async def run_program(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, limits: RunLimits, stdin: bytes = b""
+) -> GitOutput:
+    """The same for another program that git's work needs (gpg): `command` begins with its absolute path."""
+    process = await _spawn(command, env=env, cwd=cwd, file_limit=limits.file, stdin=bool(stdin), stderr=True)
     try:
         async with asyncio.timeout(limits.timeout):
-            stdout, stderr = await _collect(process, limits.output)
+            stdout, stderr = await _collect(process, limits.output, stdin)
             code = await process.wait()
     except TimeoutError:
         return GitOutput(-1, b"", "", timed_out=True)
@@ -103,18 +112,23 @@ async def run_git(args: Sequence[str], *, env: Mapping[str, str], cwd: Path, lim
     return GitOutput(code, stdout, stderr, too_big=len(stdout) > limits.output)
 
 
-async def spawn_git(
-    args: Sequence[str], *, env: Mapping[str, str], cwd: Path, file_limit: int = 0, stdin: bool = False
+async def spawn_git(args: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> asyncio.subprocess.Process:
+    """Start a git that is asked over its stdin, and whose words nobody reads; end it with `kill_group`."""
+    return await _spawn([git_binary(), *args], env=env, cwd=cwd, file_limit=0, stdin=True, stderr=False)
+
+
+async def _spawn(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, file_limit: int, stdin: bool, stderr: bool
 ) -> asyncio.subprocess.Process:
-    """Start git in its own process group; the caller owns the process and must end it with `kill_group`."""
+    """In a process group of its own; the caller owns the process and must end it with `kill_group`."""
+    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
-        git_binary(),
-        *args,
+        *command,
         env=dict(env),
         cwd=cwd,
-        stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE if not stdin else asyncio.subprocess.DEVNULL,
+        stdin=pipe if stdin else null,
+        stdout=pipe,
+        stderr=pipe if stderr else null,
         start_new_session=True,
         limit=CHUNK,
     )
@@ -131,13 +145,25 @@ def _limit_files(pid: int, limit: int) -> None:
         return  # it has ended already, so it writes nothing more
 
 
-async def _collect(process: asyncio.subprocess.Process, cap: int) -> tuple[bytes, str]:
+async def _collect(process: asyncio.subprocess.Process, cap: int, stdin: bytes) -> tuple[bytes, str]:
     assert process.stdout is not None  # noqa: S101
     assert process.stderr is not None  # noqa: S101
     async with asyncio.TaskGroup() as group:
+        if process.stdin is not None:
+            group.create_task(_feed(process.stdin, stdin))
         out = group.create_task(_head(process.stdout, cap, process))
         err = group.create_task(_tail(process.stderr))
     return out.result(), err.result()
+
+
+async def _feed(stream: asyncio.StreamWriter, content: bytes) -> None:
+    try:
+        stream.write(content)
+        await stream.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # it ended without reading all: its exit code and its words say why
+    finally:
+        stream.close()
 
 
 async def _head(stream: asyncio.StreamReader, cap: int, process: asyncio.subprocess.Process) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,10 +117,13 @@ class BareRepository:
             return None
         return tuple(path for path in output.stdout.decode("utf-8", "surrogateescape").split("\0") if path)
 
-    async def run(self, *args: str, cap: int = 1 << 24) -> GitOutput:
-        """Run git in the repository, within `cap` bytes of output."""
+    async def run(
+        self, *args: str, cap: int = 1 << 24, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> GitOutput:
+        """Run git in the repository, within `cap` bytes of output; `env` is added to its environment."""
         limits = RunLimits(timeout=self.limits.timeout, output=cap)
-        return await run_git([f"--git-dir={self.path}", *args], env=self.env, cwd=self.folder, limits=limits)
+        whole = {**self.env, **(env or {})}
+        return await run_git([f"--git-dir={self.path}", *args], env=whole, cwd=self.folder, limits=limits, stdin=stdin)
 
     def checked(self, output: GitOutput, commit: str) -> bytes:
         """The output of a run that must have worked. Raises StateError."""

@@ -11,27 +11,29 @@ from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
 
 from sluice.core.codes import AUTH_REFUSED
 from sluice.core.errors import UserError
-from sluice.core.problem import Problem
+from sluice.core.problem import Code, Problem
 
 _PEM_BEGIN = b"-----BEGIN "
 
 
-def open_identity(text: bytes, password: str) -> tuple[bytes, str]:
+def open_identity(
+    text: bytes, password: str, *, code: Code = AUTH_REFUSED, field: str = "spec.secretRef"
+) -> tuple[bytes, str]:
     """Return the key without its passphrase, and the `SHA256:…` fingerprint of its public key.
 
-    Raises UserError when it is no private key, or when `password` does not open it.
+    Raises UserError (of `code`) when it is no private key, or when `password` does not open it.
     """
-    key = _load(text, password)
+    key = _load(text, password, code, field)
     plain = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
     return plain, _fingerprint(key)
 
 
-def _load(text: bytes, password: str) -> SSHPrivateKeyTypes:
+def _load(text: bytes, password: str, code: Code, field: str) -> SSHPrivateKeyTypes:
     if _PEM_BEGIN not in text:
         title = "the Secret's 'identity' is not a private key in PEM form"
-        raise UserError(Problem(AUTH_REFUSED, title, field="spec.secretRef", fix="give the private key"))
+        raise UserError(Problem(code, title, field=field, fix="give the private key"))
     secret = password.encode() or None
     body = text.replace(b"\r\n", b"\n").strip() + b"\n"
     load = serialization.load_ssh_private_key if b"OPENSSH PRIVATE KEY" in body else serialization.load_pem_private_key
@@ -41,7 +43,7 @@ def _load(text: bytes, password: str) -> SSHPrivateKeyTypes:
         cause = "'password' does not open it, or it is damaged" if secret else "it is encrypted, or damaged"
         title = "the Secret's 'identity' can't be read"
         fix = "put the passphrase in the key 'password'" if not secret else "check 'password'"
-        raise UserError(Problem(AUTH_REFUSED, title, field="spec.secretRef", cause=cause, fix=fix)) from None
+        raise UserError(Problem(code, title, field=field, cause=cause, fix=fix)) from None
     return key  # type: ignore[return-value]  # a kind that ssh can't use fails in private_bytes
 
 

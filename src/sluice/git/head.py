@@ -1,0 +1,70 @@
+"""One commit of a mirror, as an edit is planned on it: found by bytes, read by path, never checked out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sluice.core.artifact import BlobReader, FileTree
+from sluice.core.errors import StateError
+from sluice.git.blobs import MirrorBlobs
+from sluice.git.repository import BareRepository
+from sluice.git.tree import check_tree, sorted_tree
+
+LITERAL_PATHS = {"GIT_LITERAL_PATHSPECS": "1"}
+
+
+class Head:
+    """A fetched commit. Its tree is listed once, when it is first needed. Submodules and symlinks are not read."""
+
+    def __init__(self, repo: BareRepository, blobs: MirrorBlobs, commit: str) -> None:
+        self.commit = commit
+        self._repo = repo
+        self._blobs = blobs
+        self._tree: FileTree | None = None
+        self._submodules: tuple[str, ...] = ()
+
+    @property
+    def blobs(self) -> BlobReader:
+        """Where the contents of `tree`'s files are read."""
+        return self._blobs
+
+    async def tree(self) -> FileTree:
+        """The files, every path checked. Raises UserError (TreeEntry, PathNotAllowed, RepoTooBig) or StateError."""
+        if self._tree is None:
+            try:
+                listing = await self._repo.listing(self.commit)
+            except StateError:
+                self._blobs.is_intact = False
+                raise
+            limits = self._repo.limits
+            tree = sorted_tree(listing.entries)
+            self._tree = check_tree(tree, self.commit, max_files=limits.tree_files, max_bytes=limits.tree_bytes)
+            self._submodules = tuple(link.path for link in listing.gitlinks)
+        return self._tree
+
+    async def submodules(self) -> tuple[str, ...]:
+        """The paths that are other repositories."""
+        await self.tree()
+        return self._submodules
+
+    async def files_with(self, needle: str, paths: Sequence[str] = ()) -> tuple[str, ...]:
+        """The plain files, below `paths` (folders or files; none is all), whose bytes hold `needle`, in order.
+
+        Costs a search of the blobs, no parse and no listing. Raises StateError when the mirror can't be read, and
+        ValueError for a needle that is empty or goes over a line's end.
+        """
+        if not needle or "\n" in needle or "\0" in needle:
+            raise ValueError("the text to look for is one line")
+        args = ["grep", "-l", "-z", "-F", "--text", "--no-color", "--full-name", "-e", needle, self.commit, "--"]
+        output = await self._repo.run(*args, *(path for path in paths if path), env=LITERAL_PATHS)
+        if output.code == 1 and not output.timed_out:
+            return ()  # git's answer for "in no file"
+        names = self._repo.checked(output, self.commit).decode("utf-8", "surrogateescape").split("\0")
+        prefix = f"{self.commit}:"
+        return tuple(sorted(name.removeprefix(prefix) for name in names if name))
+
+    async def read(self, paths: Collection[str]) -> dict[str, bytes]:
+        """The contents of those of `paths` that are plain files. Raises UserError (RepoTooBig) or StateError."""
+        files = (await self.tree()).by_path
+        entries = [files[path] for path in paths if path in files and files[path].mode != "symlink"]
+        return dict(zip((entry.path for entry in entries), await self._blobs.read(entries), strict=True))
