@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hmac
+import os
 import shutil
+import signal
 import ssl
 import subprocess
 import threading
@@ -131,13 +134,15 @@ class GitHttpServer:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
             limit=MAX_HEADER,
         )
         try:
             return await _relay(request, process)
         except BaseException:
-            if process.returncode is None:
-                process.kill()
+            # With all that it started: a hook that is still running would keep the pipe open.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise
         finally:
             # To the end of its output as well: that closes the pipe.

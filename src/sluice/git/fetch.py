@@ -37,6 +37,38 @@ class Fetch:
                 raise remote.error(output, seconds)
             self._repo.discard()
 
+    async def some(
+        self, hold: str, refspecs: Sequence[str], options: Sequence[str], remote: Remote, seconds: float
+    ) -> None:
+        """Fetch into `hold` and the other refs of `refspecs`, of a repository that exists. Raises as `into` does."""
+        output = await self._with(remote, refspecs, options, seconds)
+        if not output.ok:
+            self._repo.remove_locks()
+            raise remote.error(output, seconds)
+        await self._repo.let_go(hold)
+
+    async def tried(
+        self, hold: str, refspecs: Sequence[str], options: Sequence[str], remote: Remote, seconds: float
+    ) -> bool:
+        """The same, answering False when the host did not send it that way."""
+        output = await self._with(remote, refspecs, options, seconds)
+        self._repo.remove_locks()
+        if output.ok:
+            await self._repo.let_go(hold)
+        return output.ok
+
+    async def histories(self, hold: str, refspecs: Sequence[str], remote: Remote, seconds: float) -> None:
+        """The same with all that is behind the commits."""
+        output = await self._run(remote, refspecs, WHOLE_HISTORY, seconds)
+        if not output.ok:
+            self._repo.remove_locks()
+            raise remote.error(output, seconds)
+        await self._repo.let_go(hold)
+
+    async def _with(self, remote: Remote, refspecs: Sequence[str], options: Sequence[str], seconds: float) -> GitOutput:
+        args = [f"--git-dir={self._repo.path}", *FETCH, *options]
+        return await remote.run(args, refspecs, cwd=self._repo.path, seconds=seconds)
+
     async def _commit(self, hold: str, resolved: ResolvedRef, remote: Remote, seconds: float) -> GitOutput:
         """By hash first, so that what was resolved is what comes; by name where the server sends only named refs."""
         if resolved.head not in {"", resolved.commit}:

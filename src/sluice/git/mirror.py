@@ -13,10 +13,13 @@ from pathlib import Path
 
 from sluice.api.git_repository import GitRef
 from sluice.core.artifact import BlobReader, FileTree
+from sluice.core.commit_text import CommitRead
 from sluice.core.errors import StateError
 from sluice.core.ignore import sparse_tree
 from sluice.git.blobs import MirrorBlobs
 from sluice.git.fetch import Fetch
+from sluice.git.head import Head
+from sluice.git.history import History
 from sluice.git.limits import GitLimits
 from sluice.git.refs import ResolvedRef, Wanted, missing_ref, pick, semver_candidates, wanted_of
 from sluice.git.remote import Remote
@@ -34,6 +37,7 @@ class Mirror:
         self._lock = asyncio.Lock()
         self._repo = BareRepository(folder, self.limits)
         self._fetch = Fetch(self._repo)
+        self._history = History(self._repo, self._fetch)
         self._blobs = MirrorBlobs(
             self._repo.path, self._repo.env, max_bytes=self.limits.read_bytes, timeout=self.limits.timeout
         )
@@ -42,6 +46,15 @@ class Mirror:
     def blobs(self) -> BlobReader:
         """Where the contents of `tree`'s files are read."""
         return self._blobs
+
+    @property
+    def repository(self) -> BareRepository:
+        """The repository itself, for adding objects to it: what changes its refs goes through the mirror."""
+        return self._repo
+
+    def head(self, commit: str) -> Head:
+        """A fetched commit as an edit is planned on it."""
+        return Head(self._repo, self._blobs, commit)
 
     async def close(self) -> None:
         """End what runs for this mirror; its files stay."""
@@ -112,6 +125,26 @@ class Mirror:
                 self._blobs.is_intact = True
             if not self._repo.holds(hold):
                 await self._fetch.into(hold, resolved, self.remote, seconds or self.limits.timeout)
+
+    async def recent(self, head: ResolvedRef, count: int, *, seconds: float | None = None) -> tuple[CommitRead, ...]:
+        """The newest `count` commits of a fetched head; one costs nothing, more a fetch. Raises as `fetch` does."""
+        async with self._lock:
+            return await self._history.recent(head, count, self.remote, seconds or self.limits.timeout)
+
+    async def ahead(
+        self, tip: str, ref: str, base: ResolvedRef, *, seconds: float | None = None
+    ) -> tuple[CommitRead, ...]:
+        """The commits of branch `ref`, at `tip`, that a fetched `base` lacks, newest first, with their files.
+
+        Raises UserError (BranchNotOurs) when they are too many to be ours, and as `fetch` does.
+        """
+        async with self._lock:
+            return await self._history.ahead(tip, ref, base, self.remote, seconds or self.limits.timeout)
+
+    async def keep(self, followed: ResolvedRef, commit: str) -> None:
+        """Hold a commit that was made here and is now where `followed` points, so that its next fetch costs nothing."""
+        async with self._lock:
+            await self._repo.hold(hold_name((followed.revision.name, followed.ref), commit), commit)
 
     async def tree(self, commit: str, *, submodules: bool = False, sparse: Sequence[str] = ()) -> FileTree:
         """The files of a fetched commit, every path checked; with `submodules`, theirs too, fetched when needed.

@@ -1,0 +1,74 @@
+"""The commits near a branch's head, read without the history behind them: what is new on it, and who made that."""
+
+from __future__ import annotations
+
+from sluice.core.codes import BRANCH_NOT_OURS
+from sluice.core.commit_text import CommitRead, read_commit
+from sluice.core.errors import UserError
+from sluice.core.problem import Problem
+from sluice.git.fetch import Fetch
+from sluice.git.refs import ResolvedRef
+from sluice.git.remote import Remote
+from sluice.git.repository import BareRepository, hold_name
+
+MAX_AHEAD = 200
+COMMIT_BYTES = 256 * 1024
+
+
+class History:
+    """Reads commits of `repo`, fetching what it lacks. The caller sees to it that only one runs at a time."""
+
+    def __init__(self, repo: BareRepository, fetch: Fetch) -> None:
+        self._repo = repo
+        self._fetch = fetch
+
+    async def recent(self, head: ResolvedRef, count: int, remote: Remote, seconds: float) -> tuple[CommitRead, ...]:
+        """The newest `count` commits of a fetched head, itself first. More than one costs a fetch of those."""
+        if count > 1:
+            hold = hold_name((head.ref, "recent"), head.commit)
+            await self._fetch.some(hold, [f"+{head.commit}:{hold}"], (f"--depth={count}",), remote, seconds)
+        return await self._read(head.commit, count)
+
+    async def ahead(
+        self, tip: str, ref: str, base: ResolvedRef, remote: Remote, seconds: float
+    ) -> tuple[CommitRead, ...]:
+        """The commits of the branch `ref`, which stands at `tip`, that `base` lacks, newest first; fetched whole.
+
+        Costs those commits alone, or, where there are none or the host can't tell, both histories.
+        Raises UserError (BranchNotOurs) for more than MAX_AHEAD.
+        """
+        hold = hold_name((ref, "ahead"), tip)
+        exclude = f"--shallow-exclude={base.ref}"
+        if base.ref and await self._fetch.tried(hold, [f"+{tip}:{hold}"], (exclude,), remote, seconds):
+            commits = await self._read(tip, MAX_AHEAD + 1)
+        else:
+            beside = hold_name((ref, "base"), base.commit)
+            await self._fetch.histories(hold, [f"+{tip}:{hold}", f"+{base.commit}:{beside}"], remote, seconds)
+            commits = await self._read(tip, MAX_AHEAD + 1, "--not", base.commit)
+        if len(commits) > MAX_AHEAD:
+            name = ref.removeprefix("refs/heads/")
+            title = f"branch {name!r} is more than {MAX_AHEAD} commits ahead of {base.revision.short}"
+            fix = "merge or delete the branch, or name another in spec.git.push.branch"
+            raise UserError(Problem(BRANCH_NOT_OURS, title, field="spec.git.push.branch", fix=fix))
+        return commits
+
+    async def _read(self, tip: str, count: int, *exclude: str) -> tuple[CommitRead, ...]:
+        listed = await self._repo.run("rev-list", f"--max-count={count}", tip, *exclude)
+        names = self._repo.checked(listed, tip).decode("ascii").split()
+        if not names:
+            return ()
+        asked = "".join(f"{name}\n" for name in names).encode()
+        output = await self._repo.run("cat-file", "--batch", stdin=asked, cap=COMMIT_BYTES * len(names))
+        return _commits(self._repo.checked(output, tip), names)
+
+
+def _commits(answer: bytes, names: list[str]) -> tuple[CommitRead, ...]:
+    """Take the answers of `cat-file --batch` apart: a line of name, kind and size, and so many bytes."""
+    commits, at = [], 0
+    for name in names:
+        line, _, _ = answer[at : at + 200].partition(b"\n")
+        size = int(line.split()[2])
+        start = at + len(line) + 1
+        commits.append(read_commit(name, answer[start : start + size]))
+        at = start + size + 1
+    return tuple(commits)
