@@ -237,12 +237,13 @@ async def test_the_user_defaults_to_git(git_ssh: GitSshServer, mirrors: Mirrors,
     assert (await mirror.resolve(MAIN)).commit == commit
 
 
+@pytest.mark.parametrize("form", ["pkcs8-pem", "openssh"])
 async def test_an_encrypted_key_is_opened_with_its_password(
-    git_ssh: GitSshServer, mirrors: Mirrors, tmp_path: Path
+    git_ssh: GitSshServer, mirrors: Mirrors, tmp_path: Path, form: str
 ) -> None:
     commit = WorkingRepo(tmp_path / "work", git_ssh.create("fleet")).commit({"a": "1"}, "one")
     url = parse_url(git_ssh.url("fleet"))
-    locked = git_ssh.client_key.export_private_key("pkcs8-pem", passphrase="open sesame")
+    locked = git_ssh.client_key.export_private_key(form, passphrase="open sesame")
     data = {"identity": locked, "known_hosts": git_ssh.known_hosts.encode(), "password": b"open sesame"}
     assert (await mirrors.open(url, auth_of_secret(url, data)).resolve(MAIN)).commit == commit
 
