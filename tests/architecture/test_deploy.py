@@ -46,13 +46,13 @@ def instructions() -> list[tuple[str, str]]:
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in text.splitlines() if line.strip()]
 
 
-def test_the_image_runs_as_an_ordinary_user_with_git_and_ssh() -> None:
+def test_the_image_runs_as_an_ordinary_user_with_git_ssh_and_gpg() -> None:
     last = instructions()
     last = last[max(index for index, (word, _) in enumerate(last) if word == "FROM") :]
     assert ("USER", "65532:65532") in last
     assert last[-2:] == [("ENTRYPOINT", '["/opt/sluice/bin/sluice"]'), ("CMD", '["run"]')]
     installed = next(text for word, text in last if word == "RUN")
-    assert {"git", "openssh-client", "ca-certificates"} <= set(installed.split())
+    assert {"git", "openssh-client", "ca-certificates", "gpg", "gpg-agent"} <= set(installed.split())
 
 
 def test_the_image_is_built_from_hashed_locks_and_from_files_that_exist() -> None:

@@ -6,6 +6,9 @@ ended before that. SSH keys are a file that only we can read.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -24,6 +27,7 @@ KeyType = Literal["gpg", "ssh"]
 FIELD = "spec.git.commit.signingKey.secretRef"
 # A unix socket's path has at most 107 bytes; gpg's agent puts one, with a name of 16, into the keyring's folder.
 MAX_HOME = 80
+REAP_TRIES, REAP_SECONDS = 100, 0.02
 GPG_LIMITS = RunLimits(timeout=20.0, output=1 << 20, file=1 << 24)
 _GPG_CONF = "batch\nno-tty\nno-greeting\nyes\npinentry-mode loopback\ntrust-model always\ndisable-dirmngr\n"
 
@@ -80,7 +84,7 @@ async def opened(key: SigningKey, folder: Path) -> AsyncIterator[Signer]:
     try:
         yield await _gpg_signer(key, home)
     finally:
-        await _run("gpgconf", ["--homedir", str(home), "--kill", "gpg-agent"], home)
+        await _end_agent(home)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -114,6 +118,26 @@ async def _gpg_signer(key: SigningKey, home: Path) -> Signer:
 
 
 _EXPORT = "put the output of 'gpg --export-secret-keys --armor KEY' there"
+
+
+async def _end_agent(home: Path) -> None:
+    """End the agent that gpg left behind, and reap it: as the first process of a container we inherit it."""
+    output = await _run("gpg-connect-agent", ["--no-autostart", "GETINFO pid", "KILLAGENT", "/bye"], home)
+    found = re.search(rb"^D (\d+)", output.stdout, re.MULTILINE)
+    if found is None:
+        return
+    for _ in range(REAP_TRIES):
+        if _is_reaped(int(found[1])):
+            return
+        await asyncio.sleep(REAP_SECONDS)
+
+
+def _is_reaped(pid: int) -> bool:
+    """True when the process has ended and is ours no more, or never was: another process inherits it."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def _signing_fingerprint(listing: bytes) -> str:
