@@ -145,11 +145,12 @@ class _Writer:
         found = await self._already_there(followed, base)
         if found:
             return Written("already-there", found, base.commit, self.wanted.target.refs)
-        draft = await self.plan(self.mirror.head(base.commit))
+        head = self.mirror.head(base.commit)
+        draft = await self.plan(head)
         if draft is None or not draft.files:
             return Written("unchanged", base.commit, base.commit)
         message = with_mark(clean_message(draft.message), self.wanted.mark)
-        commit = await self._commit(base, draft, message)
+        commit = await self._commit(base, head, draft, message)
         if commit is None:
             return Written("unchanged", base.commit, base.commit)
         answer, seconds = await self._push(commit, base)
@@ -217,13 +218,12 @@ class _Writer:
 
     # --- commit and push ----------------------------------------------------------------------------------------
 
-    async def _commit(self, base: _Base, draft: Draft, message: str) -> str | None:
+    async def _commit(self, base: _Base, head: Head, draft: Draft, message: str) -> str | None:
         """The new commit; None when it would change nothing on the branch."""
         repo, scratch, wanted = self.mirror.repository, self.mirror.remote.scratch, self.wanted
         refusal = commit_refusal(await self._facts(base.commit))
         if refusal is not None:
             raise UserError(refusal)
-        head = self.mirror.head(base.commit)
         tree = await write_tree(repo, head, draft.files, scratch, within=wanted.within)
         if tree in {await tree_of(repo, there) for there in (base.commit, base.tip) if there}:
             return None
