@@ -241,6 +241,15 @@ async def test_a_branch_of_ours_is_begun_anew_on_a_newer_head_and_says_whose_edi
     assert log(hosted.bare, "bot") == ["Update app", "Update web", "human", "change"]
 
 
+async def test_a_branch_that_already_holds_the_same_tree_is_left_alone(hosted: Hosted) -> None:
+    hosted.commit({WEB: OLD})
+    first = await write_back(hosted.mirror, wanted(branch="bot"), BUMP)
+    hosted.commit({}, "an empty commit")  # a newer head, on which the branch would be begun anew
+    again = await write_back(hosted.mirror, wanted(branch="bot"), BUMP)
+    assert again.outcome == "unchanged"
+    assert git(hosted.bare, "rev-parse", "bot").strip() == first.commit
+
+
 @pytest.mark.parametrize("merge", ["fast-forward", "merge commit", "squash"])
 async def test_after_its_branch_was_merged_the_next_edit_begins_on_the_merged_head(hosted: Hosted, merge: str) -> None:
     hosted.commit({WEB: OLD})
