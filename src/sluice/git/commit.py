@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,36 +35,37 @@ async def write_tree(
     if problems:
         raise UserError(*problems)
     with private_folder(scratch) as folder:
-        blobs = await _write_blobs(repo, list(files.values()), folder)
+        blobs = await write_blobs(repo, list(files.values()), scratch)
         index = {"GIT_INDEX_FILE": str(folder / "index")}
-        _done(await repo.run("read-tree", head.commit, env=index))
+        done(await repo.run("read-tree", head.commit, env=index))
         lines = [
             f"{_mode_of(tree.by_path.get(path))} {blob}\t{path}\0" for path, blob in zip(files, blobs, strict=True)
         ]
         entries = "".join(lines).encode("utf-8", "surrogateescape")
-        _done(await repo.run("update-index", "-z", "--index-info", stdin=entries, env=index))
-        return _hash_in(await repo.run("write-tree", env=index))
+        done(await repo.run("update-index", "-z", "--index-info", stdin=entries, env=index))
+        return hash_in(await repo.run("write-tree", env=index))
 
 
 def _mode_of(entry: FileEntry | None) -> str:
     return _GIT_MODES[entry.mode] if entry is not None else _GIT_MODES["file"]
 
 
-async def _write_blobs(repo: BareRepository, contents: list[bytes], folder: Path) -> list[str]:
-    """One git for all: it is told the names of files, since their contents could hold anything."""
+async def write_blobs(repo: BareRepository, contents: Sequence[bytes], scratch: Path) -> list[str]:
+    """Write blobs, and return their hashes. One git for all: it is told the names of files that hold them."""
     if not contents:
         return []
-    paths = [folder / f"blob-{n}" for n in range(len(contents))]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_bytes(content)
-    names = "".join(f"{path}\n" for path in paths).encode()
-    output = _done(await repo.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=names))
-    return output.stdout.decode("ascii").split()
+    with private_folder(scratch) as folder:
+        paths = [folder / f"blob-{n}" for n in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        names = "".join(f"{path}\n" for path in paths).encode()
+        output = done(await repo.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=names))
+        return output.stdout.decode("ascii").split()
 
 
 async def tree_of(repo: BareRepository, commit: str) -> str:
     """The hash of a commit's tree: equal trees hold equal files."""
-    return _hash_in(await repo.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}"))
+    return hash_in(await repo.run("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}"))
 
 
 async def write_commit(
@@ -79,15 +80,16 @@ async def write_commit(
         message.write_text(text.message + "\n", encoding="utf-8")
         args = ["commit-tree", tree, "-p", parent, "-F", str(message)]
         if key is None:
-            return _hash_in(await repo.run(*args, env=_people(text)))
+            return hash_in(await repo.run(*args, env=people(text)))
         async with opened(key, folder) as signer:
-            output = await repo.run(*signer.config, *args, "-S", env={**_people(text), **signer.env})
+            output = await repo.run(*signer.config, *args, "-S", env={**people(text), **signer.env})
             if not output.ok:
                 raise await signing_failed(signer, output)
-            return _hash_in(output)
+            return hash_in(output)
 
 
-def _people(text: CommitText) -> dict[str, str]:
+def people(text: CommitText) -> dict[str, str]:
+    """The variables that tell git who writes, and when."""
     when = f"@{int(text.at.timestamp())} +0000"
     return {
         "GIT_AUTHOR_NAME": text.author.name,
@@ -110,11 +112,13 @@ def private_folder(scratch: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _hash_in(output: GitOutput) -> str:
-    return _done(output).stdout.decode("ascii").strip()
+def hash_in(output: GitOutput) -> str:
+    """The one hash that a run printed. Raises StateError when it failed."""
+    return done(output).stdout.decode("ascii").strip()
 
 
-def _done(output: GitOutput) -> GitOutput:
+def done(output: GitOutput) -> GitOutput:
+    """The output of a run that must have worked. Raises StateError."""
     if output.ok:
         return output
     cause = "git took too long" if output.timed_out else clip(output.stderr.strip(), 300)

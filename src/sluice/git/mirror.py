@@ -17,7 +17,7 @@ from sluice.core.commit_text import CommitRead
 from sluice.core.errors import StateError
 from sluice.core.ignore import sparse_tree
 from sluice.git.blobs import MirrorBlobs
-from sluice.git.fetch import Fetch
+from sluice.git.fetch import TIP_ONLY, Fetch
 from sluice.git.head import Head
 from sluice.git.history import History
 from sluice.git.limits import GitLimits
@@ -140,6 +140,14 @@ class Mirror:
         """
         async with self._lock:
             return await self._history.ahead(tip, ref, base, self.remote, seconds or self.limits.timeout)
+
+    async def fetch_tip(self, ref: str, commit: str, *, seconds: float | None = None) -> None:
+        """Bring a commit that `ref` (not a branch that is followed) stands at. Raises as `fetch` does."""
+        hold = hold_name((ref, "tip"), commit)
+        async with self._lock:
+            if not self._repo.holds(hold):
+                limit = seconds or self.limits.timeout
+                await self._fetch.some(hold, [f"+{commit}:{hold}"], (TIP_ONLY,), self.remote, limit)
 
     async def keep(self, followed: ResolvedRef, commit: str) -> None:
         """Hold a commit that was made here and is now where `followed` points, so that its next fetch costs nothing."""

@@ -1,8 +1,8 @@
-"""A commit of a mirror → refs of its remote, in one push that is all or nothing and overwrites nothing unseen."""
+"""Commits of a mirror → refs of its remote, in one push that is all or nothing and overwrites nothing unseen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sluice.git.process import GitOutput
@@ -11,6 +11,20 @@ from sluice.git.repository import BareRepository
 
 _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no")
 _MAX_RESULTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RefMove:
+    """One ref, the commit at which it must stand (empty: it is absent), and the one it is to stand at."""
+
+    ref: str
+    old: str
+    new: str
+
+    @property
+    def is_guarded(self) -> bool:
+        """True when the host compares with `old` and shows the ref: not so for a review's ref, as Gerrit has them."""
+        return self.ref.startswith(("refs/heads/", "refs/notes/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +55,19 @@ class PushAnswer:
         return len(self.results) == self.count and all(r.flag == "!" for r in self.results)
 
 
-async def push_commit(
-    repo: BareRepository,
-    remote: Remote,
-    commit: str,
-    expected: Mapping[str, str],
-    *,
-    options: Sequence[str] = (),
-    seconds: float,
+async def push_refs(
+    repo: BareRepository, remote: Remote, moves: Sequence[RefMove], *, options: Sequence[str] = (), seconds: float
 ) -> PushAnswer:
-    """Push `commit` to every ref of `expected`, each only if it still stands at the commit given (empty: is absent).
+    """Move refs of the remote to commits of the mirror, together or not at all. Nothing is ever forced unseen.
 
-    A ref outside `refs/heads/` (a review's, as Gerrit has them) is pushed to without such a condition, and never
-    forced. Several refs move together or not at all. Takes at most `seconds`; git never outlives that.
+    Takes at most `seconds`; git never outlives that.
     """
-    leases = [f"--force-with-lease={ref}:{old}" for ref, old in expected.items() if ref.startswith("refs/heads/")]
-    atomic = ["--atomic"] if len(expected) > 1 else []
+    leases = [f"--force-with-lease={move.ref}:{move.old}" for move in moves if move.is_guarded]
+    atomic = ["--atomic"] if len(moves) > 1 else []
     args = [f"--git-dir={repo.path}", *_PUSH, *atomic, *leases, *(f"--push-option={option}" for option in options)]
-    refspecs = [f"{commit}:{ref}" for ref in expected]
+    refspecs = [f"{move.new}:{move.ref}" for move in moves]
     output = await remote.run(args, refspecs, cwd=repo.path, seconds=seconds)
-    return PushAnswer(output, _results(output.stdout), len(expected))
+    return PushAnswer(output, _results(output.stdout), len(moves))
 
 
 def _results(stdout: bytes) -> tuple[RefResult, ...]:

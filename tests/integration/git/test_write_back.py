@@ -20,7 +20,7 @@ from sluice.git.head import Head
 from sluice.git.mirrors import Mirrors
 from sluice.git.push_queue import PushQueue
 from sluice.git.write_back import ATTEMPTS, Draft, Gates, PlanEdit, WriteBack, Written, write_back
-from tests.git_servers import LOOPBACK, Hosted, git_http, git_ssh, hosted, mirrors
+from tests.git_servers import LOOPBACK, Hosted, git_http, git_ssh, host, hosted, mirrors
 from tests.git_writing import BUMP, NEW, OLD, WEB, git, hook, log, mark, replacing, show, wanted
 
 __all__ = ["git_http", "git_ssh", "hosted", "mirrors"]
@@ -248,6 +248,21 @@ async def test_a_branch_that_already_holds_the_same_tree_is_left_alone(hosted: H
     again = await write_back(hosted.mirror, wanted(branch="bot"), BUMP)
     assert again.outcome == "unchanged"
     assert git(hosted.bare, "rev-parse", "bot").strip() == first.commit
+
+
+async def test_a_host_of_the_old_protocol_is_written_like_any(mirrors: Mirrors, tmp_path: Path) -> None:
+    with GitHttpServer(tmp_path / "old", old_protocol=True) as server:
+        repo = host(server, mirrors, tmp_path, "fleet")
+        repo.commit({WEB: OLD, APP: "image: app:1\n"})
+        app = replacing(b"app:1", b"app:2", APP, "Update app")
+        await write_back(repo.mirror, wanted(branch="bot"), BUMP)
+        await write_back(repo.mirror, wanted(branch="bot"), app)
+        assert log(repo.bare, "bot") == ["Update app", "Update web", "change"]
+        repo.commit({"human": "1"}, "human")
+        await write_back(repo.mirror, wanted(branch="bot", mark=mark(), look_back=5), BUMP)
+        assert log(repo.bare, "bot") == ["Update web", "human", "change"]
+        await write_back(repo.mirror, wanted(), app)
+        assert log(repo.bare) == ["Update app", "human", "change"]
 
 
 @pytest.mark.parametrize("merge", ["fast-forward", "merge commit", "squash"])
