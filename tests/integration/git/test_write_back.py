@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devcluster.git_http import GitHttpServer
 from devcluster.git_repository import WorkingRepo
 from devcluster.git_ssh import GitSshServer
 from sluice.api.git_repository import GitRef
