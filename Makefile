@@ -35,7 +35,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Built once per user and content of devcluster/controlplane: 5 to 10 minutes on two cores.
+# Built once per user and content of devcluster/controlplane (5 to 10 minutes on two cores) and registry_server (1).
 cluster-binary: $(STAMP)
 	@$(BIN)/python -m devcluster build >/dev/null
 

@@ -18,6 +18,7 @@ from devcluster.directory import named_directory
 from devcluster.errors import DevclusterError
 from devcluster.layout import log_path
 from devcluster.process import processes_in
+from devcluster.registry import ensure_registry
 
 DEFAULT_NAME = "default"
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _build(_: argparse.Namespace) -> int:
     print(ensure_binary(_say))
+    print(ensure_registry(_say))
     return 0
 
 
@@ -123,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(verb=run)
         return added
 
-    verb("build", _build, "Build the control plane's binary if it is not in the cache, and print its path.")
+    verb("build", _build, "Build the control plane and the registry if they are not in the cache; print their paths.")
     up = verb("up", _up, "Boot a cluster that stays until `down`; does nothing when it runs.")
     up.add_argument("--nodes", type=_count, default=1, metavar="N", help="simulated nodes (1)")
     up.add_argument("--audit", action="store_true", help="write audit.log beside the kubeconfig")

@@ -15,6 +15,7 @@ import pytest
 
 from devcluster.cluster import Cluster
 from devcluster.components import ClusterOptions
+from devcluster.registry import Registry
 
 _ACCOUNT_TIMEOUT = 20.0
 
@@ -52,6 +53,16 @@ def fresh_cluster() -> Iterator[FreshCluster]:
             return running.enter_context(Cluster.start(ClusterOptions(**options)))  # type: ignore[arg-type]
 
         yield boot
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Start one registry for the whole session, open to everybody, over http; tests keep to repositories of their own.
+
+    A test that wants logins, TLS or a registry to break starts a `Registry` itself.
+    """
+    with Registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
 
 
 def create_namespace(cluster: Cluster, name: str) -> None:

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 CONTROLPLANE = "controlplane"
+REGISTRY = "registry"
 
 
 def _base(variable: str, fallback: str) -> Path:
@@ -31,3 +32,8 @@ def state_root() -> Path:
 def sources() -> Path:
     """Return the directory of the Go module that the control plane is built from."""
     return Path(__file__).resolve().parent / CONTROLPLANE
+
+
+def registry_sources() -> Path:
+    """Return the directory of the Go module that the registry is built from."""
+    return Path(__file__).resolve().parent / "registry_server"
