@@ -21,7 +21,7 @@ from sluice.kube import kubeconfig
 from sluice.kube.auth import Auth, FixedAuth, TokenFileAuth
 from sluice.kube.exec_auth import API_VERSIONS, ExecAuth, ExecPlugin
 from sluice.kube.kubeconfig import Cluster, Entries, User, invalid
-from sluice.kube.tls import client_context, load_client_certificate
+from sluice.net.tls import client_context, load_client_certificate
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 MAX_FILE = 1024 * 1024

@@ -20,7 +20,7 @@ from sluice.core.codes import UNAUTHENTICATED
 from sluice.core.errors import AuthenticationFailed
 from sluice.core.problem import Problem, clip, printable
 from sluice.kube.auth import NO_HEADERS
-from sluice.kube.tls import load_client_certificate
+from sluice.net.tls import load_client_certificate
 
 API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 MAX_OUTPUT = 1024 * 1024

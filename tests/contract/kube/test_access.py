@@ -23,7 +23,7 @@ from sluice.core.errors import AuthenticationFailed, ClusterError, UserError
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess, in_cluster_access, load_kubeconfig
 from sluice.kube.resource import Resource
-from sluice.kube.tls import client_context
+from sluice.net.tls import client_context
 from tests.contract.kube.webhook import self_signed
 from tests.contract.kube.wires import connect_proxy, relay_to
 

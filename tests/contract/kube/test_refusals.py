@@ -25,7 +25,7 @@ from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
 from sluice.kube.errors import Asked
 from sluice.kube.resource import Resource
-from sluice.kube.tls import client_context
+from sluice.net.tls import client_context
 from sluice.kube.transport import Call
 from tests.contract.kube.objects import body, config_map, crd, deployment
 from tests.contract.kube.webhook import denying_webhook, policy, policy_binding, webhook_configuration

@@ -1,4 +1,4 @@
-"""TLS contexts for the API server: the server is verified unless the kubeconfig says otherwise.
+"""TLS contexts for clients: the server is verified unless somebody who may say so says otherwise.
 
 Private keys never touch a disk where the kernel offers anonymous memory files.
 """
