@@ -66,7 +66,8 @@ class Registry:
     """A registry below the folder `root`, for `with`. `host` is its address and port, as image names start.
 
     With `user` everybody needs a login. `token` needs a token instead, and `tls` serves https with that certificate;
-    with `clients` only to those who show a certificate of that authority. Raises `DevclusterError` when it can't start.
+    with `clients` only to those who show a certificate of that authority. `page` is the most tags that one answer lists,
+    if not 0. Raises `DevclusterError` when it can't start.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Registry:
         token: TokenService | None = None,
         tls: KeyPair | None = None,
         clients: Authority | None = None,
+        page: int = 0,
     ) -> None:
         self.root = root
         self.host = ""
@@ -85,6 +87,7 @@ class Registry:
         self._token = token
         self._tls = tls
         self._clients = clients
+        self._page = page
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: Lifeline | None = None
         self._connection: HTTPConnection | None = None
@@ -235,6 +238,8 @@ class Registry:
                 "cache": {"blobdescriptor": "inmemory"},
             },
         }
+        if self._page:
+            configuration["tags"] = {"maxtags": self._page}
         if self._login is not None:
             configuration["auth"] = {"htpasswd": {"realm": "registry", "path": str(self.root / "htpasswd")}}
         if self._token is not None:

@@ -164,6 +164,26 @@ COMMIT_TEXT = Code("E582", "CommitText", "the commit's author or message can't b
 NO_PUSH_BRANCH = Code("E583", "NoPushBranch", "nothing says which branch to push to")
 NO_ATOMIC_PUSH = Code("E584", "NoAtomicPush", "the git host can't move two refs by one push that is all or nothing")
 
+# E520 to E549: image registries.
+REGISTRY_AUTH = Code("E520", "RegistryAuth", "the registry refused the credentials, or needs some")
+REPOSITORY_MISSING = Code("E521", "RepositoryMissing", "the registry has no such repository, or does not show it")
+REGISTRY_UNREACHABLE = Code("E522", "RegistryUnreachable", "the registry did not answer, or answered with an error")
+REGISTRY_LIMITED = Code("E523", "RegistryLimited", "the registry asked for fewer requests")
+REGISTRY_ANSWER = Code("E524", "RegistryAnswer", "the registry's answer can't be read, or is over a limit")
+IMAGE_DIGEST = Code("E525", "ImageDigest", "the registry sent other bytes than the digest names")
+REALM_REFUSED = Code("E526", "RealmRefused", "the registry wants the credentials sent to a host that is not its own")
+TAG_REJECTED = Code("E527", "TagRejected", "the registry lists tags that are not valid tags")
+TAG_LISTING = Code("E528", "TagListing", "the list of tags does not end, or is longer than allowed")
+MANIFEST_MISSING = Code("E529", "ManifestMissing", "the registry does not have the tag or the digest")
+REGISTRY_REDIRECT = Code("E530", "RegistryRedirect", "the registry redirects to where a client must not follow")
+REGISTRY_CREDENTIALS = Code(
+    "E531", "RegistryCredentials", "registry credentials, certificates or a proxy can't be used"
+)
+CLOUD_TOKEN = Code("E532", "CloudToken", "a cloud's token service gave no credentials for its registry")
+LABEL_TIME = Code("E533", "LabelTime", "an image's label holds a creation time that can't be read")
+TAG_CACHE = Code("E534", "TagCache", "the cache of image tags was lost or can't be kept on disk; it is made again")
+SCAN_TIMEOUT = Code("E535", "ScanTimeout", "an image repository could not be scanned in its time")
+
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")
 KUBECONFIG_INVALID = Code("E602", "KubeconfigInvalid", "the kubeconfig can't be read, or uses what is switched off")
