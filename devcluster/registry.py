@@ -66,7 +66,7 @@ class Registry:
     """A registry below the folder `root`, for `with`. `host` is its address and port, as image names start.
 
     With `user` everybody needs a login. `token` needs a token instead, and `tls` serves https with that certificate;
-    with `clients` only to those who show a certificate of that authority. `page` is the most tags that one answer lists,
+    with `clients` only to those who show a certificate of that authority. `page` is the most tags that one answer has,
     if not 0. Raises `DevclusterError` when it can't start.
     """
 

@@ -7,6 +7,7 @@ web server whose answers a test writes.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import ssl
@@ -20,6 +21,7 @@ import pytest
 from aiohttp import web
 
 from sluice.core.image import ImageRef, parse
+from sluice.registry.keyring import Keyring, keyring_of_secret
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
@@ -96,11 +98,14 @@ Handler = Callable[[Seen], Reply | Awaitable[Reply]]
 class HostileRegistry:
     """A web server on loopback that answers what `handler` says, and notes all that it was asked."""
 
-    def __init__(self, handler: Handler | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, handler: Handler | None = None, *, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1"
+    ) -> None:
         self.handler: Handler = handler or (lambda _: Reply(status=404))
         self.seen: list[Seen] = []
         self.host = ""
         self._tls = tls
+        self._address = address
         self._runner: web.AppRunner | None = None
 
     @property
@@ -117,8 +122,8 @@ class HostileRegistry:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
-        self.host = f"127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, self._address, 0, ssl_context=self._tls).start()
+        self.host = f"{self._address}:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -139,6 +144,12 @@ class HostileRegistry:
             await response.write(bytes([byte]))
             await asyncio.sleep(reply.pause)
         return response
+
+
+def login(host: str, user: str, password: str) -> Keyring:
+    """A keyring with one login, as a Secret holds it."""
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return keyring_of_secret({".dockerconfigjson": json.dumps({"auths": {host: {"auth": auth}}}).encode()})
 
 
 def digest_of(content: bytes) -> str:

@@ -10,7 +10,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 MAX_HEADER = 8 * 1024
 MAX_REALM = 2048
@@ -79,7 +83,7 @@ def realm_fault(realm: str, registry: str, *, insecure: bool = False, named: fro
     if _is_address(host) or _is_address(own):
         return "it is another host than the registry"
     domain = registrable_domain(host)
-    if not domain or domain in _SHARED or domain != registrable_domain(own.lower()):
+    if not domain or _is_shared(host) or domain != registrable_domain(own.lower()):
         return "its host is neither the registry's nor of the same registrable domain"
     return ""
 
@@ -97,6 +101,10 @@ def _parsed(realm: str) -> tuple[str, str, int] | None:
     return parts.scheme, host.rstrip("."), port
 
 
+def _is_shared(host: str) -> bool:
+    return any(host.endswith(f".{suffix}") for suffix in _SHARED)
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host.strip("[]"))
@@ -105,14 +113,18 @@ def _is_address(host: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=256)
 def registrable_domain(host: str) -> str:
     """The part of a DNS name that somebody registered (`docker.io` of `auth.docker.io`); empty when there is none.
 
-    Names below an unknown top level (`.local`, a company's own) have none: there, anybody may be the neighbour. The
-    list is read anew for each new name, which takes 0.1 s, because it would fill 2 MB for good.
+    By the list of public suffixes (publicsuffix.org). Names below an unknown top level (`.local`, a company's own) have
+    none: there, anybody may be the neighbour.
     """
+    return _public_suffixes().privatesuffix(host) or ""
+
+
+@lru_cache(maxsize=1)
+def _public_suffixes() -> PublicSuffixList:
+    """Read when it is first needed: it takes 0.1 s and 2 MB, and most registries are their own realm."""
     from publicsuffixlist import PublicSuffixList
 
-    suffix: str | None = PublicSuffixList(accept_unknown=False).privatesuffix(host)
-    return suffix or ""
+    return PublicSuffixList(accept_unknown=False)

@@ -145,8 +145,11 @@ class AddressBlocked(OSError):
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by Retry-After, a number or a date (RFC 9110, 10.2.3); at most a day. None when there is none."""
-    value = headers.get("Retry-After", "").strip()
+    """Seconds to wait by Retry-After, a number or a date (RFC 9110, 10.2.3); at most a day. None when there is none.
+
+    Names of `headers` are in lower case.
+    """
+    value = headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
         return min(float(value[:9]), MAX_WAIT)
     try:

@@ -81,7 +81,7 @@ class TagLookup:
             await self._cache.record(self._number, learned)
 
     async def _one(self, tag: CachedTag) -> CachedTag:
-        if tag.digest is not None and await self._repository.glance(tag.name) == tag.digest:
+        if tag.digest and await self._repository.glance(tag.name) == tag.digest:
             return self._next_look(tag, changed=False)
         fetched = await self._repository.fetch(tag.name, self._platforms)
         if fetched.digest == tag.digest:

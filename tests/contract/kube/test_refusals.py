@@ -25,8 +25,8 @@ from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
 from sluice.kube.errors import Asked
 from sluice.kube.resource import Resource
-from sluice.net.tls import client_context
 from sluice.kube.transport import Call
+from sluice.net.tls import client_context
 from tests.contract.kube.objects import body, config_map, crd, deployment
 from tests.contract.kube.webhook import denying_webhook, policy, policy_binding, webhook_configuration
 

@@ -29,16 +29,11 @@ from sluice.registry.limits import RegistryPolicy
 from sluice.registry.manifest import Platform
 from sluice.registry.registries import Registries
 from sluice.registry.repository import Repository
-from tests.registries import FAST, LOOPBACK, HostileRegistry, Reply, Seen, registries
+from tests.registries import FAST, LOOPBACK, HostileRegistry, Reply, Seen, login, registries
 
 __all__ = ["registries"]
 
 TLS_ONLY = RegistryPolicy(allow_loopback=True)
-
-
-def login(host: str, user: str, password: str) -> Keyring:
-    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return keyring_of_secret({".dockerconfigjson": json.dumps({"auths": {host: {"auth": auth}}}).encode()})
 
 
 def image_of(registry: Registry, repository: str) -> ImageRef:
