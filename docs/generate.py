@@ -3,6 +3,7 @@
 errors.md             from core/codes.py
 kustomization.md      from api/kustomization.py and api/honoured.py
 git-repository.md     from api/git_repository.py and api/honoured.py
+image-*.md            from api/image_repository.py, api/image_policy.py and api/image_update_automation.py
 cli.md                from the command tree of cli/main.py
 not-yet-honoured.md   from api/honoured.py and cli/fluxd_flags.py
 """  # noqa: INP001
@@ -21,6 +22,9 @@ import msgspec
 from sluice.api import honoured
 from sluice.api.crds import KINDS
 from sluice.api.git_repository import GitRepository
+from sluice.api.image_policy import ImagePolicy
+from sluice.api.image_repository import ImageRepository
+from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.api.kustomization import Kustomization
 from sluice.api.schema import Schema, schema_of
 from sluice.cli.exit_codes import MEANINGS
@@ -125,6 +129,12 @@ def rendered() -> dict[Path, str]:
         "errors.md": ("src/sluice/core/codes.py", _errors()),
         "kustomization.md": ("src/sluice/api/kustomization.py", _kind(Kustomization, _kustomization_notes())),
         "git-repository.md": ("src/sluice/api/git_repository.py", _kind(GitRepository, _git_repository_notes())),
+        "image-repository.md": ("src/sluice/api/image_repository.py", _kind(ImageRepository, _image_notes())),
+        "image-policy.md": ("src/sluice/api/image_policy.py", _kind(ImagePolicy, {})),
+        "image-update-automation.md": (
+            "src/sluice/api/image_update_automation.py",
+            _kind(ImageUpdateAutomation, {}),
+        ),
         "cli.md": ("src/sluice/cli", _cli()),
         "not-yet-honoured.md": ("src/sluice/api/honoured.py", _not_yet_honoured()),
     }
@@ -181,6 +191,10 @@ def _kustomization_notes() -> dict[str, str]:
 def _git_repository_notes() -> dict[str, str]:
     fields = dict.fromkeys(honoured.GIT_REPOSITORY_FIELDS_REFUSED, "**refused** (E244)")
     return fields | _values(honoured.GIT_REPOSITORY_VALUES)
+
+
+def _image_notes() -> dict[str, str]:
+    return _values(honoured.IMAGE_REPOSITORY_VALUES)
 
 
 def _values(choices: Mapping[str, frozenset[str]]) -> dict[str, str]:
@@ -301,6 +315,7 @@ def _not_yet_honoured() -> str:
     fields = [
         *(("Kustomization", f"`spec.{name}`", note) for name, note in _kustomization_notes().items()),
         *(("GitRepository", f"`spec.{name}`", note) for name, note in _git_repository_notes().items()),
+        *(("ImageRepository", f"`spec.{name}`", note) for name, note in _image_notes().items()),
     ]
     return (
         f"{_REFUSED_INTRO}"

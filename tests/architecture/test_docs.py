@@ -12,6 +12,9 @@ import pytest
 
 from docs.generate import FOLDER, raised_constants, rendered
 from sluice.api.git_repository import GitRepositorySpec, GitRepositoryStatus
+from sluice.api.image_policy import ImagePolicySpec, ImagePolicyStatus
+from sluice.api.image_repository import ImageRepositorySpec, ImageRepositoryStatus
+from sluice.api.image_update_automation import ImageUpdateAutomationSpec, ImageUpdateAutomationStatus
 from sluice.api.kustomization import KustomizationSpec, KustomizationStatus
 from sluice.api.schema import schema_of
 from sluice.cli.exit_codes import MEANINGS
@@ -33,6 +36,12 @@ KINDS = [
     ("kustomization.md", "status", KustomizationStatus),
     ("git-repository.md", "spec", GitRepositorySpec),
     ("git-repository.md", "status", GitRepositoryStatus),
+    ("image-repository.md", "spec", ImageRepositorySpec),
+    ("image-repository.md", "status", ImageRepositoryStatus),
+    ("image-policy.md", "spec", ImagePolicySpec),
+    ("image-policy.md", "status", ImagePolicyStatus),
+    ("image-update-automation.md", "spec", ImageUpdateAutomationSpec),
+    ("image-update-automation.md", "status", ImageUpdateAutomationStatus),
 ]
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from sluice.api.crds import COMPONENT, KINDS
-from sluice.api.kinds import KUSTOMIZE_GROUP, SOURCE_GROUP
+from sluice.api.kinds import IMAGE_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
 
 Object: TypeAlias = dict[str, Any]
 
 RBAC = "rbac.authorization.k8s.io"
 APPLIER = f"{COMPONENT}-applier"
 VIEWER = f"{COMPONENT}-view"
+
+_IMAGE_KINDS = ("imagerepositories", "imagepolicies", "imageupdateautomations")
 
 # Leases live in the operator's namespace, and so do the records (Secrets) of what was applied.
 _NAMESPACE_RULES: list[Object] = [
@@ -35,8 +37,12 @@ def _cluster_rules() -> list[Object]:
             "verbs": ["get", "list", "watch", "patch"],
         },
         {"apiGroups": [KUSTOMIZE_GROUP], "resources": ["kustomizations/status"], "verbs": ["patch"]},
+        {"apiGroups": [IMAGE_GROUP], "resources": list(_IMAGE_KINDS), "verbs": ["list", "watch", "patch"]},
+        {"apiGroups": [IMAGE_GROUP], "resources": [f"{kind}/status" for kind in _IMAGE_KINDS], "verbs": ["patch"]},
         # Credentials and variables, read by the name that a spec gives: never listed, never watched.
         {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
+        # Whose imagePullSecrets a scan uses, by the name that a spec gives.
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         # Whether the namespace of an object, or of a sync that is deleted, is there to stay; listed when it is many.
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},

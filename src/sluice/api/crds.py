@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sluice.api import git_repository, kustomization
+from sluice.api import git_repository, image_policy, image_repository, image_update_automation, kustomization
 from sluice.api.schema import Definition, crd
 
 COMPONENT = "sluice"
@@ -14,6 +14,9 @@ COMPONENT = "sluice"
 KINDS: tuple[tuple[Definition, type[msgspec.Struct]], ...] = (
     (git_repository.DEFINITION, git_repository.GitRepository),
     (kustomization.DEFINITION, kustomization.Kustomization),
+    (image_repository.DEFINITION, image_repository.ImageRepository),
+    (image_policy.DEFINITION, image_policy.ImagePolicy),
+    (image_update_automation.DEFINITION, image_update_automation.ImageUpdateAutomation),
 )
 
 

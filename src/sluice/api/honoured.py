@@ -19,3 +19,5 @@ DEPENDENCY_FIELDS_REFUSED: tuple[str, ...] = ("readyExpr",)
 
 GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
 GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("verify", "serviceAccountName")
+
+IMAGE_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}

@@ -73,6 +73,7 @@ class Column:
     name: str
     path: str
     type: str = "string"
+    priority: int = 0  # above 0: with -o wide only
 
 
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
@@ -166,6 +167,11 @@ def _described(schema: Schema, metas: tuple[Any, ...]) -> Schema:
     return result
 
 
+def _column(column: Column) -> Schema:
+    priority = {"priority": column.priority} if column.priority else {}
+    return {"name": column.name, "type": column.type, "jsonPath": column.path} | priority
+
+
 def crd(definition: Definition, struct: type[msgspec.Struct], labels: dict[str, str]) -> dict[str, Any]:
     """The whole CustomResourceDefinition, with one version that is served and stored."""
     schema = schema_of(struct)
@@ -186,9 +192,7 @@ def crd(definition: Definition, struct: type[msgspec.Struct], labels: dict[str, 
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [
-            {"name": column.name, "type": column.type, "jsonPath": column.path} for column in definition.columns
-        ],
+        "additionalPrinterColumns": [_column(column) for column in definition.columns],
         "schema": {"openAPIV3Schema": root},
     }
     return {

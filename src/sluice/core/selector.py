@@ -7,7 +7,7 @@ regular expression without groups and counts, simulated state by state. What is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.core.ids import ResourceId
@@ -138,6 +138,23 @@ def _requirement(match: re.Match[str]) -> Requirement:
         values = frozenset(value.strip() for value in match["set"].split(","))
         return Requirement(match["key"], values, match["word"] == "notin")
     return Requirement(match["key"], None, bool(match["absent"]))
+
+
+def requirement_of(key: str, operator: str, values: Sequence[str]) -> Requirement:
+    """One of a LabelSelector's `matchExpressions`. Raises ValueError where the API server's own selectors would.
+
+    >>> requirement_of("tier", "NotIn", ["front"]).holds({})
+    True
+    """
+    if operator in {"In", "NotIn"}:
+        if not values:
+            raise ValueError(f"operator {operator} needs values")
+        return Requirement(key, frozenset(values), operator == "NotIn")
+    if operator in {"Exists", "DoesNotExist"}:
+        if values:
+            raise ValueError(f"operator {operator} takes no values")
+        return Requirement(key, None, operator == "DoesNotExist")
+    raise ValueError(f"{operator[:60]!r} is none of In, NotIn, Exists and DoesNotExist")
 
 
 @dataclass(frozen=True, slots=True)

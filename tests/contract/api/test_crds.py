@@ -11,8 +11,9 @@ import json
 import subprocess
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -34,7 +35,25 @@ SOURCE = {
     "kind": "GitRepository",
     "spec": {"url": "https://git.example.com/apps", "interval": "10m"},
 }
+IMAGES: dict[str, Any] = {
+    "apiVersion": "image.toolkit.fluxcd.io/v1",
+    "kind": "ImageRepository",
+    "spec": {"image": "ghcr.io/org/app", "interval": "10m"},
+}
+POLICY: dict[str, Any] = {
+    "apiVersion": "image.toolkit.fluxcd.io/v1",
+    "kind": "ImagePolicy",
+    "spec": {"imageRepositoryRef": {"name": "app"}, "policy": {"semver": {"range": ">=1.0.0"}}},
+}
+AUTOMATION: dict[str, Any] = {
+    "apiVersion": "image.toolkit.fluxcd.io/v1",
+    "kind": "ImageUpdateAutomation",
+    "spec": {"interval": "10m", "sourceRef": {"kind": "GitRepository", "name": "apps"}},
+}
 PATHS = {
+    "ImageRepository": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imagerepositories",
+    "ImagePolicy": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imagepolicies",
+    "ImageUpdateAutomation": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imageupdateautomations",
     "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{}/kustomizations",
     "GitRepository": "/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/gitrepositories",
 }
@@ -153,6 +172,137 @@ SOURCE_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"ref": "main"}, "spec.ref"),
     ({"gitImplementation": "libgit2"}, "spec.gitImplementation"),
 ]
+Row: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+
+
+def accepted(base: dict[str, Any], specs: Sequence[dict[str, Any]]) -> list[Row]:
+    return [(base, spec) for spec in specs]
+
+
+def refused(base: dict[str, Any], rows: Sequence[tuple[dict[str, Any], str]]) -> list[tuple[Any, Any, str]]:
+    return [(base, spec, field) for spec, field in rows]
+
+
+IMAGE_ACCEPTED: list[Row] = [
+    *accepted(
+        IMAGES,
+        (
+            {},
+            {"image": "https://ghcr.io/org/app:v1"},  # whether it is an image's name is not the schema's matter
+            *({"interval": value} for value in ("1h30m", "0s", "1ms", "1.5h")),
+            *({"timeout": value} for value in ("90s", "1m30s", "500ms")),
+            *({"provider": value} for value in ("generic", "aws", "azure", "gcp")),
+            {"secretRef": {"name": "a"}, "proxySecretRef": {"name": "b"}, "certSecretRef": {"name": "c"}},
+            {"serviceAccountName": "a" * 253, "suspend": True, "insecure": True},
+            {"accessFrom": {"namespaceSelectors": [{"matchLabels": {"a": "b"}}, {}]}},
+            {"accessFrom": {"namespaceSelectors": []}},
+            {"exclusionList": [str(number) for number in range(25)]},
+            {"exclusionList": []},
+        ),
+    ),
+    *accepted(
+        POLICY,
+        (
+            {},
+            {"imageRepositoryRef": {"name": "a", "namespace": "b"}},
+            {"policy": {}},
+            *(
+                {"policy": {kind: {"order": order}}}
+                for kind in ("alphabetical", "numerical")
+                for order in ("asc", "desc")
+            ),
+            {"policy": {"alphabetical": {}, "numerical": {}, "semver": {"range": ""}}},
+            {"filterTags": {"pattern": "^v(.*)$", "extract": "$1"}, "suspend": True},
+            {"filterTags": {}},
+            *({"digestReflectionPolicy": value} for value in ("Never", "IfNotPresent")),
+            {"digestReflectionPolicy": "Always", "interval": "10m"},
+        ),
+    ),
+    *accepted(
+        AUTOMATION,
+        (
+            {},
+            {"sourceRef": {"apiVersion": "v1", "kind": "GitRepository", "name": "x", "namespace": "y"}},
+            {"sourceRef": {"name": "x"}},
+            {"policySelector": {"matchLabels": {"a": "b"}}},
+            {"policySelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}},
+            {"update": {"strategy": "Setters", "path": "./clusters"}, "suspend": True},
+            {"update": {"path": "./clusters"}},
+            {"git": {"commit": {"author": {"email": "a@b.c"}}}},
+            {
+                "git": {
+                    "checkout": {"ref": {"branch": "a", "tag": "b", "semver": "c", "name": "d", "commit": "e"}},
+                    "commit": {
+                        "author": {"email": "a@b.c", "name": "bot"},
+                        "messageTemplate": "{{range .Changed.Changes}}{{.NewValue}}{{end}}",
+                        "messageTemplateValues": {"cluster": "prod"},
+                        "signingKey": {"secretRef": {"name": "key"}, "type": "ssh"},
+                    },
+                    "push": {"branch": "a", "refspec": "b:c", "options": {"merge_request.create": ""}},
+                }
+            },
+        ),
+    ),
+]
+IMAGE_REFUSED: list[tuple[Any, Any, str]] = [
+    *refused(
+        IMAGES,
+        (
+            ({"image": None}, "spec.image"),
+            ({"interval": None}, "spec.interval"),
+            *(({"interval": value}, "spec.interval") for value in ("1d", "-5m", "", 10)),
+            ({"timeout": "1h"}, "spec.timeout"),
+            ({"provider": "github"}, "spec.provider"),
+            ({"secretRef": {}}, "spec.secretRef.name"),
+            ({"serviceAccountName": "a" * 254}, "spec.serviceAccountName"),
+            ({"accessFrom": {}}, "spec.accessFrom.namespaceSelectors"),
+            ({"exclusionList": [str(number) for number in range(26)]}, "spec.exclusionList"),
+            ({"tag": "v1"}, "spec.tag"),
+        ),
+    ),
+    *refused(
+        POLICY,
+        (
+            ({"imageRepositoryRef": None}, "spec.imageRepositoryRef"),
+            ({"imageRepositoryRef": {}}, "spec.imageRepositoryRef.name"),
+            ({"policy": None}, "spec.policy"),
+            ({"policy": {"semver": {}}}, "spec.policy.semver.range"),
+            ({"policy": {"alphabetical": {"order": "up"}}}, "spec.policy.alphabetical.order"),
+            ({"policy": {"numerical": {"order": "ASC"}}}, "spec.policy.numerical.order"),
+            ({"policy": {"glob": {}}}, "spec.policy.glob"),
+            ({"digestReflectionPolicy": "Once"}, "spec.digestReflectionPolicy"),
+            ({"digestReflectionPolicy": "Always"}, "spec.interval must be set"),
+            ({"digestReflectionPolicy": "Never", "interval": "10m"}, "spec.interval is only accepted"),
+            ({"interval": "10m"}, "spec.interval is only accepted"),
+        ),
+    ),
+    *refused(
+        AUTOMATION,
+        (
+            ({"interval": None}, "spec.interval"),
+            ({"interval": "1d"}, "spec.interval"),
+            ({"sourceRef": None}, "spec.sourceRef"),
+            ({"sourceRef": {"kind": "OCIRepository", "name": "x"}}, "spec.sourceRef.kind"),
+            ({"update": {"strategy": "Kustomize"}}, "spec.update.strategy"),
+            ({"git": {}}, "spec.git.commit"),
+            ({"git": {"commit": {}}}, "spec.git.commit.author"),
+            ({"git": {"commit": {"author": {"name": "bot"}}}}, "spec.git.commit.author.email"),
+            ({"git": {"checkout": {}, "commit": {"author": {"email": "a"}}}}, "spec.git.checkout.ref"),
+            (
+                {
+                    "git": {
+                        "commit": {"author": {"email": "a"}, "signingKey": {"secretRef": {"name": "k"}, "type": "x"}}
+                    }
+                },
+                "spec.git.commit.signingKey.type",
+            ),
+            (
+                {"policySelector": {"matchExpressions": [{"key": "a"}]}},
+                "spec.policySelector.matchExpressions[0].operator",
+            ),
+        ),
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +361,23 @@ def test_what_flux_refuses_of_a_git_repository_is_refused_at_that_field(
     assert field in answer
 
 
+@pytest.mark.parametrize(("base", "spec"), IMAGE_ACCEPTED, ids=label)
+def test_what_flux_accepts_of_the_image_kinds_is_accepted(
+    served: Cluster, base: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    status, answer = create(served, base, spec)
+    assert status == 201, answer
+
+
+@pytest.mark.parametrize(("base", "spec", "field"), IMAGE_REFUSED, ids=label)
+def test_what_flux_refuses_of_the_image_kinds_is_refused_at_that_field(
+    served: Cluster, base: dict[str, Any], spec: dict[str, Any], field: str
+) -> None:
+    status, answer = create(served, base, spec)
+    assert status in {400, 422}, answer
+    assert field in answer
+
+
 def test_a_new_object_has_the_defaults_that_flux_gives(served: Cluster) -> None:
     sync = json.loads(create(served, SYNC, {"postBuild": {"substituteFrom": [{"kind": "Secret", "name": "a"}]}})[1])
     assert sync["status"] == {"observedGeneration": -1}
@@ -220,6 +387,16 @@ def test_a_new_object_has_the_defaults_that_flux_gives(served: Cluster) -> None:
     assert source["status"] == {"observedGeneration": -1}
     assert source["spec"]["timeout"] == "60s"
     assert source["spec"]["verify"]["mode"] == "HEAD"
+    images = json.loads(create(served, IMAGES, {})[1])
+    assert images["spec"]["provider"] == "generic"
+    assert images["spec"]["exclusionList"] == [r"^.*\.sig$"]
+    policy = json.loads(create(served, POLICY, {"policy": {"alphabetical": {}}})[1])
+    assert policy["spec"]["digestReflectionPolicy"] == "Never"
+    assert policy["spec"]["policy"]["alphabetical"]["order"] == "asc"
+    automation = json.loads(create(served, AUTOMATION, {"sourceRef": {"name": "x"}})[1])
+    assert automation["spec"]["sourceRef"]["kind"] == "GitRepository"
+    assert automation["spec"]["update"] == {"strategy": "Setters"}
+    assert [kind["status"] for kind in (images, policy, automation)] == [{"observedGeneration": -1}] * 3
 
 
 CONDITION = {
@@ -272,6 +449,36 @@ SOURCE_STATUS = {
     "sourceVerificationMode": "HEAD",
     "lastHandledReconcileAt": "d",
 }
+IMAGES_STATUS = {
+    "observedGeneration": 1,
+    "conditions": [CONDITION],
+    "canonicalImageName": "ghcr.io/org/app",
+    "lastScanResult": {
+        "tagCount": 2,
+        "revision": "123",
+        "scanTime": "2026-01-01T00:00:00Z",
+        "latestTags": ["v2", "v1"],
+    },
+    "observedExclusionList": ["a"],
+    "lastHandledReconcileAt": "d",
+}
+POLICY_STATUS = {
+    "observedGeneration": 1,
+    "conditions": [CONDITION],
+    "latestRef": {"name": "ghcr.io/org/app", "tag": "v2", "digest": "sha256:ab"},
+    "observedPreviousRef": {"name": "ghcr.io/org/app", "tag": "v1"},
+    "lastHandledReconcileAt": "d",
+}
+AUTOMATION_STATUS = {
+    "observedGeneration": 1,
+    "conditions": [CONDITION],
+    "lastAutomationRunTime": "2026-01-01T00:00:00Z",
+    "lastPushCommit": "ab",
+    "lastPushTime": "2026-01-01T00:00:00Z",
+    "observedPolicies": {"app": {"name": "ghcr.io/org/app", "tag": "v2"}},
+    "observedSourceRevision": "main@sha1:ab",
+    "lastHandledReconcileAt": "d",
+}
 
 
 def stored(cluster: Cluster, namespace: str, base: dict[str, Any]) -> str:
@@ -289,7 +496,17 @@ def put_status(cluster: Cluster, path: str, status: dict[str, Any]) -> tuple[int
     return code, json.loads(answer)
 
 
-@pytest.mark.parametrize(("base", "status"), [(SYNC, SYNC_STATUS), (SOURCE, SOURCE_STATUS)], ids=["sync", "source"])
+@pytest.mark.parametrize(
+    ("base", "status"),
+    [
+        (SYNC, SYNC_STATUS),
+        (SOURCE, SOURCE_STATUS),
+        (IMAGES, IMAGES_STATUS),
+        (POLICY, POLICY_STATUS),
+        (AUTOMATION, AUTOMATION_STATUS),
+    ],
+    ids=["sync", "source", "images", "policy", "automation"],
+)
 def test_every_field_of_a_status_is_stored(
     served: Cluster, namespace: str, base: dict[str, Any], status: dict[str, Any]
 ) -> None:
@@ -333,19 +550,36 @@ def test_kubectl_knows_the_short_names_and_prints_the_columns(served: Cluster, n
     sources = kubectl(served, "get", "gitrepo", "-n", namespace).splitlines()
     assert sources[0].split() == ["NAME", "URL", "AGE", "READY", "STATUS"]
     assert sources[1].split()[1] == "https://git.example.com/apps"
+    put_status(served, stored(served, namespace, IMAGES), IMAGES_STATUS)
+    put_status(served, stored(served, namespace, POLICY), POLICY_STATUS)
+    put_status(served, stored(served, namespace, AUTOMATION), AUTOMATION_STATUS)
+    for names, heads, row in (
+        (
+            ("imgrepo", "imagerepo"),
+            ["NAME", "IMAGE", "TAGS", "READY", "STATUS", "AGE"],
+            ["ghcr.io/org/app", "2", "True"],
+        ),
+        (("imgpol", "imagepol"), ["NAME", "IMAGE", "TAG", "READY", "STATUS", "AGE"], ["ghcr.io/org/app", "v2", "True"]),
+        (("iua", "imgupd", "imgauto"), ["NAME", "READY", "STATUS", "AGE"], ["True"]),
+    ):
+        for name in names:
+            found = kubectl(served, "get", name, "-n", namespace).splitlines()
+            assert found[0].split() == heads
+            assert found[1].split()[1 : 1 + len(row)] == row
 
 
 @pytest.mark.parametrize(
     ("category", "kinds"),
     [
-        ("fluxcd", {"kustomization", "gitrepository"}),
-        ("all", {"kustomization", "gitrepository"}),
+        ("fluxcd", {"kustomization", "gitrepository", "imagerepository", "imagepolicy", "imageupdateautomation"}),
+        ("all", {"kustomization", "gitrepository", "imagerepository", "imagepolicy", "imageupdateautomation"}),
+        ("fluxcd-images", {"imagerepository", "imagepolicy", "imageupdateautomation"}),
         ("fluxcd-appliers", {"kustomization"}),
         ("fluxcd-sources", {"gitrepository"}),
     ],
 )
 def test_kubectl_finds_the_kinds_by_category(served: Cluster, namespace: str, category: str, kinds: set[str]) -> None:
-    stored(served, namespace, SYNC)
-    stored(served, namespace, SOURCE)
+    for base in (SYNC, SOURCE, IMAGES, POLICY, AUTOMATION):
+        stored(served, namespace, base)
     printed = kubectl(served, "get", category, "-n", namespace, "-o", "name").split()
     assert {name.split(".")[0] for name in printed if "toolkit.fluxcd.io" in name} == kinds

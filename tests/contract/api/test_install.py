@@ -128,6 +128,9 @@ def test_the_default_installation_is_taken_whole_and_may_apply_everything(
         "deployment.apps/sluice",
         "customresourcedefinition.apiextensions.k8s.io/gitrepositories.source.toolkit.fluxcd.io",
         "customresourcedefinition.apiextensions.k8s.io/kustomizations.kustomize.toolkit.fluxcd.io",
+        "customresourcedefinition.apiextensions.k8s.io/imagepolicies.image.toolkit.fluxcd.io",
+        "customresourcedefinition.apiextensions.k8s.io/imagerepositories.image.toolkit.fluxcd.io",
+        "customresourcedefinition.apiextensions.k8s.io/imageupdateautomations.image.toolkit.fluxcd.io",
     }
     kubectl(cluster, "wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=flux")
     apply(cluster, manifests(options))

@@ -11,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.api.git_repository import GitRepository
+from sluice.api.image_policy import ImagePolicy
+from sluice.api.image_repository import ImageRepository
+from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
 from sluice.api.validate_git_repository import validate_git_repository, warn_git_repository
+from sluice.api.validate_image import (
+    requirements_of,
+    validate_image_policy,
+    validate_image_repository,
+    validate_image_update_automation,
+)
 from sluice.api.validate_kustomization import validate_kustomization, warn_kustomization
 from sluice.core.problem import Problem
 
@@ -204,3 +213,121 @@ def test_any_text_is_accepted_or_refused_with_a_short_problem(interval: str, pat
     spec = sync(interval=interval, path=path, targetNamespace=namespace, components=[path])
     problems = validate_kustomization(spec, SpecRules(no_cross_namespace_refs=True))
     assert all(str(problem).isprintable() for problem in problems)
+
+
+def images(**spec: Any) -> ImageRepository:
+    raw = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"image": "web", "interval": "10m"} | spec}
+    return msgspec.convert(raw, ImageRepository)
+
+
+def policy(**spec: Any) -> ImagePolicy:
+    base = {"imageRepositoryRef": {"name": "web"}, "policy": {"semver": {"range": "*"}}}
+    return msgspec.convert({"metadata": {"name": "web", "namespace": "shop"}, "spec": base | spec}, ImagePolicy)
+
+
+def automation(**spec: Any) -> ImageUpdateAutomation:
+    git = {"commit": {"author": {"email": "bot@example.com", "name": "Bot"}}}
+    base = {"sourceRef": {"kind": "GitRepository", "name": "apps"}, "interval": "10m", "git": git}
+    raw = {"metadata": {"name": "web", "namespace": "shop"}, "spec": base | spec}
+    return msgspec.convert(raw, ImageUpdateAutomation)
+
+
+def by(**author: str) -> dict[str, Any]:
+    return {"commit": {"author": {"email": "bot@example.com"} | author}}
+
+
+def test_specs_of_the_image_kinds_that_can_be_meant_are_fine() -> None:
+    assert validate_image_repository(images(timeout="30s", provider="generic")) == ()
+    assert validate_image_policy(policy(), OPEN) == ()
+    assert validate_image_policy(policy(digestReflectionPolicy="Always", interval="10m"), OPEN) == ()
+    assert validate_image_policy(policy(imageRepositoryRef={"name": "web", "namespace": "other"}), OPEN) == ()
+    assert validate_image_update_automation(automation(), OPEN) == ()
+    selector = {"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "c", "operator": "Exists"}]}
+    assert validate_image_update_automation(automation(policySelector=selector, update={"path": "./x"}), OPEN) == ()
+
+
+@pytest.mark.parametrize(
+    ("problems", "expected"),
+    [
+        (validate_image_repository(images(interval="0s")), [("SpecInvalid", "spec.interval")]),
+        (validate_image_repository(images(timeout="1ms")), [("SpecInvalid", "spec.timeout")]),
+        (validate_image_repository(images(provider="aws")), [("NotHonoured", "spec.provider")]),
+        (validate_image_policy(policy(policy={}), OPEN), [("SpecInvalid", "spec.policy")]),
+        (
+            validate_image_policy(policy(policy={"semver": {"range": "*"}, "numerical": {}}), OPEN),
+            [("FieldConflict", "spec.policy")],
+        ),
+        (
+            validate_image_policy(policy(digestReflectionPolicy="Always"), OPEN),
+            [("SpecInvalid", "spec.interval")],
+        ),
+        (validate_image_policy(policy(interval="10m"), OPEN), [("SpecInvalid", "spec.interval")]),
+        (
+            validate_image_policy(
+                policy(imageRepositoryRef={"name": "web", "namespace": "other"}),
+                SpecRules(no_cross_namespace_refs=True),
+            ),
+            [("CrossNamespace", "spec.imageRepositoryRef.namespace")],
+        ),
+        (validate_image_update_automation(automation(git=None), OPEN), [("SpecInvalid", "spec.git")]),
+        (
+            validate_image_update_automation(automation(git=by(name="Bot\nX-Header: 1")), OPEN),
+            [("SpecInvalid", "spec.git.commit.author.name")],
+        ),
+        (
+            validate_image_update_automation(automation(git=by(email="a@b> <c@d")), OPEN),
+            [("SpecInvalid", "spec.git.commit.author.email")],
+        ),
+        (
+            validate_image_update_automation(automation(git=by(email=" ")), OPEN),
+            [("SpecInvalid", "spec.git.commit.author.email")],
+        ),
+        (
+            validate_image_update_automation(automation(update={"path": "../x"}), OPEN),
+            [("PathEscape", "spec.update.path")],
+        ),
+        *(
+            (
+                validate_image_update_automation(automation(policySelector={"matchExpressions": [term]}), OPEN),
+                [("SpecInvalid", "spec.policySelector")],
+            )
+            for term in (
+                {"key": "a", "operator": "in", "values": ["b"]},
+                {"key": "a", "operator": "In"},
+                {"key": "a", "operator": "Exists", "values": ["b"]},
+            )
+        ),
+        (
+            validate_image_update_automation(
+                automation(sourceRef={"kind": "GitRepository", "name": "x", "namespace": "other"}),
+                SpecRules(no_cross_namespace_refs=True),
+            ),
+            [("CrossNamespace", "spec.sourceRef.namespace")],
+        ),
+    ],
+)
+def test_what_the_image_kinds_can_not_mean_is_told_by_field(
+    problems: tuple[Problem, ...], expected: list[tuple[str, str]]
+) -> None:
+    assert told(problems) == expected
+
+
+@pytest.mark.parametrize(
+    ("term", "labels", "holds"),
+    [
+        ({"operator": "In", "values": ["x", "y"]}, {"a": "x"}, True),
+        ({"operator": "In", "values": ["x", "y"]}, {"a": "z"}, False),
+        ({"operator": "In", "values": ["x"]}, {}, False),
+        ({"operator": "NotIn", "values": ["x"]}, {"a": "x"}, False),
+        ({"operator": "NotIn", "values": ["x"]}, {}, True),
+        ({"operator": "Exists"}, {"a": ""}, True),
+        ({"operator": "Exists"}, {"b": "x"}, False),
+        ({"operator": "DoesNotExist"}, {"b": "x"}, True),
+        ({"operator": "DoesNotExist"}, {"a": "x"}, False),
+    ],
+)
+def test_a_policy_selector_matches_as_kubernetes_label_selectors_do(
+    term: dict[str, Any], labels: dict[str, str], holds: bool
+) -> None:
+    found = automation(policySelector={"matchExpressions": [{"key": "a", **term}]}).spec.policySelector
+    assert all(requirement.holds(labels) for requirement in requirements_of(found)) is holds
