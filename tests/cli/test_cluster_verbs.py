@@ -577,7 +577,7 @@ def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_c
     planned = sluice("uninstall", "--dry-run", **config)
     assert planned.code == 0
     assert "- Deployment flux-system/sluice" in planned.out
-    assert "1 Kustomizations and sources go with their CRDs" in planned.out
+    assert "1 objects of our kinds go with their CRDs" in planned.out
     assert cluster.api.get(path) is not None
 
     removed = sluice("uninstall", "--yes", **config)

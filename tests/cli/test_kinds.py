@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.cli.exit_codes import UsageRefused
-from sluice.cli.kinds import GIT, SYNCS, Kind, choose
+from sluice.cli.kinds import GIT, IMAGE_AUTOMATIONS, IMAGE_POLICIES, IMAGE_REPOSITORIES, IMAGES, SYNCS, Kind, choose
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,15 @@ from sluice.cli.kinds import GIT, SYNCS, Kind, choose
         (("sources", "git"), (GIT,), ()),
         (("source", "git", "fleet"), (GIT,), ("fleet",)),
         (("sources", "all"), (GIT,), ()),
-        (("all",), (GIT, SYNCS), ()),
+        (("all",), (GIT, SYNCS, *IMAGES), ()),
+        (("images",), IMAGES, ()),
+        (("image", "all"), IMAGES, ()),
+        (("images", "policy"), (IMAGE_POLICIES,), ()),
+        (("image", "repository", "app"), (IMAGE_REPOSITORIES,), ("app",)),
+        (("image", "update", "fleet"), (IMAGE_AUTOMATIONS,), ("fleet",)),
+        (("imgpol/app",), (IMAGE_POLICIES,), ("app",)),
+        (("iua", "fleet"), (IMAGE_AUTOMATIONS,), ("fleet",)),
+        (("imagerepo", "app"), (IMAGE_REPOSITORIES,), ("app",)),
         (("apps",), (SYNCS,), ()),
         (("gitrepo", "x"), (GIT,), ("x",)),
     ],
@@ -51,7 +59,13 @@ def test_with_a_default_kind_one_word_is_a_name(
     assert (chosen.kinds, chosen.names) == (kinds, names)
 
 
-@pytest.mark.parametrize("words", [(), ("pods",), ("ks/a", "git/b"), ("sources", "oci"), ("ks", "../x"), ("all/x",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *((), ("pods",), ("ks/a", "git/b"), ("sources", "oci"), ("ks", "../x"), ("all/x",)),
+        *(("image", "tag"), ("images", "all", "app"), ("images", "app"), ("image/app",), ("imgpol/a", "imgrepo/a")),
+    ],
+)
 def test_what_can_not_be_meant_is_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(UsageRefused):
         choose(words)

@@ -26,12 +26,12 @@ HEADERS = ("NAME", "READY", "STATUS", "REVISION", "SUSPENDED", "AGE")
 WIDE = ("SOURCE", "PATH", "OBJECTS", "REASON")
 
 
-@click.command(short_help="Tables of Kustomizations and sources.")
+@click.command(short_help="Tables of Kustomizations, sources and image kinds.")
 @words_of("", "KIND [NAME]...")
 @click.option("-w", "--watch", is_flag=True, help="Then tell every change, until interrupted.")
 @in_cluster
 async def get(cluster: Cluster, *, words: tuple[str, ...], watch: bool) -> ExitCode:
-    """List objects: ks, git, sources, apps or all; `sources git NAME`, `ks/NAME` are fine, too.
+    """List objects: ks, git, sources, apps, images or all; `image policy NAME`, `ks/NAME` are fine, too.
 
     \b
     Example: sluice get ks -A -o wide

@@ -1,4 +1,4 @@
-"""The kinds that verbs take, by every name that people use: `ks`, `kustomizations`, `sources git`, `git/fleet`."""
+"""The kinds that verbs take, by every name that people use: `ks`, `sources git`, `image policy`, `git/fleet`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sluice.api import git_repository, kustomization
+from sluice.api import git_repository, image_policy, image_repository, image_update_automation, kustomization
 from sluice.cli.flags import usage
 from sluice.core.name_rules import name_fault
 from sluice.core.problem import printable
@@ -41,13 +41,29 @@ def _kind(definition: object, short: str, *names: str) -> Kind:
 
 SYNCS = _kind(kustomization.DEFINITION, "ks")
 GIT = _kind(git_repository.DEFINITION, "git", "gitrepos")
-KINDS = (SYNCS, GIT)
+IMAGE_REPOSITORIES = _kind(image_repository.DEFINITION, "imgrepo")
+IMAGE_POLICIES = _kind(image_policy.DEFINITION, "imgpol")
+IMAGE_AUTOMATIONS = _kind(image_update_automation.DEFINITION, "imgupd")
+IMAGES = (IMAGE_REPOSITORIES, IMAGE_POLICIES, IMAGE_AUTOMATIONS)
+KINDS = (SYNCS, GIT, *IMAGES)
 _SETS: dict[str, tuple[Kind, ...]] = {
     "apps": (SYNCS,),
     "app": (SYNCS,),
     "sources": (GIT,),
     "source": (GIT,),
-    "all": (GIT, SYNCS),
+    "images": IMAGES,
+    "image": IMAGES,
+    "all": (GIT, SYNCS, *IMAGES),
+}
+# The words of the flux CLI after the name of a family.
+_MEMBERS: dict[str, dict[str, tuple[Kind, ...]]] = {
+    "source": dict.fromkeys(("all", *GIT.names), (GIT,)),
+    "image": {
+        "all": IMAGES,
+        "repository": (IMAGE_REPOSITORIES,),
+        "policy": (IMAGE_POLICIES,),
+        "update": (IMAGE_AUTOMATIONS,),
+    },
 }
 _BY_NAME = {name: (kind,) for kind in KINDS for name in kind.names} | _SETS
 
@@ -75,10 +91,12 @@ def choose(words: Sequence[str], default: str = "") -> Chosen:
         return Chosen(_BY_NAME[default], _checked(words))
     if kinds is None:
         raise _unknown_kind(head)
-    if head in {"source", "sources"} and rest and rest[0] in {*GIT.names, "all"}:
-        rest = rest[1:]
-    elif head in {"source", "sources"} and rest:
-        raise _unknown_kind(f"{head} {rest[0]}")
+    if rest and (members := _MEMBERS.get(head.lower().removesuffix("s"))) is not None:
+        if rest[0] not in members:
+            raise _unknown_kind(f"{head} {rest[0]}")
+        kinds, rest = members[rest[0]], rest[1:]
+    if rest and len(kinds) > 1:
+        raise usage(f"{head} is several kinds, of which none has a name", fix="name one of them")
     return Chosen(kinds, _checked(rest))
 
 
@@ -88,7 +106,7 @@ def _slashed(words: Sequence[str]) -> Chosen:
     for word in words:
         kind, slash, name = word.partition("/")
         found = _BY_NAME.get(kind.lower())
-        if not slash or found is None or len(found) > 1 or kind in {"apps", "sources", "all"}:
+        if not slash or found is None or len(found) > 1 or kind.lower() in _SETS:
             raise _unknown_kind(kind) if found is None else usage(f"{printable(word)!r} is not KIND/NAME")
         kinds.update(dict.fromkeys(found))
         names.append(name)

@@ -42,7 +42,10 @@ class Words(click.Argument):
         before = [str(word) for word in ctx.params.get(self.name or "", None) or ()]
         found: list[CompletionItem] = []
         if not before:
-            kinds = (*(kind.short for kind in KINDS), *(() if self._default_kind else ("apps", "sources", "all")))
+            kinds = (
+                *(kind.short for kind in KINDS),
+                *(() if self._default_kind else ("apps", "sources", "images", "all")),
+            )
             found = [CompletionItem(kind, help="kind") for kind in kinds]
         try:
             words = before or ([self._default_kind] if self._default_kind else [])

@@ -35,7 +35,7 @@ class _Verb:
 _GROUPS: dict[str, dict[str, _Verb]] = {
     "Look": {
         "status": _Verb("sluice.cli.status:status", "One screen: problems first, then counts."),
-        "get": _Verb("sluice.cli.get:get", "Tables of Kustomizations and sources."),
+        "get": _Verb("sluice.cli.get:get", "Tables of Kustomizations, sources and image kinds."),
         "history": _Verb("sluice.cli.history:history", "Revisions of an app: when, how it ended, what changed."),
     },
     "Try before you push": {

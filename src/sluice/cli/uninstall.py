@@ -17,7 +17,7 @@ from sluice.cli.terminal import Terminal
 
 
 @click.command(short_help="Take it out; workloads stay.")
-@click.option("--keep-crds", is_flag=True, help="Keep the CRDs, and with them Kustomizations and sources.")
+@click.option("--keep-crds", is_flag=True, help="Keep the CRDs, and with them the objects of our kinds.")
 @click.option("--keep-namespace", is_flag=True, help="Keep the operator's namespace.")
 @click.option(
     "--dry-run", is_flag=False, flag_value="server", type=click.Choice(("server",)), help="Show the plan only."

@@ -126,7 +126,7 @@ class Uninstall:
             self._terminal.answer(f"- {target.id}")
         if targets:
             fate = "stay, without an operator" if self._keep_crds else "go with their CRDs"
-            self._terminal.answer(f"{len(held)} Kustomizations and sources {fate}; what they applied keeps running")
+            self._terminal.answer(f"{len(held)} objects of our kinds {fate}; what they applied keeps running")
 
     async def _stop(self, cluster: Cluster, targets: Sequence[_Target], progress: Progress) -> None:
         """Delete the Deployment and wait until its pods and its lease are gone."""

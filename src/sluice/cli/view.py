@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
-from sluice.cli.kinds import SYNCS, Kind
+from sluice.cli.kinds import IMAGE_POLICIES, SYNCS, Kind
 from sluice.core.problem_text import ToldProblem, read_problems
 from sluice.core.revision import Revision
 
@@ -82,8 +82,7 @@ def view_of(kind: Kind, item: dict[str, Any]) -> View:
     suspended = bool(spec.get("suspend"))
     reconciling = conditions.get("Reconciling", {}).get("status") == "True"
     stalled = conditions.get("Stalled", {}).get("status") == "True"
-    source = spec.get("sourceRef") or {}
-    artifact = status.get("artifact") or {}
+    source = spec.get("sourceRef") or spec.get("imageRepositoryRef") or {}
     drifted = conditions.get("Drifted", {})
     stands = drifted.get("status") == "True"
     inventory = (status.get("inventory") or {}).get("entries") or ()
@@ -102,20 +101,32 @@ def view_of(kind: Kind, item: dict[str, Any]) -> View:
         stalled=stalled,
         reconciling=reconciling,
         handled=status.get("lastHandledReconcileAt", ""),
-        revision=status.get("lastAppliedRevision", "") if kind is SYNCS else artifact.get("revision", ""),
+        revision=_revision(kind, status),
         attempted=status.get("lastAttemptedRevision", ""),
         suspended=suspended,
         annotations=meta.get("annotations") or {},
-        source=f"{source.get('kind')}/{source.get('name')}" if source else "",
+        source=f"{source.get('kind', 'ImageRepository')}/{source.get('name')}" if source else "",
         source_namespace=source.get("namespace") or meta.get("namespace", ""),
-        path=spec.get("path", ""),
+        path=spec.get("path") or (spec.get("update") or {}).get("path", ""),
         objects=len(inventory),
-        url=spec.get("url", ""),
+        url=spec.get("url") or spec.get("image", ""),
         history=tuple(status.get("history") or ()),
         drift=read_problems(drifted.get("message", "")) if stands else (),
         drift_reason=drifted.get("reason", ""),
         corrected=drifted.get("message", "") if drifted.get("status") == "False" else "",
     )
+
+
+def _revision(kind: Kind, status: dict[str, Any]) -> str:
+    """What it stands at: what was applied, fetched or last looked at; for a policy the image that it chose."""
+    if kind is SYNCS:
+        return str(status.get("lastAppliedRevision", ""))
+    if kind is IMAGE_POLICIES:
+        image = status.get("latestRef") or {}
+        digest = f"@{image['digest']}" if image.get("digest") else ""
+        return f"{image['name']}:{image['tag']}{digest}" if image else ""
+    artifact = status.get("artifact") or {}
+    return str(artifact.get("revision") or status.get("observedSourceRevision") or "")
 
 
 def _state(suspended: bool, ready: dict[str, Any], reconciling: bool) -> str:
@@ -153,6 +164,7 @@ def fields_of(view: View) -> dict[str, Any]:
         "cause": _cause(problems[0]) if problems else None,
         "problems": [_cause(problem) for problem in problems],
         "revision": revision_fields(view.revision, view.url),
+        "image": view.revision or None if view.kind is IMAGE_POLICIES else None,
         "attemptedRevision": revision_fields(view.attempted, view.url),
         "origin": _origin(problems[0].where) if problems and problems[0].where else None,
         "suspended": _suspended(view) if view.suspended else None,
