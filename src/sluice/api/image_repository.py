@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from sluice.api.kinds import IMAGE_GROUP, ApiStruct, Condition, LocalRef, ObjectMeta
@@ -42,6 +43,10 @@ class AccessFrom(ApiStruct, frozen=True, kw_only=True):
     namespaceSelectors: Annotated[
         tuple[NamespaceSelector, ...], doc("A namespace may when one of these matches its labels.")
     ]
+
+    def admits(self, labels: Mapping[str, str]) -> bool:
+        """True for a namespace with these labels."""
+        return any(selector.matchLabels.items() <= labels.items() for selector in self.namespaceSelectors)
 
 
 class ImageRepositorySpec(ApiStruct, frozen=True, kw_only=True):

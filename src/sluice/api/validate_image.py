@@ -11,8 +11,10 @@ from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation, LabelSelector
 from sluice.api.validate import SpecRules, SpecSubject
-from sluice.core.codes import FIELD_CONFLICT, SPEC_INVALID
+from sluice.core.codes import FIELD_CONFLICT, IMAGE_REF, SPEC_INVALID
+from sluice.core.errors import UserError
 from sluice.core.ids import ResourceId
+from sluice.core.image import ImageRef, ImageRefError, parse
 from sluice.core.problem import Problem, clip
 from sluice.core.selector import Requirement, requirement_of
 
@@ -28,6 +30,31 @@ def validate_image_repository(repository: ImageRepository) -> tuple[Problem, ...
         *subject.check_duration("interval", spec.interval),
         *subject.check_duration("timeout", spec.timeout),
     )
+
+
+def image_of(repository: ImageRepository) -> ImageRef:
+    """The image whose tags are listed. Raises UserError (ImageRef) for what is no name, or more than one.
+
+    >>> from sluice.api.image_repository import ImageRepositorySpec
+    >>> from sluice.api.kinds import ObjectMeta
+    >>> spec = ImageRepositorySpec(image="redis", interval="1m")
+    >>> image_of(ImageRepository(metadata=ObjectMeta(name="a"), spec=spec)).canonical_name
+    'docker.io/library/redis'
+    """
+    text, meta = repository.spec.image, repository.metadata
+    subject = SpecSubject(ResourceId(image_repository.GROUP, image_repository.KIND, meta.namespace, meta.name))
+    scheme, separator, _ = text.partition("://")
+    try:
+        found = parse(text) if not separator else None
+    except ImageRefError as error:
+        raise UserError(error.problem(subject.id, field="spec.image")) from None
+    if found is None:
+        title, fix = "spec.image begins with a URL's scheme", f"remove {clip(scheme, 20)}://"
+    elif found.tag is not None or found.digest is not None:
+        title, fix = "spec.image has a tag or a digest", f"write {found.name}"
+    else:
+        return found
+    raise UserError(subject.problem(IMAGE_REF, "image", title, fix))
 
 
 def validate_image_policy(policy: ImagePolicy, rules: SpecRules) -> tuple[Problem, ...]:

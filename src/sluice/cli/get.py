@@ -19,7 +19,7 @@ from sluice.cli.lookup import Item, find_views, list_views
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
 from sluice.cli.terminal import one_line
-from sluice.cli.view import View, fields_of, short_revision, view_of
+from sluice.cli.view import View, fields_of, view_of
 from sluice.kube.watch import EventType
 
 HEADERS = ("NAME", "READY", "STATUS", "REVISION", "SUSPENDED", "AGE")
@@ -85,7 +85,7 @@ def _row(cluster: Cluster, view: View, *, mixed: bool) -> list[str]:
         view.reference if mixed else view.name,
         f"{terminal.glyph(view.state)} {view.ready}",
         one_line(view.message),
-        short_revision(view.revision) or "-",
+        view.stands_at or "-",
         str(view.suspended),
         age(view.created),
     ]

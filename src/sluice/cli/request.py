@@ -12,7 +12,7 @@ from sluice.api.kinds import REQUESTED_AT
 from sluice.cli.cluster import Cluster
 from sluice.cli.lookup import Item
 from sluice.cli.progress import Progress
-from sluice.cli.view import View, short_revision, view_of
+from sluice.cli.view import View, view_of
 from sluice.core import codes
 from sluice.core.errors import NotReady, UserError
 from sluice.core.problem import Problem
@@ -54,7 +54,7 @@ async def request(cluster: Cluster, view: View, progress: Progress, token: str) 
 
 def said(view: View) -> str:
     """One phrase about an object that is ready."""
-    return f"ready at {short_revision(view.revision)}" if view.revision else "ready"
+    return f"ready at {view.stands_at}" if view.revision else "ready"
 
 
 async def wait_until(cluster: Cluster, view: View, token: str, progress: Progress) -> View:

@@ -140,7 +140,7 @@ def _state_lines(view: View, head: str) -> list[str]:
         return [f"{head}  rolled back{who} to {short_revision(view.revision)}; git's head is {short_revision(git)}"]
     if view.state == "Ready":
         objects = f" · {view.objects} objects" if view.kind is SYNCS else ""
-        return [f"{head}  {short_revision(view.revision)}{objects}"]
+        return [f"{head}  {view.stands_at}{objects}"]
     if view.state == "Suspended":
         return [f"{head}{_suspension(view)}"]
     if view.state not in {"Failing", "Waiting"}:

@@ -55,6 +55,11 @@ class View:
         return self.kind.reference(self.name)
 
     @property
+    def stands_at(self) -> str:
+        """Its revision, short; of a policy the image that it chose, whole."""
+        return self.revision if self.kind is IMAGE_POLICIES else short_revision(self.revision)
+
+    @property
     def problems(self) -> tuple[ToldProblem, ...]:
         """What its Ready condition says is wrong."""
         return read_problems(self.message) if self.ready == "False" else ()
@@ -163,7 +168,7 @@ def fields_of(view: View) -> dict[str, Any]:
         "ready": {"status": view.ready, "reason": view.reason, "message": view.message, "since": view.since},
         "cause": _cause(problems[0]) if problems else None,
         "problems": [_cause(problem) for problem in problems],
-        "revision": revision_fields(view.revision, view.url),
+        "revision": revision_fields("" if view.kind is IMAGE_POLICIES else view.revision, view.url),
         "image": view.revision or None if view.kind is IMAGE_POLICIES else None,
         "attemptedRevision": revision_fields(view.attempted, view.url),
         "origin": _origin(problems[0].where) if problems and problems[0].where else None,

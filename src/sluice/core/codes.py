@@ -172,7 +172,7 @@ REGISTRY_LIMITED = Code("E523", "RegistryLimited", "the registry asked for fewer
 REGISTRY_ANSWER = Code("E524", "RegistryAnswer", "the registry's answer can't be read, or is over a limit")
 IMAGE_DIGEST = Code("E525", "ImageDigest", "the registry sent other bytes than the digest names")
 REALM_REFUSED = Code("E526", "RealmRefused", "the registry wants the credentials sent to a host that is not its own")
-TAG_REJECTED = Code("E527", "TagRejected", "the registry lists tags that are not valid tags")
+
 TAG_LISTING = Code("E528", "TagListing", "the list of tags does not end, or is longer than allowed")
 MANIFEST_MISSING = Code("E529", "ManifestMissing", "the registry does not have the tag or the digest")
 REGISTRY_REDIRECT = Code("E530", "RegistryRedirect", "the registry redirects to where a client must not follow")
@@ -183,6 +183,9 @@ CLOUD_TOKEN = Code("E532", "CloudToken", "a cloud's token service gave no creden
 LABEL_TIME = Code("E533", "LabelTime", "an image's label holds a creation time that can't be read")
 TAG_CACHE = Code("E534", "TagCache", "the cache of image tags was lost or can't be kept on disk; it is made again")
 SCAN_TIMEOUT = Code("E535", "ScanTimeout", "an image repository could not be scanned in its time")
+
+# E59x: objects of the image kinds.
+ACCESS_DENIED = Code("E590", "AccessDenied", "an ImageRepository does not let the namespace of a policy refer to it")
 
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")

@@ -161,11 +161,11 @@ class Candidate:
         """Renew until the lease is lost, and answer why, no later than the renew deadline."""
         why = ""
         while True:
-            await asyncio.sleep(min(self._timing.retry_period, max(self._left(), 0.0)))
-            if self._left() <= 0:
+            await asyncio.sleep(min(self._timing.retry_period, max(self.seconds_left(), 0.0)))
+            if self.seconds_left() <= 0:
                 return why or "it could not be renewed in time"
             try:
-                async with asyncio.timeout(self._left()):
+                async with asyncio.timeout(self.seconds_left()):
                     if not await self._renew():
                         return f"it is held by {self.holder or 'nobody'}"
             except TimeoutError:
@@ -182,7 +182,8 @@ class Candidate:
         spec = msgspec.structs.replace(lease.spec, holder_identity="", lease_duration_seconds=1, renew_time=_now())
         await self._write(lease, spec)
 
-    def _left(self) -> float:
+    def seconds_left(self) -> float:
+        """For how long we surely hold it, without another renewal; not positive when we may not act any more."""
         return self._renewed_at + self._timing.renew_deadline - self._clock()
 
     async def _renew(self) -> bool:

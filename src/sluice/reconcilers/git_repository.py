@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,8 +29,8 @@ from sluice.core.tree_check import attribute_files, attributes_ignored, case_col
 from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret
 from sluice.git.mirror import Mirror
 from sluice.git.refs import ResolvedRef, wanted_of
-from sluice.kube.well_known import SECRETS
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.secret_data import secret_data
 from sluice.runtime.event_recorder import Subject
 from sluice.runtime.queue import Turn
 
@@ -51,10 +50,6 @@ STALLED_CODES = frozenset(
 # Each is an event: a tree with thousands of such paths is told of by the first few.
 MOST_WARNINGS = 5
 log = structlog.get_logger()
-
-
-class _SecretData(msgspec.Struct, frozen=True):
-    data: dict[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -127,6 +122,17 @@ class GitRepositoryReconciler:
         tree, blobs, _ = await self._tree(source, mirror, resolved, self._includes(source))
         now = rfc3339(self._op.now())
         return await _told(Artifact(source_id(source.metadata.key), revision, "", 0, "", now, tree, blobs), mirror)
+
+    async def mirror_of(self, source: GitRepository) -> Mirror:
+        """The mirror that the source is fetched into, for those who read other refs of it, or write to it.
+
+        Raises UserError for a spec or Secret that can't be used, AuthenticationFailed when a Secret is missing.
+        """
+        problems = validate_git_repository(source)
+        if problems:
+            raise UserError(*problems)
+        memory = self._memory.setdefault(source.metadata.key, _Memory())
+        return await self._mirror(source, parse_url(source.spec.url), memory)
 
     async def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)
@@ -252,20 +258,10 @@ class GitRepositoryReconciler:
         return memory.auth
 
     async def _secret(self, source: GitRepository, name: str, field_name: str) -> Mapping[str, bytes]:
-        namespace = source.metadata.namespace
-        raw = await self._op.client.get(SECRETS, namespace, name)
-        if raw is None:
-            raise AuthenticationFailed(
-                Problem(
-                    codes.AUTH_REFUSED,
-                    f"Secret {namespace}/{name} does not exist",
-                    subject=source_id(source.metadata.key),
-                    field=f"spec.{field_name}",
-                    cause="the source names it for its credentials",
-                    fix="create it, or correct the name",
-                )
-            )
-        return {k: base64.b64decode(v) for k, v in msgspec.json.decode(raw, type=_SecretData).data.items()}
+        meta = source.metadata
+        subject, field = source_id(meta.key), f"spec.{field_name}"
+        found = await secret_data(self._op.client, meta.namespace, name, subject=subject, field=field)
+        return found.values
 
     def _included(self, source: GitRepository, include: Include) -> Artifact | None:
         return self._op.artifacts.get(source_id(NamespacedName(source.metadata.namespace, include.repository.name)))

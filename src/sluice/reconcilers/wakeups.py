@@ -44,7 +44,7 @@ class Wakeups:
 
     def source_changed(self, event: EventType, item: GitRepository, old: GitRepository | None) -> None:
         """A GitRepository was made, edited, asked for or deleted; or it failed, which those who wait for it repeat."""
-        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
+        if old is None or event is EventType.DELETED or asks_for_a_turn(item.metadata, old.metadata):
             self._sources.add(item.metadata.key)
         elif _failure(item) and _failure(item) != _failure(old):
             source = source_id(item.metadata.key)
@@ -62,7 +62,7 @@ class Wakeups:
         self._index(event, item, old)
         if old is None or event is EventType.DELETED or _wants_anew(item, old):
             self._op.doubts.cast(owner_of(item))
-        if old is None or event is EventType.DELETED or _asks_for_a_turn(item.metadata, old.metadata):
+        if old is None or event is EventType.DELETED or asks_for_a_turn(item.metadata, old.metadata):
             self._syncs.add(item.metadata.key)
         ready = old is not None and _became_ready(item, old)
         if ready or (old is not None and _failure(item) != _failure(old)):
@@ -86,7 +86,8 @@ class Wakeups:
                 del self._dependants[key]
 
 
-def _asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
+def asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
+    """True when an object was edited, asked for, made anew or deleted: not for a status that we wrote ourselves."""
     return (
         new.generation != old.generation
         or new.uid != old.uid

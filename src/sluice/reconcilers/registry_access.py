@@ -1,0 +1,65 @@
+"""An ImageRepository's references to Secrets and a ServiceAccount → how its registry is reached."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sluice.api.image_repository import ImageRepository
+from sluice.core import codes
+from sluice.core.errors import AuthenticationFailed
+from sluice.core.ids import ResourceId
+from sluice.core.problem import Problem
+from sluice.kube.client import KubeClient
+from sluice.kube.well_known import SERVICE_ACCOUNTS
+from sluice.reconcilers.secret_data import secret_data
+from sluice.registry.access import SYSTEM_TRUST, RegistryAccess, proxy_of_secret, trust_of_secret
+from sluice.registry.keyring import Keyring, join, keyring_of_secret
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _ServiceAccount(msgspec.Struct, frozen=True):
+    imagePullSecrets: tuple[_Named, ...] = ()  # noqa: N815
+
+
+async def registry_access(client: KubeClient, repository: ImageRepository, subject: ResourceId) -> RegistryAccess:
+    """Read what the spec names: the login of `secretRef` is tried before those of the service account.
+
+    Raises AuthenticationFailed when a Secret or the ServiceAccount does not exist, UserError when one holds nothing
+    that can be used; both name the field.
+    """
+    spec, namespace = repository.spec, repository.metadata.namespace
+
+    async def values(name: str, field: str) -> dict[str, bytes]:
+        return (await secret_data(client, namespace, name, subject=subject, field=f"spec.{field}")).values
+
+    keyrings: list[Keyring] = []
+    if spec.serviceAccountName:
+        for name in await _pull_secrets(client, namespace, spec.serviceAccountName, subject):
+            found = await values(name, "serviceAccountName")
+            keyrings.append(keyring_of_secret(found, field="spec.serviceAccountName"))
+    if spec.secretRef:
+        keyrings.append(keyring_of_secret(await values(spec.secretRef.name, "secretRef")))
+    trust = SYSTEM_TRUST
+    if spec.certSecretRef:
+        trust = trust_of_secret(await values(spec.certSecretRef.name, "certSecretRef"))
+    proxy = proxy_of_secret(await values(spec.proxySecretRef.name, "proxySecretRef")) if spec.proxySecretRef else ""
+    return RegistryAccess(keyring=join(keyrings), trust=trust, proxy=proxy, insecure=spec.insecure, scope=namespace)
+
+
+async def _pull_secrets(client: KubeClient, namespace: str, name: str, subject: ResourceId) -> list[str]:
+    raw = await client.get(SERVICE_ACCOUNTS, namespace, name)
+    if raw is None:
+        raise AuthenticationFailed(
+            Problem(
+                codes.AUTH_REFUSED,
+                f"ServiceAccount {namespace}/{name} does not exist",
+                subject=subject,
+                field="spec.serviceAccountName",
+                cause=f"the {subject.kind} names it for its imagePullSecrets",
+                fix="create it, or correct the name",
+            )
+        )
+    return [secret.name for secret in msgspec.json.decode(raw, type=_ServiceAccount).imagePullSecrets if secret.name]
