@@ -620,7 +620,14 @@ def bench(
 
 def settings_for(name: str, root: Path) -> Settings:
     """An operator that lives in, and looks at, the namespace `name` alone, with its disk below `root`."""
-    return Settings(namespace=name, watch_namespace=name, storage=root / "data", git_allow_loopback=True, identity=name)
+    return Settings(
+        namespace=name,
+        watch_namespace=name,
+        storage=root / "data",
+        git_allow_loopback=True,
+        registry_allow_loopback=True,
+        identity=name,
+    )
 
 
 def with_settings(bench: Bench, **changes: Any) -> Settings:

@@ -36,6 +36,12 @@ class Settings:
     flag_source: FlagSource | None = None
     git_allow_loopback: bool = False
     git_insecure_http_credentials: bool = False
+    git_read_only: bool = False
+    registry_allow_loopback: bool = False
+    registry_insecure_hosts: tuple[str, ...] = ()
+    registry_realm_hosts: tuple[str, ...] = ()
+    registry_rps: float = 50.0
+    registry_burst: int = 125
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

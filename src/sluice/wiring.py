@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from sluice import __version__
 from sluice.api.git_repository import GitRepository
 from sluice.api.install import InstallOptions, manifests
 from sluice.api.kustomization import Kustomization
@@ -22,6 +24,7 @@ from sluice.core.plan import Owner
 from sluice.core.problem import Problem
 from sluice.git.limits import GitPolicy
 from sluice.git.mirrors import Mirrors
+from sluice.git.push_queue import PushQueue
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
@@ -33,26 +36,44 @@ from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.image_kinds import ImageKinds
+from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.operator import FinalizerPatches, Operator, utc_now
-from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
+from sluice.reconcilers.our_kinds import (
+    GIT_REPOSITORIES,
+    IMAGE_POLICIES,
+    IMAGE_REPOSITORIES,
+    IMAGE_UPDATE_AUTOMATIONS,
+    KUSTOMIZATIONS,
+)
 from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.wakeups import Wakeups
+from sluice.registry.limits import RegistryLimits, RegistryPolicy
+from sluice.registry.registries import Registries
+from sluice.registry.scanner import Scanner
 from sluice.render import Renderer
 from sluice.runtime.controller import Controller
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
+from sluice.runtime.queue import KeyedQueue
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import StatusWriter
 from sluice.server.artifact_files import artifact_files
 from sluice.server.probes import metrics, probes, serving
 from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
+from sluice.store.tag_cache import TagCache
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
-LEASES = ("sluice-leader-election", "kustomize-controller-leader-election", "source-controller-leader-election")
+LEASES = (
+    "sluice-leader-election",
+    "kustomize-controller-leader-election",
+    "source-controller-leader-election",
+)
+IMAGE_LEASES = ("image-reflector-controller-leader-election", "image-automation-controller-leader-election")
 RELEASE_SECONDS = 3.0
 log = structlog.get_logger()
 
@@ -73,6 +94,24 @@ class _Parts:
     syncs: WatchCache[Kustomization] | FlagObjects[Kustomization]
 
 
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """What of the running operator the image kinds work with."""
+
+    operator: Operator
+    sources: GitRepositoryReconciler
+    source_queue: KeyedQueue[NamespacedName]
+    source_cache: WatchCache[GitRepository] | FlagObjects[GitRepository]
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """The way to registries, and what is known of them."""
+
+    registries: Registries
+    scanner: Scanner
+
+
 async def run_operator(
     settings: Settings,
     access: ClusterAccess,
@@ -86,8 +125,9 @@ async def run_operator(
     ready = asyncio.Event()
     async with AsyncExitStack() as stack:
         # Connections of their own: a renewal must never stand in line behind applies that a webhook holds up.
-        lease_client = await stack.enter_async_context(KubeClient(access, max_in_flight=len(LEASES)))
-        candidates = [Candidate(lease_client, LeaseName(settings.namespace, n, settings.identity)) for n in LEASES]
+        leases = LEASES if settings.flag_source is not None else LEASES + IMAGE_LEASES
+        lease_client = await stack.enter_async_context(KubeClient(access, max_in_flight=len(leases)))
+        candidates = [Candidate(lease_client, LeaseName(settings.namespace, n, settings.identity)) for n in leases]
         # A process that was stopped for a while wakes up in the middle of its turns: nothing of them goes out any more.
         client = await stack.enter_async_context(
             KubeClient(access, max_in_flight=32, may_write=lambda: all(c.holds() for c in candidates))
@@ -101,9 +141,11 @@ async def run_operator(
         )
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
+        images = None
         discovery = Discovery(client)
         if settings.flag_source is None:
             await _require_crds(discovery)
+            images = await _open_images(stack, settings)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
@@ -111,7 +153,9 @@ async def run_operator(
                 log.info("leading", identity=settings.identity)
                 for candidate in candidates:
                     group.create_task(_keep(candidate))
-                await _start(group, settings, client, discovery, mirrors)
+                started = await _start(group, settings, client, discovery, mirrors)
+                if images is not None:
+                    await _start_images(group, settings, started, images, candidates)
                 ready.set()
                 on_ready()
         except* Stopped:
@@ -156,7 +200,7 @@ async def _release(candidate: Candidate) -> None:
 
 
 async def _require_crds(discovery: Discovery) -> None:
-    for kind in (GIT_REPOSITORIES, KUSTOMIZATIONS):
+    for kind in (GIT_REPOSITORIES, KUSTOMIZATIONS, IMAGE_REPOSITORIES, IMAGE_POLICIES, IMAGE_UPDATE_AUTOMATIONS):
         if await discovery.find(kind.api_version, kind.kind) is None:
             raise UserError(
                 Problem(
@@ -170,7 +214,7 @@ async def _require_crds(discovery: Discovery) -> None:
 
 async def _start(
     group: asyncio.TaskGroup, settings: Settings, client: KubeClient, discovery: Discovery, mirrors: Mirrors
-) -> None:
+) -> _Started:
     """Build the parts and start their tasks; returns once every cache is true and turns are being served."""
     records = RecordStore(client, settings.namespace)
     await records.load()
@@ -205,6 +249,42 @@ async def _start(
         wakeups.everything()
     group.create_task(sources.run())
     group.create_task(syncs.run())
+    return _Started(operator, source_reconciler, sources.queue, parts.sources)
+
+
+async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
+    policy = RegistryPolicy(
+        settings.registry_allow_loopback,
+        frozenset(settings.registry_insecure_hosts),
+        frozenset(settings.registry_realm_hosts),
+    )
+    limits = RegistryLimits(rate=settings.registry_rps, burst=settings.registry_burst)
+    agent = f"sluice/{__version__}"
+    registries = await stack.enter_async_context(Registries(policy=policy, limits=limits, user_agent=agent))
+    cache = await stack.enter_async_context(TagCache(settings.storage / "tags.sqlite"))
+    await cache.forget_unused(utc_now())
+    return _Images(registries, Scanner(registries, cache, utc_now))
+
+
+async def _start_images(
+    group: asyncio.TaskGroup,
+    settings: Settings,
+    started: _Started,
+    images: _Images,
+    candidates: Sequence[Candidate],
+) -> None:
+    """Start the image kinds; returns once their caches are true and turns are being served."""
+    writing = Writing(
+        started.sources,
+        PushQueue(time.monotonic),
+        started.source_queue.add,
+        lambda: min(candidate.seconds_left() for candidate in candidates),
+        read_only=settings.git_read_only,
+    )
+    kinds = ImageKinds(started.operator, images.registries, images.scanner, writing, settings.watch_namespace)
+    if isinstance(started.source_cache, WatchCache):
+        started.source_cache.subscribe(kinds.wakeups.source_changed)
+    await kinds.start(group)
 
 
 def _parts(settings: Settings, client: KubeClient) -> _Parts:
@@ -264,7 +344,7 @@ def _operator(
 
 
 def _own_parts(namespace: str) -> OwnParts:
-    leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES)
+    leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES + IMAGE_LEASES)
     installed = (_id_of(each) for each in manifests(InstallOptions(version="", namespace=namespace)))
     return OwnParts(frozenset(leases), frozenset(installed), namespace)
 

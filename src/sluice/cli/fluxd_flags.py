@@ -10,8 +10,8 @@ import click
 from sluice.cli.flags import usage
 from sluice.core import codes
 
-_IMAGES = "image scanning and automation are not built yet"
-_WRITES = "this version never writes to git"
+_IMAGES = "images are automated by the kinds ImageRepository, ImagePolicy and ImageUpdateAutomation"
+_WRITES = "flag mode never writes to git; an ImageUpdateAutomation has fields for this"
 _GPG = "signatures are not verified or made yet"
 _KEYS = "no deploy key is generated; put one into a Secret and name it with --k8s-secret-name"
 _UPSTREAM = "there is no upstream service"
@@ -50,13 +50,10 @@ REFUSED: dict[str, str] = {
     "--manifest-generation": ".flux.yaml is not acted on yet",
     "--automation-interval": _IMAGES,
     "--registry-poll-interval": _IMAGES,
-    "--registry-rps": _IMAGES,
-    "--registry-burst": _IMAGES,
     "--registry-trace": _IMAGES,
-    "--registry-insecure-host": _IMAGES,
     "--registry-exclude-image": _IMAGES,
     "--registry-include-image": _IMAGES,
-    "--registry-disable-scanning": "no registry is scanned by this version; leave the flag out",
+    "--registry-disable-scanning": "only the images of ImageRepositories are scanned; leave the flag out",
     "--registry-use-labels": _IMAGES,
     "--registry-ecr-region": _IMAGES,
     "--registry-ecr-include-id": _IMAGES,

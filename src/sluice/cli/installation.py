@@ -25,7 +25,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "sluice"
 OUR_LEASE = "sluice-leader-election"
 # The controllers of Flux whose objects we act on, and so the leases that we hold ourselves.
-RIVALS = ("kustomize-controller", "source-controller")
+RIVALS = ("kustomize-controller", "source-controller", "image-reflector-controller", "image-automation-controller")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,16 @@ async def operator_namespace(cluster: Cluster) -> str:
 async def in_the_way(cluster: Cluster, namespace: str) -> tuple[Problem, ...]:
     """Why nothing may be installed in `namespace`: another installation that acts on the same objects."""
     problems = []
-    for found in await find_installations(cluster):
+    installed = await find_installations(cluster)
+    rivals = [found.name for found in installed if found.name in RIVALS and found.replicas]
+    for found in installed:
         if found.is_ours and found.namespace != namespace:
             fix = (
                 f"`sluice install -n {found.namespace}` upgrades it; `sluice uninstall -n {found.namespace}` removes it"
             )
             problems.append(_already(f"Sluice {found.version} is installed in namespace {found.namespace}", found, fix))
-        elif found.name in RIVALS and found.replicas:
-            stop = f"kubectl -n {found.namespace} scale deployment {' '.join(RIVALS)} --replicas 0"
+        elif found.name in rivals:
+            stop = f"kubectl -n {found.namespace} scale deployment {' '.join(rivals)} --replicas 0"
             title = f"Flux's {found.name} {found.version} runs in namespace {found.namespace}"
             problems.append(_already(title, found, f"stop it first: `{stop}`"))
     if not problems:

@@ -54,6 +54,21 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 )
 @switch("--git-allow-loopback", about="Let sources name addresses of this machine (tests).")
 @switch("--git-insecure-http-credentials", about="Send credentials over plain http.")
+@switch("--registry-allow-loopback", about="Let images name registries of this machine (tests).")
+@click.option(
+    "--registry-insecure-host",
+    multiple=True,
+    metavar="HOST",
+    help="A registry that may be without TLS, or with a certificate that nobody trusts; repeat it for more.",
+)
+@click.option(
+    "--registry-realm-host",
+    multiple=True,
+    metavar="HOST",
+    help="A host that gives out tokens for registries of other domains; repeat it for more.",
+)
+@click.option("--registry-rps", default=50.0, metavar="N", help="Requests a second to one registry. [50]")
+@click.option("--registry-burst", default=125, metavar="N", help="Requests at once to one registry. [125]")
 @click.option("--git-url", default="", metavar="URL", help="Flag mode: sync this one repository, without any CRD.")
 @click.option("--git-branch", metavar="NAME", help="Flag mode: branch. [master]")
 @click.option("--git-path", multiple=True, metavar="PATH", help="Flag mode: folder; repeat it, or separate by commas.")
@@ -61,7 +76,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @click.option("--sync-interval", metavar="DURATION", help="Flag mode: how often the whole is checked. [5m]")
 @click.option("--git-timeout", metavar="DURATION", help="Flag mode: limit of one git operation. [20s]")
 @switch("--sync-garbage-collection", about="Flag mode: delete what left git.")
-@switch("--git-readonly", about="Accepted: this version never writes to git.")
+@switch("--git-readonly", about="Never write to git: what would be committed is told instead.")
 @click.option("--k8s-secret-name", metavar="NAME", help="Flag mode: Secret with the deploy key or password.")
 @click.option("--k8s-default-namespace", metavar="NAME", help="Flag mode: for objects that name none. [default]")
 @click.option(
@@ -123,8 +138,24 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         flag_source=_flag_source(given),
         git_allow_loopback=given["git_allow_loopback"],
         git_insecure_http_credentials=given["git_insecure_http_credentials"],
+        git_read_only=given["git_readonly"],
+        **_registries(given),
         environment=settings.environment(),
     )
+
+
+def _registries(given: dict[str, Any]) -> dict[str, Any]:
+    for flag in ("registry_rps", "registry_burst"):
+        if not 0 < given[flag] <= 10_000:
+            name = f"--{flag.replace('_', '-')}"
+            raise usage(f"{name} {given[flag]:g} is out of range", field=name, fix="give 1 to 10000")
+    return {
+        "registry_allow_loopback": given["registry_allow_loopback"],
+        "registry_insecure_hosts": given["registry_insecure_host"],
+        "registry_realm_hosts": given["registry_realm_host"],
+        "registry_rps": given["registry_rps"],
+        "registry_burst": given["registry_burst"],
+    }
 
 
 def _flag_source(given: dict[str, Any]) -> FlagSource | None:
