@@ -26,17 +26,24 @@ from devcluster import Cluster
 from devcluster.fixture import FreshCluster, create_namespace
 from devcluster.git_http import GitHttpServer
 from devcluster.git_repository import WorkingRepo
+from devcluster.registry import Registry
 from sluice import __file__ as package
 from sluice import __version__
 from sluice.api.access import APPLIER
 from sluice.api.crds import COMPONENT
 from sluice.api.install import DEFAULT_NAMESPACE, InstallOptions, manifests
 from sluice.runtime.live_lookup import LIST_FROM
+from tests.image_objects import KINDS, Images, deployment_of
 from tests.operator_fixture import AGENT, FAILING_JOB, Api, Bench, RunningOperator, Sync, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 USER = f"system:serviceaccount:{DEFAULT_NAMESPACE}:{COMPONENT}"
-OURS = (("source.toolkit.fluxcd.io", "gitrepositories"), ("kustomize.toolkit.fluxcd.io", "kustomizations"))
+IMAGES = "image.toolkit.fluxcd.io"
+OURS = (
+    ("source.toolkit.fluxcd.io", "gitrepositories"),
+    ("kustomize.toolkit.fluxcd.io", "kustomizations"),
+    *((IMAGES, kind) for kind in ("imagerepositories", "imagepolicies", "imageupdateautomations")),
+)
 PASSWORD = "correct horse"
 # What somebody binds who installs with --no-cluster-admin: the kinds that the repository holds, and nothing else.
 NARROW = [
@@ -98,7 +105,7 @@ class Pod:
         environment |= {"KUBECONFIG": str(self.kubeconfig), "PATH": os.environ["PATH"]}
         environment["PYTHONPATH"] = str(Path(package).parent.parent)  # this checkout, whichever one is installed
         # The servers of this test are on this machine and speak plain http.
-        arguments += ["--git-allow-loopback", "--git-insecure-http-credentials"]
+        arguments += ["--git-allow-loopback", "--git-insecure-http-credentials", "--registry-allow-loopback"]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "sluice", *arguments], env=environment, stdout=output, stderr=output
@@ -256,12 +263,15 @@ def bind_narrowly(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([role, binding]))
 
 
-def test_the_shipped_rights_carry_a_sync_from_its_creation_to_its_deletion(installed: Installed) -> None:
+def test_the_shipped_rights_carry_a_sync_from_its_creation_to_its_deletion(
+    installed: Installed, registry: Registry
+) -> None:
     sync = synced(installed.bench)
     serves_the_artifact(sync, installed.pod)
     corrects_drift(sync)
     undoes(sync)
     prunes(sync)
+    updates_its_image(sync, registry)
     spreads(sync)
     goes_on_without_its_record(sync, installed.pod)
     tells_events(sync)
@@ -361,6 +371,35 @@ def prunes(sync: Sync) -> None:
     assert sync.live("apps/v1/deployments", "old") is None
 
 
+def updates_its_image(sync: Sync, registry: Registry) -> None:
+    """A new tag is committed and rolled out; a policy of another namespace is let in by that namespace's labels."""
+    images = Images.beside(sync, registry)
+    images.push("1.0.0")
+    sync.wait_ready(sync.push({"web.yaml": deployment_of(images, "1.0.0")}))
+    admitted = {"namespaceSelectors": [{"matchLabels": {"kubernetes.io/metadata.name": "admitted"}}]}
+    images.scan(serviceAccountName="default", accessFrom=admitted)
+    images.choose()
+    images.write()
+    images.push("1.1.0")
+    images.request("ImageRepository")
+    sync.wait_ready(f"main@sha1:{images.wait_pushed()}")
+    web = sync.live("apps/v1/deployments", "web")
+    assert web is not None
+    assert web["spec"]["template"]["spec"]["containers"][0]["image"] == f"{images.image}:1.1.0"
+    for namespace in ("admitted", "stranger"):
+        create_namespace(sync.bench.cluster, namespace)
+        guest = replace(images, namespace=namespace)
+        guest.choose(imageRepositoryRef={"name": images.name, "namespace": images.namespace})
+    replace(images, namespace="admitted").wait_chosen("1.1.0")
+    replace(images, namespace="stranger").wait_ready("ImagePolicy", "False", "AccessDenied", "E590")
+    paths = [images.path(kind) for kind in KINDS]
+    for path in paths:
+        sync.bench.api.delete(path)
+    poll("the image kinds are gone", lambda: not any(sync.bench.api.get(path) for path in paths))
+    sync.repo.git("pull", "-q", "origin", "main")
+    sync.wait_ready(sync.push({"web.yaml": deployment("web")}))
+
+
 def spreads(sync: Sync) -> None:
     """Two objects each in so many namespaces that the operator lists these."""
     places = [f"{sync.target}-{number}" for number in range(LIST_FROM + 1)]
@@ -407,7 +446,7 @@ def lease_holders(api: Api) -> list[str]:
 
 def holds_leases(api: Api) -> None:
     holders = lease_holders(api)
-    assert len(holders) == 3
+    assert len(holders) == 5
     assert len(set(holders)) == 1
     assert holders[0]
 
