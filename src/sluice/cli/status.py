@@ -14,13 +14,13 @@ from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.installation import find_operator
-from sluice.cli.kinds import GIT, SYNCS, choose
+from sluice.cli.kinds import GIT, IMAGES, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_views, list_views
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, fields_of, short_revision
-from sluice.core.errors import ClusterError
+from sluice.core.errors import ClusterError, UserError
 from sluice.core.problem_text import ToldProblem
 
 _ORDER = ("Failing", "Waiting", "Suspended", "Reconciling", "Unknown", "Ready")
@@ -31,10 +31,13 @@ class _Screen:
     sources: Sequence[View]
     syncs: Sequence[View]
     operator: str
+    images: Sequence[View] = ()
 
     @property
     def views(self) -> list[View]:
-        return sorted((*self.sources, *self.syncs), key=lambda v: (_ORDER.index(v.state), v.namespace, v.name))
+        return sorted(
+            (*self.sources, *self.syncs, *self.images), key=lambda v: (_ORDER.index(v.state), v.namespace, v.name)
+        )
 
     @property
     def failing(self) -> bool:
@@ -65,10 +68,22 @@ async def _look(cluster: Cluster, words: Sequence[str]) -> _Screen:
     operator = await _operator(cluster)
     if chosen.names:
         views = [view for kind in chosen.kinds for view in await find_views(cluster, kind, chosen.names)]
-        return _Screen([v for v in views if v.kind is GIT], [v for v in views if v.kind is SYNCS], operator)
-    return _Screen(
-        await list_views(cluster, GIT, cluster.scope), await list_views(cluster, SYNCS, cluster.scope), operator
-    )
+        images = [v for v in views if v.kind in IMAGES]
+        return _Screen([v for v in views if v.kind is GIT], [v for v in views if v.kind is SYNCS], operator, images)
+    sources = await list_views(cluster, GIT, cluster.scope)
+    syncs = await list_views(cluster, SYNCS, cluster.scope)
+    return _Screen(sources, syncs, operator, await _images(cluster))
+
+
+async def _images(cluster: Cluster) -> list[View]:
+    """The image kinds; none where an older installation does not have them."""
+    views: list[View] = []
+    for kind in IMAGES:
+        try:
+            views += await list_views(cluster, kind, cluster.scope)
+        except UserError:
+            return []
+    return views
 
 
 async def _operator(cluster: Cluster) -> str:
@@ -90,6 +105,7 @@ def _answer(screen: _Screen) -> dict[str, object]:
         "summary": {
             "sources": dict(Counter(v.state for v in screen.sources)),
             "apps": dict(Counter(v.state for v in screen.syncs)),
+            "images": dict(Counter(v.state for v in screen.images)),
             "objects": sum(v.objects for v in screen.syncs),
         },
         "items": [fields_of(view) for view in screen.views],
@@ -105,7 +121,9 @@ def _show(cluster: Cluster, screen: _Screen, *, only_problems: bool, one: bool) 
         terminal.answer(f"cluster {context}{operator} · {scope}")
         objects = sum(view.objects for view in screen.syncs)
         if not one:
-            terminal.answer(f"SOURCES {_counts(screen.sources)}   APPS {_counts(screen.syncs)}   OBJECTS {objects:,}")
+            images = f"   IMAGES {_counts(screen.images)}" if screen.images else ""
+            counts = f"SOURCES {_counts(screen.sources)}   APPS {_counts(screen.syncs)}"
+            terminal.answer(f"{counts}   OBJECTS {objects:,}{images}")
     shown = [view for view in screen.views if view.state != "Ready" or view.rolled_back or view.drift or one]
     if shown and not only_problems:
         terminal.answer("")
