@@ -66,12 +66,22 @@ class NumericalPolicy(ApiStruct, frozen=True, kw_only=True):
     order: Annotated[str, _ORDER] = "asc"
 
 
+class BuildTimePolicy(ApiStruct, frozen=True, kw_only=True):
+    """The image that was built last, or first, by the creation time of its configuration."""
+
+    order: Annotated[str, _ORDER] = "asc"
+
+
 class ImagePolicyChoice(ApiStruct, frozen=True, kw_only=True):
     """How the newest tag is told from the others: exactly one of the fields."""
 
     semver: Annotated[SemVerPolicy | None, doc("Choose the highest version of a range.")] = None
     alphabetical: Annotated[AlphabeticalPolicy | None, doc("Choose by the alphabet.")] = None
     numerical: Annotated[NumericalPolicy | None, doc("Choose by number.")] = None
+    buildTime: Annotated[
+        BuildTimePolicy | None,
+        doc("Extension of Sluice: choose by the time at which the image was built, which costs a request per tag."),
+    ] = None
 
 
 class TagFilter(ApiStruct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from sluice.core.image import ImageRef, ImageRefError, parse
 from sluice.core.problem import Problem, clip
 from sluice.core.selector import Requirement, requirement_of
 
-CHOICES = ("semver", "alphabetical", "numerical")
+CHOICES = ("semver", "alphabetical", "numerical", "buildTime")
 
 
 def validate_image_repository(repository: ImageRepository) -> tuple[Problem, ...]:

@@ -1,6 +1,7 @@
 """When an image's tags are listed again: at once for a reason that people are told, or when the interval is over.
 
-The reasons are Flux's (image-reflector-controller), word for word, so that its users' filters of logs keep matching.
+The reasons are Flux's (image-reflector-controller), word for word, so that its users' filters of logs keep matching;
+the one about build times is ours.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ QUIET = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a scan is to find: the image's canonical name, the tags to leave out, and the request that asks for it."""
+    """What a scan is to find: the image's canonical name, the tags to leave out, and the request that asks for it.
+
+    `described` names the choices for which more of a tag must be known than its name.
+    """
 
     image: str
     exclusions: tuple[str, ...]
     request: str = ""
+    described: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ def due(wanted: Wanted, last: Scanned | None, interval: float, now: datetime) ->
         return Due("new image name", 0.0)
     if frozenset(wanted.exclusions) != frozenset(last.wanted.exclusions):
         return Due("updated exclusion list", 0.0)
+    if not wanted.described <= last.wanted.described:
+        return Due("new policy by build time", 0.0)
     if not last.kept:
         return Due("no tags in database", 0.0)
     wait = interval - (now - last.at) / timedelta(seconds=1)

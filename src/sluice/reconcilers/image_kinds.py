@@ -39,7 +39,7 @@ class ImageKinds:
         self.repositories = self._kind(IMAGE_REPOSITORIES, ImageRepository, self._reflector, REFLECTOR)
         self.policies = self._kind(IMAGE_POLICIES, ImagePolicy, self._reflector, REFLECTOR)
         self.automations = self._kind(IMAGE_UPDATE_AUTOMATIONS, ImageUpdateAutomation, self._automation, AUTOMATION)
-        scans = ImageRepositoryReconciler(operator, self.repositories, found, scanner)
+        scans = ImageRepositoryReconciler(operator, self.repositories, self.policies, found, scanner)
         choices = ImagePolicyReconciler(operator, self.policies, self.repositories, found, scanner, registries)
         updates = ImageUpdateAutomationReconciler(operator, self.automations, self.policies, writing)
         self._controllers = (

@@ -14,19 +14,11 @@ from sluice.core.ids import NamespacedName
 from sluice.core.image import ImageRef as Image
 from sluice.core.image import ImageTag
 from sluice.core.image_policy import Choice, DigestStep, Previous, TagPolicy, decide, digest_step
-from sluice.core.image_policy.dialect_v2 import (
-    ALL_TAGS,
-    alphabetical_policy,
-    numerical_policy,
-    semver_policy,
-    tag_filter,
-)
 from sluice.core.image_policy.digest_reflection import ReflectionPolicy
-from sluice.core.image_policy.policy import TagFilter
 from sluice.core.problem import Code, Problem
 from sluice.kube.well_known import NAMESPACES
 from sluice.reconcilers.image_kind import ImageKind
-from sluice.reconcilers.image_repository import listed_tags
+from sluice.reconcilers.image_rules import scan_filter, tag_policy
 from sluice.reconcilers.image_scans import ImageScans
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.registry_access import registry_access
@@ -36,6 +28,8 @@ from sluice.registry.scanner import Scanner
 from sluice.runtime.queue import Turn
 
 RETRY_LIMIT = 600.0
+# What a scan or the repository itself changes: both wake the policy.
+WOKEN_CODES = frozenset({codes.REFERENCE_MISSING, codes.NO_MATCHING_TAG, codes.TAG_GONE, codes.TAG_NOT_A_NUMBER})
 _REFLECTION: dict[str, ReflectionPolicy] = {"IfNotPresent": "IfNotPresent", "Always": "Always"}
 STALLED_CODES = frozenset(
     {codes.SPEC_INVALID, codes.FIELD_CONFLICT, codes.TAG_RANGE, codes.REGEX_REJECTED, codes.IMAGE_REF}
@@ -72,10 +66,12 @@ class ImagePolicyReconciler:
         try:
             return await self._run(policy)
         except SluiceError as error:
-            if error.problems and all(problem.code in STALLED_CODES for problem in error.problems):
+            found = {problem.code for problem in error.problems}
+            if found and found <= STALLED_CODES:
                 await self._kind.stalled(policy, _reason(error), error)
                 return None
-            return await self._kind.failed(policy, _reason(error), error, RETRY_LIMIT)
+            later = await self._kind.failed(policy, _reason(error), error, RETRY_LIMIT)
+            return None if found and found <= WOKEN_CODES else later
 
     async def _run(self, policy: ImagePolicy) -> float | None:
         problems = validate_image_policy(policy, self._op.rules)
@@ -135,7 +131,7 @@ class ImagePolicyReconciler:
 
     async def _choose(self, policy: ImagePolicy, rules: TagPolicy, repository: ImageRepository, image: Image) -> Choice:
         access = RegistryAccess(scope=repository.metadata.namespace)
-        known = await self._scanner.cached(image, access, listed_tags(repository))
+        known = await self._scanner.cached(image, access, scan_filter(repository, [rules]))
         return decide(rules, known.tags, self._previous(policy, repository), known.complete)
 
     def _previous(self, policy: ImagePolicy, repository: ImageRepository) -> Previous | None:
@@ -167,20 +163,6 @@ class ImagePolicyReconciler:
         previous = status.observedPreviousRef if latest == status.latestRef else status.latestRef
         fields = {"latestRef": latest, "observedPreviousRef": previous}
         await self._kind.succeeded(policy, ready_message(latest, previous), fields)
-
-
-def tag_policy(policy: ImagePolicy) -> TagPolicy:
-    """What the spec asks for. Raises UserError (TagRange, RegexRejected) at the field that can't be read."""
-    spec = policy.spec
-    tags: TagFilter = ALL_TAGS
-    if spec.filterTags is not None and spec.filterTags.pattern:
-        tags = tag_filter(spec.filterTags.pattern, spec.filterTags.extract)
-    if spec.policy.semver is not None:
-        return semver_policy(spec.policy.semver.range, tags)
-    if spec.policy.alphabetical is not None:
-        return alphabetical_policy("desc" if spec.policy.alphabetical.order == "desc" else "asc", tags)
-    order = spec.policy.numerical.order if spec.policy.numerical is not None else "asc"
-    return numerical_policy("desc" if order == "desc" else "asc", tags)
 
 
 def ready_message(latest: ImageRef, previous: ImageRef | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import datetime
 
 import structlog
 
+from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository, ScanResult
 from sluice.api.kinds import REQUESTED_AT
 from sluice.api.validate_image import image_of, validate_image_repository
@@ -17,10 +19,11 @@ from sluice.core.duration import parse_duration
 from sluice.core.errors import AuthenticationFailed, RemoteError, SluiceError, UserError
 from sluice.core.ids import NamespacedName
 from sluice.core.image import ImageRef, ImageTag
-from sluice.core.image_policy.dialect_v2 import exclusions
+from sluice.core.image_policy import TagPolicy
 from sluice.core.scan_schedule import Scanned, Wanted, due, shown_time
 from sluice.core.schedule import next_interval
 from sluice.reconcilers.image_kind import ImageKind
+from sluice.reconcilers.image_rules import scan_filter, tag_policy
 from sluice.reconcilers.image_scans import FoundTags, ImageScans
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.registry_access import registry_access
@@ -47,10 +50,16 @@ class ImageRepositoryReconciler:
     """Keeps what is known of every ImageRepository's tags at what its registry says."""
 
     def __init__(
-        self, operator: Operator, kind: ImageKind[ImageRepository], scans: ImageScans, scanner: Scanner
+        self,
+        operator: Operator,
+        kind: ImageKind[ImageRepository],
+        policies: ImageKind[ImagePolicy],
+        scans: ImageScans,
+        scanner: Scanner,
     ) -> None:
         self._op = operator
         self._kind = kind
+        self._policies = policies
         self._scans = scans
         self._scanner = scanner
         self._last: dict[NamespacedName, Scanned] = {}
@@ -76,9 +85,10 @@ class ImageRepositoryReconciler:
         if problems:
             raise UserError(*problems)
         image, interval = image_of(repository), parse_duration(repository.spec.interval)
-        tags = listed_tags(repository)
+        by_time = self._policies_by_time(repository)
+        tags = scan_filter(repository, by_time.values())
         request = repository.metadata.annotations.get(REQUESTED_AT, "")
-        wanted = Wanted(image.canonical_name, repository.spec.exclusionList, request)
+        wanted = Wanted(image.canonical_name, repository.spec.exclusionList, request, frozenset(by_time))
         now = self._op.now()
         decided = due(wanted, await self._last_scan(repository, image, tags), interval, now)
         if not decided.reason and repository.metadata.key not in self._failed:
@@ -105,12 +115,23 @@ class ImageRepositoryReconciler:
             at = datetime.fromisoformat(status.lastScanResult.scanTime)
         except ValueError:
             return None
-        wanted = Wanted(status.canonicalImageName, status.observedExclusionList, status.lastHandledReconcileAt)
+        described = frozenset(self._policies_by_time(repository)) if known.complete else frozenset()
+        exclusions, request = status.observedExclusionList, status.lastHandledReconcileAt
+        wanted = Wanted(status.canonicalImageName, exclusions, request, described)
         last = Scanned(wanted, at, kept=known.complete)
         if known.complete:
             self._last[key] = last
             self._tell_policies(repository, image, _found(known.tags))
         return last
+
+    def _policies_by_time(self, repository: ImageRepository) -> dict[str, TagPolicy]:
+        """The policies for which tags must be described, by a name that changes with what they choose from."""
+        found = {}
+        for policy in self._policies.objects.items():
+            if policy.repository == repository.metadata.key and policy.spec.policy.buildTime is not None:
+                with contextlib.suppress(UserError):  # it says so itself
+                    found[f"{policy.metadata.key} {policy.metadata.generation}"] = tag_policy(policy)
+        return found
 
     async def _scan(self, repository: ImageRepository, image: ImageRef, tags: TagFilter) -> _Found:
         """Ask the registry. Raises when the list is not whole: it replaces nothing then."""
@@ -157,12 +178,6 @@ class ImageRepositoryReconciler:
             return None
         limit = parse_duration(repository.spec.interval)  # a bad one is of the spec, and has stalled above
         return await self._kind.failed(repository, _reason(error), error, limit)
-
-
-def listed_tags(repository: ImageRepository) -> TagFilter:
-    """The tags that the exclusion list leaves. Raises UserError (RegexRejected) for a pattern that can't be read."""
-    excluded = exclusions(repository.spec.exclusionList)
-    return TagFilter(listed=lambda tag: not excluded.excluded_by(tag))
 
 
 def _found(tags: Iterable[ImageTag]) -> _Found:

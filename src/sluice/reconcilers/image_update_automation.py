@@ -260,7 +260,8 @@ class ImageUpdateAutomationReconciler:
     async def _report(self, run: _Run, written: Written, target: PushTarget, followed: Wanted) -> None:
         automation, now = run.automation, self._op.now()
         status = automation.status
-        commit = written.commit if target.is_synced else written.head
+        # What is looked at next time: our commit, where it is on the branch that is read.
+        commit = written.commit if target.is_synced and target.branch else written.head
         fields: dict[str, Any] = {
             "observedPolicies": run.images or None,
             "observedSourceRevision": str(Revision.of_commit(followed.text, commit)),

@@ -52,6 +52,8 @@ class ImageWakeups:
         """An ImagePolicy was made, edited, asked for or deleted; or it chose another image, which automations write."""
         if old is None or event is EventType.DELETED or asks_for_a_turn(item.metadata, old.metadata):
             self._queues.policies.add(item.metadata.key)
+            if item.spec.policy.buildTime is not None:  # more of the tags must be known than their names
+                self._queues.repositories.add(item.repository)
         same = old is not None and (item.status.latestRef, item.metadata.labels) == (
             old.status.latestRef,
             old.metadata.labels,

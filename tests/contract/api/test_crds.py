@@ -212,6 +212,7 @@ IMAGE_ACCEPTED: list[Row] = [
                 for order in ("asc", "desc")
             ),
             {"policy": {"alphabetical": {}, "numerical": {}, "semver": {"range": ""}}},
+            {"policy": {"buildTime": {"order": "desc"}}},  # ours
             {"filterTags": {"pattern": "^v(.*)$", "extract": "$1"}, "suspend": True},
             {"filterTags": {}},
             *({"digestReflectionPolicy": value} for value in ("Never", "IfNotPresent")),
@@ -270,6 +271,7 @@ IMAGE_REFUSED: list[tuple[Any, Any, str]] = [
             ({"policy": {"alphabetical": {"order": "up"}}}, "spec.policy.alphabetical.order"),
             ({"policy": {"numerical": {"order": "ASC"}}}, "spec.policy.numerical.order"),
             ({"policy": {"glob": {}}}, "spec.policy.glob"),
+            ({"policy": {"buildTime": {"order": "up"}}}, "spec.policy.buildTime.order"),
             ({"digestReflectionPolicy": "Once"}, "spec.digestReflectionPolicy"),
             ({"digestReflectionPolicy": "Always"}, "spec.interval must be set"),
             ({"digestReflectionPolicy": "Never", "interval": "10m"}, "spec.interval is only accepted"),

@@ -87,6 +87,20 @@ def test_a_policy_without_a_tag_that_fits_says_why_and_gets_one_when_it_is_pushe
     images.wait_chosen("1.0.0")
 
 
+def test_a_policy_by_build_time_chooses_what_was_built_last_and_sees_what_is_built_later(images: Images) -> None:
+    for tag, day in (("a1", "03"), ("f0", "05"), ("c2", "04")):
+        images.registry.push(images.name, tag, make_image(created=f"2026-01-{day}T00:00:00Z"))
+    images.scan()
+    images.wait_ready("ImageRepository")
+    images.choose(policy={"buildTime": {}})
+    images.wait_chosen("f0")
+    images.registry.push(images.name, "0b", make_image(created="2026-01-06T00:00:00Z"))
+    images.request("ImageRepository")
+    images.wait_chosen("0b")
+    images.edit("ImagePolicy", {"policy": {"buildTime": {"order": "desc"}}})
+    images.wait_chosen("a1")
+
+
 def test_a_policy_waits_for_its_repository_and_is_woken_by_it(images: Images) -> None:
     images.push("1.0.0")
     images.choose()

@@ -25,6 +25,8 @@ LAST = Scanned(WANTED, NOW - timedelta(seconds=20), kept=True)
         (replace(WANTED, image="ghcr.io/org/web"), LAST, "new image name"),
         (replace(WANTED, exclusions=()), LAST, "updated exclusion list"),
         (replace(WANTED, exclusions=WANTED.exclusions * 2), LAST, ""),
+        (replace(WANTED, described=frozenset({"a"})), LAST, "new policy by build time"),
+        (WANTED, replace(LAST, wanted=replace(WANTED, described=frozenset({"a"}))), ""),
         (WANTED, replace(LAST, kept=False), "no tags in database"),
         (WANTED, replace(LAST, at=NOW - timedelta(seconds=60)), "triggered by interval"),
         (WANTED, replace(LAST, at=NOW - timedelta(seconds=59.5)), "triggered by interval"),
