@@ -37,6 +37,7 @@ class Call:
     url: URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
     max_bytes: int = 1 << 20
     trust: Trust = SYSTEM_TRUST
     verify: bool = True
@@ -78,10 +79,17 @@ class CheckedResolver(AbstractResolver):
 
 
 class Transport:
-    """Sends calls. Open it with `async with`."""
+    """Sends calls. Open it with `async with`.
 
-    def __init__(self, policy: RegistryPolicy, limits: RegistryLimits, user_agent: str) -> None:
+    With `any_address` no address is refused: for URLs that are written in our code or the operator's own environment,
+    such as the metadata service of a cloud.
+    """
+
+    def __init__(
+        self, policy: RegistryPolicy, limits: RegistryLimits, user_agent: str, *, any_address: bool = False
+    ) -> None:
         self._policy = policy
+        self._any_address = any_address
         self._limits = limits
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
@@ -92,7 +100,7 @@ class Transport:
             connector=aiohttp.TCPConnector(
                 limit=0,
                 keepalive_timeout=30.0,
-                resolver=CheckedResolver(allow_loopback=self._policy.allow_loopback),
+                resolver=None if self._any_address else CheckedResolver(allow_loopback=self._policy.allow_loopback),
             ),
             # No bomb can hide in what is not compressed.
             headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
@@ -139,7 +147,7 @@ class Transport:
                 call.method,
                 call.url,
                 headers=call.headers,
-                data=call.form,
+                data=call.form if call.form is not None else call.body,
                 allow_redirects=False,
                 proxy=call.proxy or None,
                 ssl=self._context(call),
@@ -159,6 +167,8 @@ class Transport:
 
     def _check_literal(self, url: URL) -> None:
         """A host that is an address is not looked up, so the resolver never sees it."""
+        if self._any_address:
+            return
         try:
             reason = blocked_reason(url.host or "", allow_loopback=self._policy.allow_loopback)
         except ValueError:
