@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sluice.core import codes
 from sluice.core.errors import SluiceError, StateError
@@ -27,6 +27,8 @@ from sluice.store.tag_cache import CachedTag, TagCache
 CHUNK = 500
 MAX_PROBLEMS = 10
 MAX_EXAMPLES = 3
+_TIDY_EVERY = timedelta(days=1)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def every_tag(_: str) -> bool:
@@ -97,6 +99,7 @@ class Scanner:
         self._cache = cache
         self._now = now
         self._running: dict[tuple[str, str], asyncio.Lock] = {}
+        self._tidied = _NEVER
 
     async def scan(
         self,
@@ -148,6 +151,9 @@ class Scanner:
         self, image: ImageRef, access: RegistryAccess, wanted: TagFilter, seconds: float | None
     ) -> ScanResult:
         now = self._now()
+        if now - self._tidied > _TIDY_EVERY:
+            self._tidied = now
+            await self._cache.forget_unused(now)
         number = await self._cache.repository(_scope(access, wanted), image.canonical_name, now)
         scan = _Scan(self._registries.open(image, access), number, wanted, now)
         if self._cache.problem is not None:
