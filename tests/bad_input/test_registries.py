@@ -73,7 +73,7 @@ def code_of(error: SluiceError) -> Code:
 
 @pytest.mark.parametrize(
     "link",
-    ['</v2/web/tags/list?n=1000>; rel="next"', '</v2/web/tags/list?n=1000&last=v1>; rel="next"'],
+    ['</v2/web/tags/list?n=10000>; rel="next"', '</v2/web/tags/list?n=10000&last=v1>; rel="next"'],
     ids=["itself", "an earlier one"],
 )
 async def test_f105_pages_that_name_each_other_end_with_an_error_and_replace_nothing(
@@ -163,14 +163,29 @@ async def test_the_next_page_is_asked_of_the_same_registry_whatever_the_link_say
         assert other.seen == []
 
 
-async def test_a_registry_that_takes_no_page_size_is_asked_without_one(registries: Registries) -> None:
+@pytest.mark.parametrize(("most", "status"), [(1000, 400), (1000, 405), (0, 400)])
+async def test_a_registry_that_refuses_a_page_size_is_asked_for_less_and_that_is_remembered(
+    registries: Registries, most: int, status: int
+) -> None:
     def answer(seen: Seen) -> Reply:
-        if "n=" in seen.path:
-            return Reply({"errors": [{"code": "PAGINATION_NUMBER_INVALID"}]}, 400)
+        asked = seen.path.partition("n=")[2]
+        if asked and int(asked) > most:
+            return Reply({"errors": [{"code": "PAGINATION_NUMBER_INVALID"}]}, status)
         return Reply({"tags": ["v1"]})
 
     async with HostileRegistry(answer) as server:
-        assert await names(registries.open(server.image())) == ["v1"]
+        for repository in ("web", "api"):
+            assert await names(registries.open(server.image(repository))) == ["v1"]
+        sizes = [seen.path.partition("?")[2] for seen in server.seen]
+    assert sizes == (["n=10000", "n=1000", "n=1000"] if most else ["n=10000", "n=1000", "", ""])
+
+
+async def test_a_registry_that_refuses_every_list_is_not_asked_for_ever(registries: Registries) -> None:
+    async with HostileRegistry(lambda _: Reply(status=400)) as server:
+        with pytest.raises(SluiceError) as error:
+            await names(registries.open(server.image()))
+        assert code_of(error.value) is codes.REGISTRY_UNREACHABLE
+        assert len(server.seen) == 3
 
 
 # --- digests ---------------------------------------------------------------------------------------------------------

@@ -30,13 +30,17 @@ PING_BYTES = 64 * 1024
 
 @dataclass(slots=True)
 class Host:
-    """What is known of a registry's host: it is asked again only when it says something else."""
+    """What is known of a registry's host: it is asked again only when it says something else.
+
+    `page_size` is the place in `repository.PAGES` of what it gives.
+    """
 
     name: str
     limiter: HostLimiter
     insecure: bool
     scheme: str = "https"
     challenge: Challenge | None = None
+    page_size: int = 0
 
 
 @dataclass(slots=True)

@@ -31,8 +31,8 @@ from sluice.registry.manifest import (
 )
 from sluice.registry.transport import Answer
 
-# What ECR allows at most and others cut to their own limit.
-PAGE = 1_000
+# How many tags are asked for at once: a registry that refuses is asked for less (ECR gives 1,000), or for its default.
+PAGES = ("n=10000", "n=1000", "")
 _ENTITY_TAG = 256
 _PAGE_REFUSED = {400, 405, 422}
 
@@ -80,10 +80,10 @@ class Repository:
 
         Raises RegistryError (TagListing) when pages do not end, and what requests raise; then the list is not whole.
         """
-        query, seen, count = f"n={PAGE}", set[str](), 0
+        query, seen, count = "", set[str](), 0
         for number in range(self._limits.pages):
             known = {"If-None-Match": etag} if etag and number == 0 else {}
-            answer = await self._page(query, known, first=number == 0)
+            answer = self._accepted(await self._page(query, {})) if number else await self._first_page(known)
             if answer.status == 304 and known:
                 return
             following = _next_query(answer.headers.get("link", ""))
@@ -94,7 +94,7 @@ class Repository:
             yield page
             if not following:
                 return
-            if following in seen or following == query:
+            if following in seen:
                 raise self._endless("a page names itself or an earlier one as the next")
             seen.add(following)
             query = following
@@ -170,12 +170,20 @@ class Repository:
         except ManifestError as error:
             raise unreadable(what, str(error)) from None
 
-    async def _page(self, query: str, headers: dict[str, str], *, first: bool) -> Answer:
+    async def _first_page(self, headers: dict[str, str]) -> Answer:
+        """The first page, as large as this host gives it; what it refuses is remembered."""
+        host = self._connection.host
+        while True:
+            answer = await self._page(PAGES[host.page_size], headers)
+            if answer.status not in _PAGE_REFUSED or host.page_size == len(PAGES) - 1:
+                return self._accepted(answer)
+            host.page_size += 1
+
+    async def _page(self, query: str, headers: dict[str, str]) -> Answer:
         what, most = f"tags of {self.name}", self._limits.page_bytes
-        answer = await self._connection.get("tags/list", what, most, query=query, headers=headers)
-        if first and answer.status in _PAGE_REFUSED:
-            # Some registries refuse a page as large as this instead of giving a smaller one.
-            answer = await self._connection.get("tags/list", what, most, headers=headers)
+        return await self._connection.get("tags/list", what, most, query=query, headers=headers)
+
+    def _accepted(self, answer: Answer) -> Answer:
         if answer.status not in {200, 304}:
             raise refusal(f"repository {self.name}", answer.status, answer.headers, answer.body)
         return answer

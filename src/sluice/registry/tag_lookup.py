@@ -56,11 +56,14 @@ class TagLookup:
             if self.stopped is not None:
                 return
             try:
-                self._learned.append(await self._one(tag))
+                learned = await self._one(tag)
             except StateError:
                 raise
             except SluiceError as error:
                 self._failed(tag, error)
+                continue
+            # Only now: while it was waited for, another worker may have written the list that stood here.
+            self._learned.append(learned)
             if len(self._learned) >= WRITE_EVERY:
                 await self._write()
 

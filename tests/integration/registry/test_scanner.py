@@ -88,7 +88,7 @@ async def test_tags_that_are_not_asked_for_cost_no_request(scanner: Scanner, sho
         shop.push(tag)
     shop.mark()
     await scanner.scan(shop.image)
-    assert shop.asked() == ["GET tags/list?n=1000"]
+    assert shop.asked() == ["GET tags/list?n=10000"]
 
 
 async def test_a_second_scan_with_nothing_new_costs_one_request(scanner: Scanner, shop: Shop) -> None:
@@ -97,7 +97,7 @@ async def test_a_second_scan_with_nothing_new_costs_one_request(scanner: Scanner
     first = await scanner.scan(shop.image, wanted=DESCRIBED)
     shop.mark()
     second = await scanner.scan(shop.image, wanted=DESCRIBED)
-    assert shop.asked() == ["GET tags/list?n=1000"]
+    assert shop.asked() == ["GET tags/list?n=10000"]
     assert second.tags == first.tags
     assert (first.changed, second.changed) == (True, False)
 
@@ -108,9 +108,31 @@ async def test_one_new_tag_costs_the_list_and_its_own_metadata(scanner: Scanner,
     shop.push("v2")
     shop.mark()
     result = await scanner.scan(shop.image, wanted=DESCRIBED)
-    assert shop.asked() == ["GET tags/list?n=1000", "GET manifests/v2", "GET blobs/"]
+    assert shop.asked() == ["GET tags/list?n=10000", "GET manifests/v2", "GET blobs/"]
     assert [tag.tag for tag in result.tags] == ["v1", "v2"]
     assert result.changed
+
+
+async def test_of_many_tags_none_is_forgotten_while_others_are_looked_at(scanner: Scanner) -> None:
+    images = {f"v{number}": make_image(content=str(number)) for number in range(700)}
+    configs = {image.blobs[0].digest: image.blobs[0].content for image in images.values()}
+
+    async def answer(seen: Seen) -> Reply:
+        reference = seen.path.rpartition("/")[2]
+        if reference in configs:
+            await asyncio.sleep(len(seen.path + reference) % 3 / 1000)
+            return Reply(configs[reference])
+        if reference in images:
+            return Reply(images[reference].manifest, headers={"Content-Type": images[reference].media_type})
+        return Reply({"tags": list(images)})
+
+    async with HostileRegistry(answer) as server:
+        result = await scanner.scan(server.image(), wanted=DESCRIBED)
+        assert (result.complete, result.problems) == (True, ())
+        assert digests(result) == {tag: image.digest for tag, image in images.items()}
+        server.seen.clear()
+        await scanner.scan(server.image(), wanted=DESCRIBED)
+        assert len(server.seen) == 1
 
 
 async def test_another_tag_of_a_known_image_costs_no_second_configuration(scanner: Scanner, shop: Shop) -> None:
@@ -120,7 +142,7 @@ async def test_another_tag_of_a_known_image_costs_no_second_configuration(scanne
     shop.registry.tag(shop.name, "latest", image)
     shop.mark()
     result = await scanner.scan(shop.image, wanted=DESCRIBED)
-    assert shop.asked() == ["GET tags/list?n=1000", "GET manifests/latest"]
+    assert shop.asked() == ["GET tags/list?n=10000", "GET manifests/latest"]
     assert digests(result) == {"latest": image.digest, "v1": image.digest}
 
 
@@ -178,7 +200,7 @@ async def test_a_tag_for_other_platforms_is_left_out_with_the_reason(
     clock.advance(hours=23)
     shop.mark()
     await scanner.scan(shop.image, wanted=DESCRIBED)
-    assert shop.asked() == ["GET tags/list?n=1000"]
+    assert shop.asked() == ["GET tags/list?n=10000"]
 
 
 async def test_what_is_no_container_image_is_left_out_with_the_reason(scanner: Scanner, shop: Shop) -> None:
@@ -250,7 +272,7 @@ async def test_the_cache_outlives_a_restart_and_its_loss_costs_a_rescan_and_noth
     shop.mark()
     async with TagCache(file) as cache:
         again = await Scanner(registries, cache, clock).scan(shop.image, wanted=DESCRIBED)
-    assert shop.asked() == ["GET tags/list?n=1000"]
+    assert shop.asked() == ["GET tags/list?n=10000"]
     file.write_bytes(b"this is no database" * 1000)
     async with TagCache(file) as cache:
         rescanned = await Scanner(registries, cache, clock).scan(shop.image, wanted=DESCRIBED)
@@ -313,7 +335,7 @@ async def test_a_scan_that_runs_out_of_time_keeps_what_it_learned_and_the_next_g
         whole = await scanner.scan(server.image(), wanted=DESCRIBED)
     assert whole.complete
     assert [seen.method + seen.path.partition("sha256")[0] for seen in server.seen] == [
-        "GET/v2/web/tags/list?n=1000",
+        "GET/v2/web/tags/list?n=10000",
         "GET/v2/web/manifests/v39",
         "GET/v2/web/blobs/",
     ]
