@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from bench import drift, first_sync, push, steady, thousand, transaction
+from bench import drift, first_sync, push, scan, steady, thousand, transaction
 from bench.figure import Figure, table, write_json
 from bench.stand import ROOT, Tracing
 
@@ -23,6 +23,7 @@ ALL = (
     "undo_1001",
     "recovery_1000",
     *DRIFT,
+    *scan.FIGURES,
 )
 IDLE_FULL_RUN = 60.0
 IDLE_WHEN_NAMED = 600.0
@@ -77,6 +78,8 @@ async def _measure(names: Collection[str], tracing: Tracing, idle: float) -> lis
         take(await transaction.recovery(tracing))
     if any(name in names for name in DRIFT):
         take(await drift.measure(tracing))
+    if any(name in names for name in scan.FIGURES):
+        take(await scan.measure())
     return found
 
 

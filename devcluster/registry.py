@@ -91,6 +91,7 @@ class Registry:
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: Lifeline | None = None
         self._connection: HTTPConnection | None = None
+        self._blobs: set[tuple[str, str]] = set()
         self._authorization = basic(user, password) if user else ""
 
     @property
@@ -199,7 +200,9 @@ class Registry:
 
     def _put_image(self, repository: str, reference: str, image: Image) -> None:
         for blob in image.blobs:
-            self._put_blob(repository, blob.digest, blob.content)
+            if (repository, blob.digest) not in self._blobs:
+                self._put_blob(repository, blob.digest, blob.content)
+                self._blobs.add((repository, blob.digest))
         self._put_manifest(repository, reference, image)
 
     def _put_blob(self, repository: str, digest: str, content: bytes) -> None:
