@@ -19,7 +19,7 @@ def template_data(automation: NamespacedName, changes: Iterable[ImageChange], va
     """The data of a template: `.AutomationObject`, `.Changed` and `.Values`."""
     subject = Struct(
         "types.NamespacedName",
-        {"Name": automation.name, "Namespace": automation.namespace},
+        {"Namespace": automation.namespace, "Name": automation.name},
         (automation.namespace, automation.name),
         text=str(automation),
     )

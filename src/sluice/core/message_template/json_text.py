@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from sluice.core.message_template.fault import TooMuch
-from sluice.core.message_template.value import MAX_TEXT, Struct, is_integer, show_float
+from sluice.core.message_template.value import MAX_TEXT, Struct, is_integer, plain_float, show_float
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
@@ -74,10 +74,6 @@ def _escaped(one: str, escapes: bool) -> str:
 def _float(value: float) -> str:
     if not math.isfinite(value):
         raise _NotJson
-    text = show_float(value)
     if value and not 1e-6 <= abs(value) < 1e21:
-        return re.sub(r"e-0([1-9])$", r"e-\1", text)
-    if "e" in text:
-        # JSON keeps to plain digits where `%v` has an exponent already.
-        return f"{value:.17f}".rstrip("0") if float(f"{value:.17f}") == value else f"{value:.22f}".rstrip("0")
-    return text
+        return re.sub(r"e-0([1-9])$", r"e-\1", show_float(value))
+    return plain_float(value)

@@ -57,7 +57,7 @@ def tokens(source: str) -> Iterator[Token]:
 
 def _after_comment(source: str, start: int) -> tuple[int, bool]:
     line = source.count("\n", 0, start) + 1
-    end = source.find("*/", start)
+    end = source.find("*/", start + 2)
     if end < 0:
         raise syntax("a comment is not closed", line)
     rest = source[end + 2 : end + 6]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from sluice.core.message_template.fault import syntax
@@ -42,6 +43,8 @@ def read_number(text: str, line: int) -> tuple[int | float, int | None, float]:
         real = float.fromhex(digits) if is_hex else float(digits)
     except (ValueError, OverflowError) as error:
         raise syntax(f"{text!r} is not a number", line) from error
+    if not math.isfinite(real):
+        raise syntax(f"{text} is too large for a float", line)
     return real, int(real) if real.is_integer() and abs(real) < _INT64 else None, real
 
 

@@ -237,8 +237,6 @@ class _Parser:
                 continue
             if token.kind == "pipe":
                 self.take()
-                if self.skip_space().kind not in _STARTS:
-                    raise syntax(f"a command is missing behind '|' in {where}", self.line)
             elif token.kind not in {"close", ")"}:
                 raise syntax(f"{token.text or token.kind!r} is not expected in {where}", token.line or self.line)
             return Command(tuple(words))

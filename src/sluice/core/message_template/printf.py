@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
@@ -16,6 +17,15 @@ MAX_WIDTH = 10_000
 
 _VERB = re.compile(r"%([-+# 0]*)(\d*)(?:\.(\d*))?(.?)", re.DOTALL)
 _BASES = {"b": "b", "o": "o", "x": "x", "X": "X", "d": "d"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What stands between `%` and the verb; `places` is the precision."""
+
+    flags: str
+    width: int
+    places: int | None
 
 
 def sprintf(form: str, *values: Any) -> str:
@@ -31,8 +41,7 @@ def sprintf(form: str, *values: Any) -> str:
             raise TooMuch(f"a text of more than {MAX_TEXT:,} characters")
     parts.append(form[at:])
     if rest:
-        extra = ", ".join("<nil>" if value is None else f"{type_name(value)}={show(value)}" for value in rest)
-        parts.append(f"%!(EXTRA {extra})")
+        parts.append(f"%!(EXTRA {', '.join(map(_noted, rest))})")
     return "".join(parts)
 
 
@@ -49,42 +58,54 @@ def _verb(match: re.Match[str], rest: list[Any]) -> str:
     if not rest:
         return f"%!{verb}(MISSING)"
     value = rest.pop(0)
-    places = None if precision is None else int(precision or 0)
-    written = _written(value, verb, flags, places)
-    return _padded(
-        written, int(width or 0), flags, is_number=written[:1] in {*"+-0123456789"} and not isinstance(value, str)
+    form = _Form(flags, int(width or 0), None if precision is None else int(precision or 0))
+    # For `%+v` the sign means the names of fields, which numbers do not have.
+    text = _written(
+        value, verb, replace(form, flags=flags.replace("+", "")) if verb == "v" and _is_number(value) else form
     )
+    return f"%!{verb}({_noted(value, form)})" if text is None else text
 
 
-def _padded(text: str, width: int, flags: str, *, is_number: bool) -> str:
-    if len(text) >= width:
-        return text
-    if "-" in flags:
-        return text.ljust(width)
-    if "0" not in flags:
-        return text.rjust(width)
-    sign = text[0] if is_number and text[0] in "+-" else ""
-    return sign + text[len(sign) :].rjust(width - len(sign), "0")
-
-
-def _written(value: Any, verb: str, flags: str, places: int | None) -> str:
+def _written(value: Any, verb: str, form: _Form) -> str | None:
+    """A value in its place; None when the verb does not suit it."""
     if isinstance(value, Struct) and value.text is not None and verb in "vsxXq":
         value = value.text
-    if isinstance(value, list | dict | Struct) and verb != "t":
-        return _composite(value, verb, flags, places)
-    for types, writer in _WRITERS:
-        if types(value):
-            text = writer(value, verb, flags, places)
-            if text is not None:
-                return text
-    return "%!" + verb + "(" + ("<nil>" if value is None else f"{type_name(value)}={show(value)}") + ")"
+    if isinstance(value, list | dict | Struct):
+        return _composite(value, verb, form)
+    for fits, writer in _WRITERS:
+        if fits(value):
+            text = writer(value, verb, form.flags, form.places)
+            return None if text is None else _padded(text, form, value)
+    return _padded("<nil>", form, value) if verb == "v" else None
 
 
-def _composite(value: Any, verb: str, flags: str, places: int | None) -> str:
-    if verb != "v":
-        raise Failure(f"%{verb} of a {type_name(value)} is not supported; use %v")
-    if "+" in flags or places is not None:
-        raise Failure(f"flags for a {type_name(value)} are not supported")
+def _is_number(value: Any) -> bool:
+    return is_integer(value) or isinstance(value, float)
+
+
+def _padded(text: str, form: _Form, value: Any) -> str:
+    if len(text) >= form.width:
+        return text
+    if "-" in form.flags:
+        return text.ljust(form.width)
+    if "0" not in form.flags or (is_integer(value) and form.places is not None):
+        return text.rjust(form.width)
+    sign = text[0] if _is_number(value) and text[0] in "+- " else ""
+    return sign + text[len(sign) :].rjust(form.width - len(sign), "0")
+
+
+def _noted(value: Any, form: _Form | None = None) -> str:
+    """How a value that has no place is named; Go's names for the types of lists and maps are not kept here."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, list | dict | Struct):
+        raise Failure("a list, map or struct has no place in the format")
+    return f"{type_name(value)}={_written(value, 'v', form) if form is not None else show(value)}"
+
+
+def _composite(value: Any, verb: str, form: _Form) -> str:
+    if verb != "v" or form.flags.strip("-") or form.width or form.places is not None:
+        raise Failure(f"a {type_name(value)} is written by %v alone here")
     return show(value)
 
 
@@ -95,10 +116,10 @@ def _text(value: str, verb: str, flags: str, places: int | None) -> str | None:
     if verb == "q":
         return f"`{cut}`" if "#" in flags and "`" not in cut and cut.isprintable() else go_quoted(cut)
     if verb in "xX":
-        shown = (
-            value.encode()[:places].hex(" " if " " in flags else "") if " " in flags else value.encode()[:places].hex()
-        )
-        return shown.upper() if verb == "X" else shown
+        held = value.encode()[:places]
+        prefix = "0x" if "#" in flags and held else ""
+        shown = f" {prefix}".join(f"{byte:02x}" for byte in held) if " " in flags else held.hex()
+        return (prefix + shown).upper() if verb == "X" else prefix + shown
     return None
 
 
@@ -111,19 +132,24 @@ def _integer(value: int, verb: str, flags: str, places: int | None) -> str | Non
     if verb == "v":
         verb = "d"
     if verb in _BASES:
+        if places == 0 and value == 0:
+            return ""
         digits = format(abs(value), _BASES[verb])
         digits = digits.rjust(places, "0") if places is not None else digits
         prefix = {"x": "0x", "X": "0X", "o": "0", "b": "0b"}.get(verb, "") if "#" in flags else ""
-        return sign + prefix + ("" if places == 0 and value == 0 else digits)
+        return sign + prefix + digits
     if verb in "cqU":
         code = value if 0 <= value <= 0x10FFFF and not 0xD800 <= value < 0xE000 else 0xFFFD
         if verb == "U":
-            return f"U+{value:04X}"
+            shown = f" '{chr(code)}'" if "#" in flags and value == code and chr(code).isprintable() else ""
+            return "U+" + f"{value % 2**64:X}".rjust(max(4, places or 0), "0") + shown
         return chr(code) if verb == "c" else go_quoted(chr(code), "'")
     return None
 
 
 def _float(value: float, verb: str, flags: str, places: int | None) -> str | None:
+    if "#" in flags:
+        raise Failure("%# of a float is not supported")
     sign = "+" if "+" in flags and value >= 0 else " " if " " in flags and value >= 0 else ""
     if not math.isfinite(value):
         return show_float(value) if verb in "vfFeEgG" else None
@@ -134,8 +160,10 @@ def _float(value: float, verb: str, flags: str, places: int | None) -> str | Non
         return sign + format(exact, "f")
     if verb in "eE":
         return sign + format(value, f".{6 if places is None else places}{verb}")
-    if verb in "gG":
-        raise Failure(f"%.{places}{verb} is not supported; use %f or %e")
+    if verb in "vgG":
+        return sign + format(value, f".{places}{'G' if verb == 'G' else 'g'}")
+    if verb in "xXb":
+        raise Failure(f"%{verb} of a float is not supported; use %f, %e or %v")
     return None
 
 

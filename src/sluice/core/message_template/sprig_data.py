@@ -101,7 +101,12 @@ def _rounded(value: Any, places: int, *given: float) -> float:
     if not math.isfinite(digit):
         raise Failure("the number is too large")
     up = math.modf(digit)[0] >= (given[0] if given else 0.5)
-    return float(math.ceil(digit) if up else math.floor(digit)) / power
+    return _whole(math.ceil if up else math.floor, digit) / power
+
+
+def _whole(direction: Callable[[float], int], value: float) -> float:
+    """The next whole number, which keeps the sign of a zero."""
+    return math.copysign(float(direction(value)), value) if math.isfinite(value) else value
 
 
 def _count(start: int, stop: int, step: int) -> list[int]:
@@ -129,12 +134,12 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
+def _sorted(value: Any) -> list[str]:
+    return sorted(texts(value), key=str.encode) if isinstance(value, list) else [show(value)]
+
+
 def _end(value: Any, place: int) -> Any:
     return _list(value)[place] if _list(value) else None
-
-
-def _part(value: Any, start: int | None, stop: int | None) -> list[Any] | None:
-    return _list(value)[start:stop] or ([] if _list(value) else None)
 
 
 def _unique(value: Any) -> list[Any]:
@@ -165,9 +170,11 @@ def _sliced(value: Any, *bounds: Any) -> Any:
 
 
 def _chunks(size: int, value: Any) -> list[Any]:
+    held = _list(value)
+    if size < 0 and (len(held) - 1) // size == -1:
+        return []
     if size < 1:
         raise Failure("the size has to be 1 or more")
-    held = _list(value)
     return [held[start : start + size] for start in range(0, len(held), size)]
 
 
@@ -225,8 +232,8 @@ DATA: dict[str, Callee] = {
     "min": Callee(_extreme(min, to_int64), "aa*"),
     "maxf": Callee(_extreme(max, to_float), "aa*"),
     "minf": Callee(_extreme(min, to_float), "aa*"),
-    "floor": Callee(lambda value: float(math.floor(to_float(value))), "a"),
-    "ceil": Callee(lambda value: float(math.ceil(to_float(value))), "a"),
+    "floor": Callee(lambda value: _whole(math.floor, to_float(value)), "a"),
+    "ceil": Callee(lambda value: _whole(math.ceil, to_float(value)), "a"),
     "round": Callee(_rounded, "aif*"),
     "until": Callee(lambda count: _count(0, count, -1 if count < 0 else 1), "i"),
     "untilStep": Callee(_count, "iii"),
@@ -234,11 +241,11 @@ DATA: dict[str, Callee] = {
     "list": Callee(lambda *values: list(values), "a*"),
     "tuple": Callee(lambda *values: list(values), "a*"),
     "toStrings": Callee(lambda value: [] if value is None else texts(value), "a"),
-    "sortAlpha": Callee(lambda value: sorted(texts(value), key=str.encode), "a"),
+    "sortAlpha": Callee(_sorted, "a"),
     "first": Callee(lambda value: _end(value, 0), "a"),
     "last": Callee(lambda value: _end(value, -1), "a"),
-    "rest": Callee(lambda value: _part(value, 1, None), "a"),
-    "initial": Callee(lambda value: _part(value, None, -1), "a"),
+    "rest": Callee(lambda value: _list(value)[1:], "a"),
+    "initial": Callee(lambda value: _list(value)[:-1], "a"),
     "append": Callee(lambda value, item: [*_list(value), item], "aa"),
     "push": Callee(lambda value, item: [*_list(value), item], "aa"),
     "prepend": Callee(lambda value, item: [item, *_list(value)], "aa"),

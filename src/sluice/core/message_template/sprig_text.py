@@ -114,7 +114,12 @@ def _swapped(text: str) -> str:
 
 
 def _initials(text: str) -> str:
-    return "".join(word[0] for word in text.split())
+    """Each word's first byte as a character, as Go's library has it."""
+    parts, is_start = [], True
+    for one in text.encode().decode("latin-1"):
+        parts.append(one if is_start and one not in _GO_SPACE else "")
+        is_start = one in _GO_SPACE
+    return "".join(parts)
 
 
 def _wrapped(width: int, line_end: str, breaks_words: bool, text: str) -> str:

@@ -153,21 +153,30 @@ def show_float(value: float) -> str:
     """The shortest text that is this float, with an exponent where Go's `%v` has one."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
-    sign, digits, exponent = Decimal(repr(value)).as_tuple()
-    text = "".join(map(str, digits)).rstrip("0") or "0"
-    assert isinstance(exponent, int)  # noqa: S101  the value is finite
-    point = len(digits) + exponent
-    minus = "-" if sign else ""
-    if value and not -4 <= point - 1 < 21:
-        power = point - 1
-        fraction = f".{text[1:]}" if len(text) > 1 else ""
-        return f"{minus}{text[0]}{fraction}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    minus, digits, point = _digits(value)
+    power = point - 1
+    if not value or -4 <= power < 6:
+        return plain_float(value)
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{minus}{digits[0]}{fraction}e{'-' if power < 0 else '+'}{abs(power):02d}"
+
+
+def plain_float(value: float) -> str:
+    """The shortest text that is this finite float, without an exponent."""
+    minus, digits, point = _digits(value)
     if not value:
         return f"{minus}0"
     if point <= 0:
-        return f"{minus}0.{'0' * -point}{text}"
-    whole = text[:point].ljust(point, "0")
-    return f"{minus}{whole}.{text[point:]}" if len(text) > point else f"{minus}{whole}"
+        return f"{minus}0.{'0' * -point}{digits}"
+    whole = digits[:point].ljust(point, "0")
+    return f"{minus}{whole}.{digits[point:]}" if len(digits) > point else f"{minus}{whole}"
+
+
+def _digits(value: float) -> tuple[str, str, int]:
+    """The sign, the digits that are needed, and where the point is among them."""
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101  the value is finite
+    return "-" if sign else "", "".join(map(str, digits)).rstrip("0") or "0", len(digits) + exponent
 
 
 def are_equal(one: Any, other: Any) -> bool:
