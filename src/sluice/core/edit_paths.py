@@ -28,6 +28,8 @@ def _fault(path: str, tree: FileTree, submodules: tuple[str, ...], within: str) 
     refused = path_fault(path)
     if refused is not None:
         return refused[1]
+    if path.endswith("/"):
+        return "it is a folder"
     if within and path != within and not path.startswith(within + "/"):
         return f"it is outside {printable(within)!r}, the path that updates are confined to"
     if any(path == root or path.startswith(root + "/") for root in submodules):

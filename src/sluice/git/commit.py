@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sluice.core.artifact import FileEntry
+from sluice.core.artifact import FileEntry, FileTree
 from sluice.core.codes import SOURCE_MISSING
 from sluice.core.commit_text import CommitText
 from sluice.core.edit_paths import edit_problems
@@ -30,8 +30,11 @@ async def write_tree(
     File modes stay; a new file is a plain one. Costs the changed blobs and the folders above them, whatever the
     repository's size. Raises UserError (EditPath) before anything is written, StateError when the disk refuses.
     """
-    tree = await head.tree()
-    problems = edit_problems(files, tree, await head.submodules(), within=within, commit=head.commit)
+    found = await head.entries(files)
+    # A path at which there is a file is below nothing but folders: only for others the whole tree must tell.
+    submodules = await head.submodules() if len(found) < len(files) else ()
+    tree = await head.tree() if len(found) < len(files) else FileTree(found)
+    problems = edit_problems(files, tree, submodules, within=within, commit=head.commit)
     if problems:
         raise UserError(*problems)
     with private_folder(scratch) as folder:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
-from sluice.core.artifact import BlobReader, FileTree
+from sluice.core.artifact import BlobReader, FileEntry, FileTree
 from sluice.core.errors import StateError
+from sluice.core.tree_check import path_fault
 from sluice.git.blobs import MirrorBlobs
 from sluice.git.repository import BareRepository
-from sluice.git.tree import check_tree, sorted_tree
+from sluice.git.tree import check_tree, parse_listing, sorted_tree
 
 LITERAL_PATHS = {"GIT_LITERAL_PATHSPECS": "1"}
+FEW_PATHS = 200
 
 
 class Head:
@@ -31,11 +35,8 @@ class Head:
     async def tree(self) -> FileTree:
         """The files, every path checked. Raises UserError (TreeEntry, PathNotAllowed, RepoTooBig) or StateError."""
         if self._tree is None:
-            try:
+            with self._noticing_damage():
                 listing = await self._repo.listing(self.commit)
-            except StateError:
-                self._blobs.is_intact = False
-                raise
             limits = self._repo.limits
             tree = sorted_tree(listing.entries)
             self._tree = check_tree(tree, self.commit, max_files=limits.tree_files, max_bytes=limits.tree_bytes)
@@ -47,6 +48,20 @@ class Head:
         await self.tree()
         return self._submodules
 
+    async def entries(self, paths: Collection[str]) -> tuple[FileEntry, ...]:
+        """What files and symlinks there are at these paths. Few paths cost themselves, not a listing of the tree."""
+        if self._tree is not None or len(paths) > FEW_PATHS:
+            files = (await self.tree()).by_path
+            return tuple(files[path] for path in paths if path in files)
+        asked = [path for path in paths if path_fault(path) is None]
+        if not asked:
+            return ()
+        args = ["ls-tree", "-z", "-l", "--full-tree", self.commit, "--", *asked]
+        with self._noticing_damage():
+            output = self._repo.checked(await self._repo.run(*args, env=LITERAL_PATHS), self.commit)
+            blobs = b"\0".join(record for record in output.split(b"\0") if record.split(b" ", 2)[1:2] == [b"blob"])
+            return parse_listing(blobs, self.commit).entries
+
     async def files_with(self, needle: str, paths: Sequence[str] = ()) -> tuple[str, ...]:
         """The plain files, below `paths` (folders or files; none is all), whose bytes hold `needle`, in order.
 
@@ -55,16 +70,30 @@ class Head:
         """
         if not needle or "\n" in needle or "\0" in needle:
             raise ValueError("the text to look for is one line")
+        below = [] if "" in paths else [path for path in paths if path_fault(path) is None]
+        if not below and paths and "" not in paths:
+            return ()  # no path of a tree is like these
         args = ["grep", "-l", "-z", "-F", "--text", "--no-color", "--full-name", "-e", needle, self.commit, "--"]
-        output = await self._repo.run(*args, *(path for path in paths if path), env=LITERAL_PATHS)
-        if output.code == 1 and not output.timed_out:
+        output = await self._repo.run(*args, *below, env=LITERAL_PATHS)
+        if output.code == 1 and not output.stderr:
             return ()  # git's answer for "in no file"
-        names = self._repo.checked(output, self.commit).decode("utf-8", "surrogateescape").split("\0")
+        if output.stderr:
+            output = replace(output, code=output.code or 1)  # it goes on past a blob that it can't read
+        with self._noticing_damage():
+            names = self._repo.checked(output, self.commit).decode("utf-8", "surrogateescape").split("\0")
         prefix = f"{self.commit}:"
         return tuple(sorted(name.removeprefix(prefix) for name in names if name))
 
     async def read(self, paths: Collection[str]) -> dict[str, bytes]:
         """The contents of those of `paths` that are plain files. Raises UserError (RepoTooBig) or StateError."""
-        files = (await self.tree()).by_path
-        entries = [files[path] for path in paths if path in files and files[path].mode != "symlink"]
+        entries = [entry for entry in await self.entries(paths) if entry.mode != "symlink"]
         return dict(zip((entry.path for entry in entries), await self._blobs.read(entries), strict=True))
+
+    @contextmanager
+    def _noticing_damage(self) -> Iterator[None]:
+        """A mirror that can't be read is thrown away by its next fetch."""
+        try:
+            yield
+        except StateError:
+            self._blobs.is_intact = False
+            raise

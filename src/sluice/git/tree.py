@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sluice.core.artifact import FileEntry, FileMode, FileTree
-from sluice.core.codes import REPO_TOO_BIG
-from sluice.core.errors import UserError
+from sluice.core.codes import REPO_TOO_BIG, SOURCE_MISSING
+from sluice.core.errors import StateError, UserError
 from sluice.core.problem import Origin, Problem, clip, printable
 from sluice.core.tree_check import path_fault, tree_problem
 
@@ -37,7 +37,11 @@ class Listing:
 
 
 def parse_listing(output: bytes, commit: str) -> Listing:
-    """Read the listing. Raises UserError (TreeEntry, PathNotAllowed) that names every path that is refused."""
+    """Read the listing.
+
+    Raises UserError (TreeEntry, PathNotAllowed) that names every path that is refused, and StateError when the mirror
+    lacks a file: git then says `BAD` for its size, and nothing else.
+    """
     entries: list[FileEntry] = []
     gitlinks: list[Gitlink] = []
     faults: list[Problem] = []
@@ -52,11 +56,19 @@ def parse_listing(output: bytes, commit: str) -> Listing:
             faults.append(tree_problem(path, *fault, commit))
         elif mode == b"160000":
             gitlinks.append(Gitlink(path, blob.decode("ascii")))
+        elif not size.isdigit():
+            raise _lacking(path, commit)
         else:
             entries.append(FileEntry(path, blob.decode("ascii"), int(size), MODES.get(mode, "file")))
     if faults:
         raise UserError(*faults[:MAX_FAULTS])
     return Listing(tuple(entries), tuple(gitlinks))
+
+
+def _lacking(path: str, commit: str) -> StateError:
+    title = "the git mirror lacks a file of this commit"
+    origin = Origin(clip(path, 200), commit=commit)
+    return StateError(Problem(SOURCE_MISSING, title, origin=origin, fix="nothing: it is fetched anew"))
 
 
 def check_tree(tree: FileTree, commit: str, *, max_files: int, max_bytes: int) -> FileTree:

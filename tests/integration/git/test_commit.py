@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from devcluster.git_http import GitHttpServer
 from sluice.core.codes import EDIT_PATH
-from sluice.core.errors import UserError
+from sluice.core.errors import StateError, UserError
 from sluice.git.head import Head
 from sluice.git.mirrors import Mirrors
 from sluice.git.write_back import Draft, write_back
@@ -70,6 +71,7 @@ async def test_names_that_would_end_a_line_or_an_argument_are_written_as_they_ar
         ("link/x", "'link' is a file, not a folder"),
         (f"{WEB}/x", "is a file, not a folder"),
         ("apps", "it is a folder"),
+        ("apps/", "it is a folder"),
         ("sub", "in a submodule"),
         ("sub/x", "in a submodule"),
         ("other/x", "outside 'apps'"),
@@ -127,9 +129,33 @@ async def test_files_are_found_by_their_bytes_below_the_given_paths(hosted: Host
     assert await head.files_with(needle, ["apps"]) == everywhere[:2]
     assert await head.files_with(needle, ["apps/a.yaml", "ä*.yaml"]) == ("apps/a.yaml", "ä*.yaml")
     assert await head.files_with(needle, ["no/such"]) == ()
+    assert await head.files_with(needle, ["../x", "/apps"]) == ()
+    assert await head.files_with(needle, ["../x", "apps2"]) == ("apps2/d.yaml",)
     assert await head.files_with("no such text") == ()
     assert await head.files_with("-e") == ()
     assert set(await head.read([*everywhere[:1], "apps/link.yaml", "absent"])) == {"apps/a.yaml"}
+
+
+@pytest.mark.parametrize("lost", ["blob", "tree"])
+@pytest.mark.parametrize("look", ["read", "tree", "files_with"])
+async def test_a_mirror_that_lost_an_object_is_said_to_have_and_the_next_try_works(
+    hosted: Hosted, tmp_path: Path, lost: str, look: str
+) -> None:
+    commit = hosted.commit({WEB: OLD})
+    await hosted.follow()
+    name = git(hosted.bare, "rev-parse", f"main:{WEB if lost == 'blob' else 'apps'}").strip()
+    (repo,) = (tmp_path / "cache").glob("*/repo.git")
+    for pack in (repo / "objects/pack").glob("*.pack"):
+        moved = pack.rename(tmp_path / pack.name)
+        pack.with_suffix(".idx").unlink()
+        with moved.open("rb") as content:
+            subprocess.run(["git", f"--git-dir={repo}", "unpack-objects", "-q"], stdin=content, check=True)
+    (repo / "objects" / name[:2] / name[2:]).unlink()
+    head = hosted.mirror.head(commit)
+    with pytest.raises(StateError):
+        await (head.read([WEB]) if look == "read" else head.tree() if look == "tree" else head.files_with("web"))
+    assert (await write_back(hosted.mirror, wanted(), BUMP)).outcome == "pushed"
+    assert show(hosted.bare, "main", WEB) == NEW
 
 
 async def test_a_repository_is_never_checked_out(hosted: Hosted, tmp_path: Path) -> None:
