@@ -3,6 +3,7 @@
 errors.md             from core/codes.py
 kustomization.md      from api/kustomization.py and api/honoured.py
 git-repository.md     from api/git_repository.py and api/honoured.py
+receiver.md           from api/receiver.py and api/honoured.py
 image-*.md            from api/image_repository.py, api/image_policy.py and api/image_update_automation.py
 cli.md                from the command tree of cli/main.py
 not-yet-honoured.md   from api/honoured.py and cli/fluxd_flags.py
@@ -26,6 +27,7 @@ from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.api.kustomization import Kustomization
+from sluice.api.receiver import Receiver
 from sluice.api.schema import Schema, schema_of
 from sluice.cli.exit_codes import MEANINGS
 from sluice.cli.flags import global_options
@@ -107,7 +109,6 @@ _WITHOUT_EFFECT = """\
 | `sluice.dev/group` on a manifest | the key is allowed; nothing reads it |
 | `spec.sourceRef.apiVersion` of a Kustomization | not read: the kind and the name decide |
 | `status.transaction` of a Kustomization | in the schema; never written |
-| `status.artifact.url` of a GitRepository | written as in Flux; nothing serves it, they are on the operator's disk |
 | `status.artifact.metadata`, `status.sourceVerificationMode`, `status.lastAppliedOriginRevision` | never written |
 
 """
@@ -129,6 +130,7 @@ def rendered() -> dict[Path, str]:
         "errors.md": ("src/sluice/core/codes.py", _errors()),
         "kustomization.md": ("src/sluice/api/kustomization.py", _kind(Kustomization, _kustomization_notes())),
         "git-repository.md": ("src/sluice/api/git_repository.py", _kind(GitRepository, _git_repository_notes())),
+        "receiver.md": ("src/sluice/api/receiver.py", _kind(Receiver, _values(honoured.RECEIVER_TYPES))),
         "image-repository.md": ("src/sluice/api/image_repository.py", _kind(ImageRepository, _image_notes())),
         "image-policy.md": ("src/sluice/api/image_policy.py", _kind(ImagePolicy, {})),
         "image-update-automation.md": (
@@ -316,6 +318,7 @@ def _not_yet_honoured() -> str:
         *(("Kustomization", f"`spec.{name}`", note) for name, note in _kustomization_notes().items()),
         *(("GitRepository", f"`spec.{name}`", note) for name, note in _git_repository_notes().items()),
         *(("ImageRepository", f"`spec.{name}`", note) for name, note in _image_notes().items()),
+        *(("Receiver", f"`spec.{name}`", note) for name, note in _values(honoured.RECEIVER_TYPES).items()),
     ]
     return (
         f"{_REFUSED_INTRO}"

@@ -28,6 +28,7 @@ class Settings:
     health_address: str = ""
     metrics_address: str = ""
     storage_address: str = ""
+    hook_address: str = ""
     log_level: str = "info"
     log_format: str = "json"
     no_cross_namespace_refs: bool = False

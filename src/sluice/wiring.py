@@ -46,8 +46,12 @@ from sluice.reconcilers.our_kinds import (
     IMAGE_REPOSITORIES,
     IMAGE_UPDATE_AUTOMATIONS,
     KUSTOMIZATIONS,
+    RECEIVERS,
 )
 from sluice.reconcilers.quotas import Quotas
+from sluice.reconcilers.receiver_calls import ReceiverCalls
+from sluice.reconcilers.receiver_kind import ReceiverKind
+from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.registries import Registries
@@ -62,6 +66,7 @@ from sluice.runtime.queue import KeyedQueue
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import StatusWriter
 from sluice.server.artifact_files import artifact_files
+from sluice.server.hooks import Hooks
 from sluice.server.probes import metrics, probes, serving
 from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
@@ -73,7 +78,20 @@ LEASES = (
     "kustomize-controller-leader-election",
     "source-controller-leader-election",
 )
-IMAGE_LEASES = ("image-reflector-controller-leader-election", "image-automation-controller-leader-election")
+# With CRDs only: flag mode has none of these kinds.
+CRD_LEASES = (
+    "image-reflector-controller-leader-election",
+    "image-automation-controller-leader-election",
+    "notification-controller-leader-election",
+)
+REQUIRED = (
+    GIT_REPOSITORIES,
+    KUSTOMIZATIONS,
+    IMAGE_REPOSITORIES,
+    IMAGE_POLICIES,
+    IMAGE_UPDATE_AUTOMATIONS,
+    RECEIVERS,
+)
 RELEASE_SECONDS = 3.0
 log = structlog.get_logger()
 
@@ -125,7 +143,7 @@ async def run_operator(
     ready = asyncio.Event()
     async with AsyncExitStack() as stack:
         # Connections of their own: a renewal must never stand in line behind applies that a webhook holds up.
-        leases = LEASES if settings.flag_source is not None else LEASES + IMAGE_LEASES
+        leases = LEASES if settings.flag_source is not None else LEASES + CRD_LEASES
         lease_client = await stack.enter_async_context(KubeClient(access, max_in_flight=len(leases)))
         candidates = [Candidate(lease_client, LeaseName(settings.namespace, n, settings.identity)) for n in leases]
         # A process that was stopped for a while wakes up in the middle of its turns: nothing of them goes out any more.
@@ -141,11 +159,12 @@ async def run_operator(
         )
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
-        images = None
+        images, hooks = None, Hooks(Receivers())
         discovery = Discovery(client)
         if settings.flag_source is None:
             await _require_crds(discovery)
             images = await _open_images(stack, settings)
+            await stack.enter_async_context(hooks.serving(settings.hook_address))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
@@ -156,6 +175,7 @@ async def run_operator(
                 started = await _start(group, settings, client, discovery, mirrors)
                 if images is not None:
                     await _start_images(group, settings, started, images, candidates)
+                    await _start_receivers(group, settings, started.operator, hooks)
                 ready.set()
                 on_ready()
         except* Stopped:
@@ -200,7 +220,7 @@ async def _release(candidate: Candidate) -> None:
 
 
 async def _require_crds(discovery: Discovery) -> None:
-    for kind in (GIT_REPOSITORIES, KUSTOMIZATIONS, IMAGE_REPOSITORIES, IMAGE_POLICIES, IMAGE_UPDATE_AUTOMATIONS):
+    for kind in REQUIRED:
         if await discovery.find(kind.api_version, kind.kind) is None:
             raise UserError(
                 Problem(
@@ -287,6 +307,12 @@ async def _start_images(
     await kinds.start(group)
 
 
+async def _start_receivers(group: asyncio.TaskGroup, settings: Settings, operator: Operator, hooks: Hooks) -> None:
+    """Start the Receivers, and answer calls from then on."""
+    await ReceiverKind(operator, hooks.receivers, settings.watch_namespace).start(group)
+    hooks.ask = ReceiverCalls(operator.client, operator.discovery, utc_now).ask
+
+
 def _parts(settings: Settings, client: KubeClient) -> _Parts:
     if settings.flag_source is not None:
         return _Parts(
@@ -344,7 +370,7 @@ def _operator(
 
 
 def _own_parts(namespace: str) -> OwnParts:
-    leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES + IMAGE_LEASES)
+    leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES + CRD_LEASES)
     installed = (_id_of(each) for each in manifests(InstallOptions(version="", namespace=namespace)))
     return OwnParts(frozenset(leases), frozenset(installed), namespace)
 

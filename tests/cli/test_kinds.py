@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from sluice.cli.exit_codes import UsageRefused
-from sluice.cli.kinds import GIT, IMAGE_AUTOMATIONS, IMAGE_POLICIES, IMAGE_REPOSITORIES, IMAGES, SYNCS, Kind, choose
+from sluice.cli.kinds import (
+    GIT,
+    IMAGE_AUTOMATIONS,
+    IMAGE_POLICIES,
+    IMAGE_REPOSITORIES,
+    IMAGES,
+    RECEIVERS,
+    SYNCS,
+    Kind,
+    choose,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +30,8 @@ from sluice.cli.kinds import GIT, IMAGE_AUTOMATIONS, IMAGE_POLICIES, IMAGE_REPOS
         (("sources", "git"), (GIT,), ()),
         (("source", "git", "fleet"), (GIT,), ("fleet",)),
         (("sources", "all"), (GIT,), ()),
-        (("all",), (GIT, SYNCS, *IMAGES), ()),
+        (("all",), (GIT, SYNCS, *IMAGES, RECEIVERS), ()),
+        (("receivers",), (RECEIVERS,), ()),
         (("images",), IMAGES, ()),
         (("image", "all"), IMAGES, ()),
         (("images", "policy"), (IMAGE_POLICIES,), ()),

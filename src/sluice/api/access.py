@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from sluice.api.crds import COMPONENT, KINDS
-from sluice.api.kinds import IMAGE_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
+from sluice.api.kinds import IMAGE_GROUP, KUSTOMIZE_GROUP, NOTIFICATION_GROUP, SOURCE_GROUP
 
 Object: TypeAlias = dict[str, Any]
 
@@ -39,6 +39,8 @@ def _cluster_rules() -> list[Object]:
         {"apiGroups": [KUSTOMIZE_GROUP], "resources": ["kustomizations/status"], "verbs": ["patch"]},
         {"apiGroups": [IMAGE_GROUP], "resources": list(_IMAGE_KINDS), "verbs": ["list", "watch", "patch"]},
         {"apiGroups": [IMAGE_GROUP], "resources": [f"{kind}/status" for kind in _IMAGE_KINDS], "verbs": ["patch"]},
+        {"apiGroups": [NOTIFICATION_GROUP], "resources": ["receivers"], "verbs": ["list", "watch", "patch"]},
+        {"apiGroups": [NOTIFICATION_GROUP], "resources": ["receivers/status"], "verbs": ["patch"]},
         # Credentials and variables, read by the name that a spec gives: never listed, never watched.
         {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
         # Whose imagePullSecrets a scan uses, by the name that a spec gives.

@@ -6,7 +6,14 @@ from typing import Any
 
 import msgspec
 
-from sluice.api import git_repository, image_policy, image_repository, image_update_automation, kustomization
+from sluice.api import (
+    git_repository,
+    image_policy,
+    image_repository,
+    image_update_automation,
+    kustomization,
+    receiver,
+)
 from sluice.api.schema import Definition, crd
 
 COMPONENT = "sluice"
@@ -17,6 +24,7 @@ KINDS: tuple[tuple[Definition, type[msgspec.Struct]], ...] = (
     (image_repository.DEFINITION, image_repository.ImageRepository),
     (image_policy.DEFINITION, image_policy.ImagePolicy),
     (image_update_automation.DEFINITION, image_update_automation.ImageUpdateAutomation),
+    (receiver.DEFINITION, receiver.Receiver),
 )
 
 

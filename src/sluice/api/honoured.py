@@ -21,3 +21,21 @@ GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"gene
 GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("verify", "serviceAccountName")
 
 IMAGE_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
+
+RECEIVER_TYPES: dict[str, frozenset[str]] = {
+    "type": frozenset(
+        {
+            "generic",
+            "generic-hmac",
+            "github",
+            "gitlab",
+            "bitbucket",
+            "harbor",
+            "dockerhub",
+            "quay",
+            "nexus",
+            "acr",
+            "cdevents",
+        }
+    )
+}

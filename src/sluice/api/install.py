@@ -19,8 +19,11 @@ USER = 65532
 METRICS_PORT = 8080
 HEALTH_PORT = 9440
 STORAGE_PORT = 9090
+HOOK_PORT = 9292
 # The name that Flux's artifacts are found under: consumers of its URLs look there.
 STORAGE_SERVICE = "source-controller"
+# The name that ingresses to Flux's receivers lead to.
+HOOK_SERVICE = "webhook-receiver"
 DATA_PATH = "/data"
 TEMPORARY_PATH = "/tmp"  # noqa: S108 - a volume of the pod's own
 
@@ -60,7 +63,8 @@ def manifests(options: InstallOptions) -> list[Object]:
         *crds(options.version, options.namespace),
         *access(options.namespace, options.labels, cluster_admin=options.cluster_admin),
         *policies,
-        _service(options),
+        _service(options, STORAGE_SERVICE, "http"),
+        _service(options, HOOK_SERVICE, "http-webhook"),
         _deployment(options),
     ]
 
@@ -74,16 +78,16 @@ def _namespace(options: InstallOptions) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def _service(options: InstallOptions) -> Object:
-    """Where the URLs in the status of sources lead."""
+def _service(options: InstallOptions, name: str, port: str) -> Object:
+    """Where the URLs in the status of sources lead, or what an ingress for git hosts and registries leads to."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": STORAGE_SERVICE, "namespace": options.namespace, "labels": options.labels},
+        "metadata": {"name": name, "namespace": options.namespace, "labels": options.labels},
         "spec": {
             "type": "ClusterIP",
             "selector": {"app": COMPONENT},
-            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": port}],
         },
     }
 
@@ -139,6 +143,7 @@ def _container(options: InstallOptions) -> Object:
         f"--health-addr=:{HEALTH_PORT}",
         f"--storage-path={DATA_PATH}",
         f"--storage-addr=:{STORAGE_PORT}",
+        f"--hook-addr=:{HOOK_PORT}",
         *options.extra_args,
     ]
     return {
@@ -152,6 +157,7 @@ def _container(options: InstallOptions) -> Object:
         ],
         "ports": [
             {"name": "http", "containerPort": STORAGE_PORT, "protocol": "TCP"},
+            {"name": "http-webhook", "containerPort": HOOK_PORT, "protocol": "TCP"},
             {"name": "http-prom", "containerPort": METRICS_PORT, "protocol": "TCP"},
             {"name": "healthz", "containerPort": HEALTH_PORT, "protocol": "TCP"},
         ],
@@ -174,8 +180,12 @@ def _container(options: InstallOptions) -> Object:
 
 
 def _network_policies(options: InstallOptions) -> list[Object]:
-    """Out: anywhere (git hosts are anywhere). In: metrics, and artifacts for neighbours; nodes' probes pass anyway."""
+    """Out: anywhere (git hosts are anywhere). In: metrics and calls from anywhere, artifacts for neighbours.
+
+    The nodes' probes pass anyway.
+    """
     scraping = {"from": [{"namespaceSelector": {}}], "ports": [{"port": METRICS_PORT, "protocol": "TCP"}]}
+    calling = {"ports": [{"port": HOOK_PORT, "protocol": "TCP"}]}
     reading = {"from": [{"podSelector": {}}], "ports": [{"port": STORAGE_PORT, "protocol": "TCP"}]}
     return [
         {
@@ -185,7 +195,7 @@ def _network_policies(options: InstallOptions) -> list[Object]:
             "spec": {
                 "podSelector": {"matchLabels": {"app": COMPONENT}},
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": [scraping, reading],
+                "ingress": [scraping, calling, reading],
                 "egress": [{}],
             },
         }

@@ -13,6 +13,7 @@ from sluice.core.ids import NamespacedName
 SOURCE_GROUP = "source.toolkit.fluxcd.io"
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 IMAGE_GROUP = "image.toolkit.fluxcd.io"
+NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 # The request to go back: to which revision, from which one of git's (it holds no longer than git says that), by whom.

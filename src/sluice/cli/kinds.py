@@ -6,7 +6,14 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sluice.api import git_repository, image_policy, image_repository, image_update_automation, kustomization
+from sluice.api import (
+    git_repository,
+    image_policy,
+    image_repository,
+    image_update_automation,
+    kustomization,
+    receiver,
+)
 from sluice.cli.flags import usage
 from sluice.core.name_rules import name_fault
 from sluice.core.problem import printable
@@ -45,7 +52,8 @@ IMAGE_REPOSITORIES = _kind(image_repository.DEFINITION, "imgrepo")
 IMAGE_POLICIES = _kind(image_policy.DEFINITION, "imgpol")
 IMAGE_AUTOMATIONS = _kind(image_update_automation.DEFINITION, "imgupd")
 IMAGES = (IMAGE_REPOSITORIES, IMAGE_POLICIES, IMAGE_AUTOMATIONS)
-KINDS = (SYNCS, GIT, *IMAGES)
+RECEIVERS = _kind(receiver.DEFINITION, "receiver")
+KINDS = (SYNCS, GIT, *IMAGES, RECEIVERS)
 _SETS: dict[str, tuple[Kind, ...]] = {
     "apps": (SYNCS,),
     "app": (SYNCS,),
@@ -53,7 +61,7 @@ _SETS: dict[str, tuple[Kind, ...]] = {
     "source": (GIT,),
     "images": IMAGES,
     "image": IMAGES,
-    "all": (GIT, SYNCS, *IMAGES),
+    "all": (GIT, SYNCS, *IMAGES, RECEIVERS),
 }
 # The words of the flux CLI after the name of a family.
 _MEMBERS: dict[str, dict[str, tuple[Kind, ...]]] = {

@@ -43,6 +43,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 )
 @click.option("--storage-adv-addr", metavar="HOST", help="Host under which artifacts' URLs are advertised.")
 @click.option("--storage-addr", default="", metavar="ADDR", help="Where artifacts are served, like :9090.")
+@click.option("--hook-addr", default="", metavar="ADDR", help="Where Receivers are called, like :9292; nowhere unset.")
 @click.option("--metrics-addr", default="", metavar="ADDR", help="Where /metrics is served, like :8080; nowhere unset.")
 @click.option("--health-addr", default="", metavar="ADDR", help="Where /healthz and /readyz are served, like :9440.")
 @click.option("--log-level", default="info", type=click.Choice(("trace", "debug", "info", "error")), show_default=True)
@@ -119,7 +120,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
     namespace = flags.namespace or settings.runtime_namespace()
     if given["runtime_namespace"]:
         namespace = namespace_of(given["runtime_namespace"], "--runtime-namespace")
-    for flag in ("metrics_addr", "health_addr", "storage_addr"):
+    for flag in ("metrics_addr", "health_addr", "storage_addr", "hook_addr"):
         _check_address(given[flag], f"--{flag.replace('_', '-')}")
     return Settings(
         namespace=namespace,
@@ -130,6 +131,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         health_address=given["health_addr"],
         metrics_address=given["metrics_addr"],
         storage_address=given["storage_addr"],
+        hook_address=given["hook_addr"],
         log_level=given["log_level"],
         log_format=given["log_encoding"],
         no_cross_namespace_refs=given["no_cross_namespace_refs"],

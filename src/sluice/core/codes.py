@@ -187,6 +187,9 @@ SCAN_TIMEOUT = Code("E535", "ScanTimeout", "an image repository could not be sca
 # E59x: objects of the image kinds.
 ACCESS_DENIED = Code("E590", "AccessDenied", "an ImageRepository does not let the namespace of a policy refer to it")
 
+# E59x: objects of the notification kinds.
+CEL_INVALID = Code("E595", "CelInvalid", "a CEL expression can't be read, or has no answer for what it is asked about")
+
 # E6xx: access to the cluster, and installation.
 KUBECONFIG_MISSING = Code("E601", "KubeconfigMissing", "no kubeconfig, or it has no such context")
 KUBECONFIG_INVALID = Code("E602", "KubeconfigInvalid", "the kubeconfig can't be read, or uses what is switched off")

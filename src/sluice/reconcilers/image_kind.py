@@ -17,6 +17,7 @@ from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.api.kinds import FINALIZER, REQUESTED_AT
+from sluice.api.receiver import Receiver
 from sluice.core import condition
 from sluice.core.errors import SluiceError
 from sluice.core.ids import NamespacedName, ResourceId
@@ -30,7 +31,7 @@ from sluice.reconcilers.operator import FinalizerPatches
 from sluice.runtime.event_recorder import EventRecorder, Subject
 from sluice.runtime.status_writer import StatusWriter
 
-T = TypeVar("T", ImageRepository, ImagePolicy, ImageUpdateAutomation)
+T = TypeVar("T", ImageRepository, ImagePolicy, ImageUpdateAutomation, Receiver)
 log = structlog.get_logger()
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from sluice.api import git_repository, image_policy, image_repository, image_update_automation, kustomization
+from sluice.api import (
+    git_repository,
+    image_policy,
+    image_repository,
+    image_update_automation,
+    kustomization,
+    receiver,
+)
 from sluice.kube.resource import Resource
 
 GIT_REPOSITORIES = Resource(
@@ -24,3 +31,4 @@ IMAGE_UPDATE_AUTOMATIONS = Resource(
     plural="imageupdateautomations",
     namespaced=True,
 )
+RECEIVERS = Resource(group=receiver.GROUP, version="v1", kind="Receiver", plural="receivers", namespaced=True)

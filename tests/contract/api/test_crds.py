@@ -20,6 +20,7 @@ import pytest
 from devcluster.cluster import Cluster
 from sluice import __version__
 from sluice.api.crds import crds
+from sluice.api.receiver import TYPES
 
 pytestmark = pytest.mark.cluster
 
@@ -50,7 +51,17 @@ AUTOMATION: dict[str, Any] = {
     "kind": "ImageUpdateAutomation",
     "spec": {"interval": "10m", "sourceRef": {"kind": "GitRepository", "name": "apps"}},
 }
+RECEIVER: dict[str, Any] = {
+    "apiVersion": "notification.toolkit.fluxcd.io/v1",
+    "kind": "Receiver",
+    "spec": {
+        "type": "github",
+        "resources": [{"kind": "GitRepository", "name": "apps"}],
+        "secretRef": {"name": "token"},
+    },
+}
 PATHS = {
+    "Receiver": "/apis/notification.toolkit.fluxcd.io/v1/namespaces/{}/receivers",
     "ImageRepository": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imagerepositories",
     "ImagePolicy": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imagepolicies",
     "ImageUpdateAutomation": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imageupdateautomations",
@@ -307,6 +318,38 @@ IMAGE_REFUSED: list[tuple[Any, Any, str]] = [
 ]
 
 
+OIDC = {"issuerURL": "https://x.example", "validations": [{"expression": "true", "message": "m"}]}
+RECEIVER_ACCEPTED: list[Row] = accepted(
+    RECEIVER,
+    (
+        {},
+        *({"type": value} for value in TYPES if value != "generic-oidc"),
+        {"type": "generic-oidc", "secretRef": None, "oidcProviders": [OIDC]},
+        {"events": ["push", "ping"], "interval": "1h", "suspend": True, "resourceFilter": "res.metadata.name == 'a'"},
+        {"resources": []},
+        {"resources": [{"kind": "Anything", "name": "x", "apiVersion": "example.com/v1", "namespace": "y"}]},
+        {"resources": [{"kind": "GitRepository", "name": "*", "matchLabels": {"a": "b"}, "filter": "true"}]},
+    ),
+)
+RECEIVER_REFUSED = refused(
+    RECEIVER,
+    (
+        ({"type": "svn"}, "spec.type"),
+        ({"type": None}, "spec.type"),
+        ({"resources": None}, "spec.resources"),
+        ({"resources": [{"kind": "GitRepository"}]}, "spec.resources[0].name"),
+        ({"resources": [{"kind": "GitRepository", "name": ""}]}, "spec.resources[0].name"),
+        ({"resources": [{"name": "x"}]}, "spec.resources[0].kind"),
+        ({"secretRef": None}, "secretRef is required"),
+        ({"interval": "soon"}, "spec.interval"),
+        ({"suspend": "yes"}, "spec.suspend"),
+        ({"oidcProviders": [OIDC]}, "oidcProviders"),
+        ({"type": "generic-oidc", "oidcProviders": [OIDC]}, "secretRef must not be set"),
+        ({"hook": "x"}, "spec.hook"),
+    ),
+)
+
+
 @pytest.fixture(scope="module")
 def served(cluster: Cluster) -> Cluster:
     """The shared cluster with our CRDs established."""
@@ -373,6 +416,23 @@ def test_what_flux_accepts_of_the_image_kinds_is_accepted(
 
 @pytest.mark.parametrize(("base", "spec", "field"), IMAGE_REFUSED, ids=label)
 def test_what_flux_refuses_of_the_image_kinds_is_refused_at_that_field(
+    served: Cluster, base: dict[str, Any], spec: dict[str, Any], field: str
+) -> None:
+    status, answer = create(served, base, spec)
+    assert status in {400, 422}, answer
+    assert field in answer
+
+
+@pytest.mark.parametrize(("base", "spec"), RECEIVER_ACCEPTED, ids=label)
+def test_what_flux_accepts_of_a_receiver_is_accepted(
+    served: Cluster, base: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    status, answer = create(served, base, spec)
+    assert status == 201, answer
+
+
+@pytest.mark.parametrize(("base", "spec", "field"), RECEIVER_REFUSED, ids=label)
+def test_what_flux_refuses_of_a_receiver_is_refused_at_that_field(
     served: Cluster, base: dict[str, Any], spec: dict[str, Any], field: str
 ) -> None:
     status, answer = create(served, base, spec)
