@@ -17,7 +17,7 @@ from sluice.api.install import InstallOptions, manifests
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
 from sluice.core import codes
-from sluice.core.errors import SluiceError, UserError
+from sluice.core.errors import ClusterError, SluiceError, UserError
 from sluice.core.guard import OwnParts
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Owner
@@ -30,7 +30,7 @@ from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
 from sluice.kube.lease import Candidate, LeaseName, acquire_all
 from sluice.kube.openapi import Schemas
-from sluice.kube.resource import Selection
+from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
@@ -65,6 +65,7 @@ from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.queue import KeyedQueue
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import StatusWriter
+from sluice.runtime.survey import Survey
 from sluice.server.artifact_files import artifact_files
 from sluice.server.hooks import Hooks
 from sluice.server.probes import metrics, probes, serving
@@ -93,6 +94,7 @@ REQUIRED = (
     RECEIVERS,
 )
 RELEASE_SECONDS = 3.0
+CRD_RETRY = 2.0
 log = structlog.get_logger()
 
 
@@ -222,14 +224,31 @@ async def _release(candidate: Candidate) -> None:
 async def _require_crds(discovery: Discovery) -> None:
     for kind in REQUIRED:
         if await discovery.find(kind.api_version, kind.kind) is None:
-            raise UserError(
-                Problem(
-                    codes.NOT_INSTALLED,
-                    f"the CRD of {kind.kind} is not installed in this cluster",
-                    cause=f"the API server does not serve {kind.api_version}",
-                    fix="run `sluice install`, or name a repository with --git-url to run without CRDs",
-                )
-            )
+            raise UserError(_not_installed(kind))
+
+
+def _not_installed(kind: Resource) -> Problem:
+    return Problem(
+        codes.NOT_INSTALLED,
+        f"the CRD of {kind.kind} is not installed in this cluster",
+        cause=f"the API server does not serve {kind.api_version}",
+        fix="run `sluice install`, or name a repository with --git-url to run without CRDs",
+    )
+
+
+async def _follow(cache: WatchCache[Any], kind: Resource) -> None:
+    """Keep the cache true. When somebody deletes the CRD, say so and wait until it is there again: nothing is lost."""
+    told = False
+    while True:
+        try:
+            await cache.run()
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+            if not told:
+                log.warning("nothing of this kind is synced", kind=kind.kind, error=str(_not_installed(kind)))
+            told = True
+        await asyncio.sleep(CRD_RETRY)
 
 
 async def _start(
@@ -259,11 +278,11 @@ async def _start(
     operator.artifacts.subscribe(wakeups.artifact_changed)
     if isinstance(parts.sources, WatchCache):
         parts.sources.subscribe(wakeups.source_changed)
-        group.create_task(parts.sources.run())
+        group.create_task(_follow(parts.sources, GIT_REPOSITORIES))
         await parts.sources.synced.wait()
     if isinstance(parts.syncs, WatchCache):
         parts.syncs.subscribe(wakeups.sync_changed)
-        group.create_task(parts.syncs.run())
+        group.create_task(_follow(parts.syncs, KUSTOMIZATIONS))
         await parts.syncs.synced.wait()
     if settings.flag_source is not None:
         wakeups.everything()
@@ -358,6 +377,7 @@ def _operator(
         records=records,
         owned=owned,
         lookup=LiveLookup(client, owned),
+        survey=Survey(client, discovery),
         quotas=Quotas(client),
         executor=Executor(client, discovery, owned, records),
         schemas=Schemas(client),

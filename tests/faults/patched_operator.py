@@ -6,12 +6,16 @@ It is how the bench starts an operator whose times or sizes suit a test, or one 
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from types import SimpleNamespace
 
 from sluice.cli.main import run_cli
-from sluice.kube import lease
-from sluice.runtime import record_store
+from sluice.kube import exec_auth, lease
+from sluice.reconcilers import operator
+from sluice.runtime import executor, health_gate, record_store
 from tests.faults.planted_bugs import BUGS, blind_leader
 
 
@@ -31,10 +35,27 @@ def quick_lease() -> None:
     lease.Candidate.__init__ = init  # type: ignore[method-assign]
 
 
+def leaping_clock() -> None:
+    """The clock of the day leaps ten years ahead, and back to ten years ago, from one look at it to the next."""
+    leap = itertools.cycle((timedelta(days=3650), timedelta(days=-3650)))
+
+    class Leaping(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Leaping:
+            real = datetime.now(tz) + next(leap)
+            return cls.fromtimestamp(real.timestamp(), tz)
+
+    for module in (executor, operator, health_gate):
+        vars(module)["datetime"] = Leaping
+    for clocked in (lease, exec_auth):
+        vars(clocked)["dt"] = SimpleNamespace(datetime=Leaping, UTC=UTC, timedelta=timedelta)
+
+
 PATCHES: dict[str, Callable[[], None]] = {
     "small-chunks": small_chunks,
     "quick-lease": quick_lease,
     "blind-leader": blind_leader,
+    "leaping-clock": leaping_clock,
     **BUGS,
 }
 

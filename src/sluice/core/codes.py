@@ -213,6 +213,7 @@ ATTRIBUTES_IGNORED = Code("W403", "AttributesIgnored", "git attributes or LFS se
 CASE_COLLISION = Code("W404", "CaseCollision", "two paths differ only in case")
 NOT_UNDOABLE = Code("W406", "NotUndoable", "a part of the revision that an undo could not take back")
 COLLISION = Code("W407", "Collision", "an object needs what another one, pruned last by the same revision, still holds")
+STRAY_OBJECTS = Code("W408", "StrayObjects", "objects carry a sync's labels, and nothing proves that they are its own")
 QUOTA_TIGHT = Code("W405", "QuotaTight", "a ResourceQuota has not enough for the pods of new workloads")
 
 CODES: tuple[Code, ...] = tuple(

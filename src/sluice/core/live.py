@@ -58,6 +58,7 @@ class _ManagersMeta(msgspec.Struct, frozen=True, rename="camel", gc=False):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
+    labels: dict[str, str] = {}
     creation_timestamp: str | None = None
     managed_fields: tuple[FieldManager, ...] = ()
 

@@ -167,7 +167,7 @@ class Candidate:
             try:
                 async with asyncio.timeout(self.seconds_left()):
                     if not await self._renew():
-                        return f"it is held by {self.holder or 'nobody'}"
+                        return self._whose()
             except TimeoutError:
                 why = "the API server did not answer in time"
             except SluiceError as error:
@@ -181,6 +181,11 @@ class Candidate:
         lease = self._seen.lease
         spec = msgspec.structs.replace(lease.spec, holder_identity="", lease_duration_seconds=1, renew_time=_now())
         await self._write(lease, spec)
+
+    def _whose(self) -> str:
+        if self._seen.lease is None:
+            return f"Lease {self._lease.namespace}/{self._lease.name} was deleted, perhaps with its namespace"
+        return f"it is held by {self.holder or 'nobody'}"
 
     def seconds_left(self) -> float:
         """For how long we surely hold it, without another renewal; not positive when we may not act any more."""

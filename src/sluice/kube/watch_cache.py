@@ -59,8 +59,9 @@ class WatchCache(Generic[T]):
         return lambda: self._callbacks.remove(callback)
 
     async def run(self) -> None:
-        """Keep the cache true, for ever. Raises what a watch raises."""
+        """Keep the cache true, for ever. Raises what a watch raises; it can then be run again."""
         chosen = self._selection
+        self._seen = set()
         events = self._client.watch(
             chosen.resource,
             chosen.namespace,

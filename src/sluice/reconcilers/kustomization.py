@@ -22,10 +22,11 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan
-from sluice.core.problem import Problem, summarize
+from sluice.core.problem import Problem, clip, summarize
 from sluice.core.record import Record
 from sluice.core.schedule import backoff, next_interval
 from sluice.core.timestamp import rfc3339
+from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers.dependencies import check_dependencies
@@ -34,14 +35,22 @@ from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_d
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
-from sluice.reconcilers.kustomization_report import Turnout, event_message, is_outrun, of_transaction, status_of
+from sluice.reconcilers.kustomization_report import (
+    Turnout,
+    event_message,
+    is_outrun,
+    of_transaction,
+    status_of,
+    stray_problem,
+)
 from sluice.reconcilers.last_good import LastGood
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
-from sluice.reconcilers.planning import Planner, applied_of
+from sluice.reconcilers.planning import Planner, Prepared, applied_of
 from sluice.reconcilers.progress import Pace, Progress
 from sluice.reconcilers.rollback import Rollbacks
+from sluice.reconcilers.strays import Strays, is_suspicious
 from sluice.reconcilers.sync_facts import owner_of, retry_of, rollback_of, source_of, subject_of, sync_id, timeout_of
 from sluice.runtime.executor import Execution, Superseded, health_targets
 from sluice.runtime.health_gate import Target
@@ -72,6 +81,7 @@ class KustomizationReconciler:
         self._pace = Pace()
         self._drift = Drift(operator)
         self._last_good = LastGood(operator, self._planner, self._drift)
+        self._strays = Strays(operator)
 
     def suspect(self, owner: Owner, resource: ResourceId) -> float | None:
         """Note that an object may have drifted; returns in how many seconds its owner's turn is due, None for never."""
@@ -128,6 +138,7 @@ class KustomizationReconciler:
         self._rollbacks.forget(key)
         self._drift.forget(key)
         self._last_good.forget(key)
+        self._strays.forget(key)
         self._op.sync_status.forget(key)
         owner = Owner(key.namespace, key.name)
         self._op.claims.drop(owner)
@@ -199,20 +210,39 @@ class KustomizationReconciler:
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
-        # What a failed transaction did not get to, or took back, may still have drifted.
-        written = () if ended.undone else tuple(ended.outcomes.values())
-        self._drift.handled(sync, judged, written, whole=not ended.problems)
-        if not ended.problems:
-            manifests = prepared.rendered.manifests
-            self._drift.renewed(sync, {m.id for m in manifests} - applied_of(manifests, inventory).keys())
-            self._last_good.note(sync, artifact)
+        self._note(sync, prepared, judged, artifact, ended)
         self._watch(plan, resources)
+        if record is None and not ended.problems:
+            await self._look_for_strays(sync, owner, ended)
         rendered = prepared.rendered
         turnout = of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
         # What an earlier attempt left behind may be what this one was refused for: that is tried again.
         again = turnout.stalled and (whole or ended.undone)
         instead_of = str(head.revision) if artifact is not head else ""
+        turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
         return replace(turnout, stalled=again, instead_of=instead_of, author=artifact.author, subject=artifact.subject)
+
+    def _note(
+        self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction
+    ) -> None:
+        """Note what the transaction has settled of what had drifted, and that it is the last good one."""
+        # What a failed transaction did not get to, or took back, may still have drifted.
+        written = () if ended.undone else tuple(ended.outcomes.values())
+        self._drift.handled(sync, judged, written, whole=not ended.problems)
+        if not ended.problems:
+            manifests = prepared.rendered.manifests
+            before = applied_of(manifests, prepared.plan.before)
+            self._drift.renewed(sync, {m.id for m in manifests} - before.keys())
+            self._last_good.note(sync, artifact)
+
+    async def _look_for_strays(self, sync: Kustomization, owner: Owner, ended: Transaction) -> None:
+        """Where a record was lost, or it was Flux's, tell what is left over from then, once as an event."""
+        if not is_suspicious(sync.status.lastAppliedRevision, ended.plan):
+            return
+        if strays := await self._strays.look(owner, ended.inventory):
+            problem = stray_problem(strays)
+            self._op.sync_events.record(subject_of(sync), "Warning", problem.code.name, clip(str(problem), 1000))
+            log.warning("objects are left in place", name=str(owner), error=str(problem))
 
     def _artifact(self, sync: Kustomization) -> Artifact:
         source = source_of(sync)

@@ -15,9 +15,11 @@ from sluice.core.problem import summarize
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS, NAMESPACES
 from sluice.reconcilers.inventory_source import inventory_of
+from sluice.reconcilers.kustomization_report import stray_problem
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.moves import wanted_elsewhere
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.strays import find_strays
 from sluice.reconcilers.sync_facts import owner_of, retry_of, subject_of, timeout_of
 from sluice.runtime.executor import Execution
 from sluice.runtime.gone import await_gone
@@ -37,6 +39,10 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
         return None
     owner = owner_of(sync)
     going = await _home_is_going(operator, sync)
+    if going:
+        text = "its namespace or its CRD is going, which is no order to prune: its objects are left, its record is kept"
+        operator.sync_events.record(subject_of(sync), "Warning", "Orphaned", text)
+        log.warning("a Kustomization is orphaned", namespace=owner.namespace, name=owner.name, why=text)
     if _deletes(sync) and not going:
         failed = await _delete_all(operator, sync, owner)
         if failed is not None:
@@ -58,14 +64,19 @@ def _deletes(sync: Kustomization) -> bool:
 
 
 async def _home_is_going(operator: Operator, sync: Kustomization) -> bool:
-    """True when the Kustomization is deleted only because its namespace or its CRD is."""
+    """True when the Kustomization is deleted only because its namespace or its CRD is, or was.
+
+    One whose finalizers somebody took off by force goes before what is in it. What was in it comes back with the next
+    one of its name, still marked as deleted: by then the home is younger than the deletion.
+    """
     homes = await together(
         [
             operator.client.get_metadata(NAMESPACES, "", sync.metadata.namespace),
             operator.client.get_metadata(CRDS, "", f"kustomizations.{GROUP}"),
         ]
     )
-    return any(home is None or home.deletion_timestamp for home in homes)
+    deleted = sync.metadata.deletionTimestamp or ""
+    return any(home is None or home.deletion_timestamp or (home.creation_timestamp or "") > deleted for home in homes)
 
 
 async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> float | None:
@@ -84,10 +95,15 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
     execution = Execution(
         sync=owner, revision=sync.status.lastAppliedRevision, timeout=timeout_of(sync), progress=silent
     )
+    lost = operator.records.get(str(owner)) is None
     ended = await operator.executor.run(plan, execution)
     if ended.problems:
         operator.sync_events.record(subject_of(sync), "Warning", "PruneFailed", summarize(ended.problems, 1000))
         return min(retry_of(sync), 60.0)
+    if lost and (strays := await find_strays(operator, owner, inventory)):
+        problem = stray_problem(strays)
+        operator.sync_events.record(subject_of(sync), "Warning", problem.code.name, summarize((problem,), 1000))
+        log.warning("objects are left in place", name=str(owner), error=str(problem))
     if sync.spec.deletionPolicy == "WaitForTermination":
         pruned = [c for c in plan.changes() if c.action in {Action.PRUNE, Action.KEEP}]
         return await _await_all_gone(operator, pruned, resources, execution.timeout)

@@ -12,6 +12,7 @@ from sluice.api.kustomization import Kustomization, Snapshot
 from sluice.core import codes, condition
 from sluice.core.duration import format_duration
 from sluice.core.history import RECORDED, Counts, Past, last_applied, last_success, record_attempt
+from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.problem import Problem, summarize
 from sluice.core.timestamp import rfc3339
@@ -43,7 +44,7 @@ MAX_NAMED = 50
 class Turnout:
     """How one turn ended. `reason` is the Ready condition's; `stalled` means: not again until something changes.
 
-    `instead_of` is where git stands when `revision` is one that was rolled back to.
+    `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success.
     """
 
     revision: str
@@ -60,6 +61,7 @@ class Turnout:
     instead_of: str = ""
     author: str = ""
     subject: str = ""
+    strays: tuple[ResourceId, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -130,9 +132,22 @@ def status_of(
 
 
 def _success_message(turnout: Turnout) -> str:
+    text = f"Applied revision: {turnout.revision}"
     if turnout.instead_of:
-        return f"Rolled back to {turnout.revision}; git's head is {turnout.instead_of}"
-    return f"Applied revision: {turnout.revision}"
+        text = f"Rolled back to {turnout.revision}; git's head is {turnout.instead_of}"
+    return text + (f"\n{summarize((stray_problem(turnout.strays),))}" if turnout.strays else "")
+
+
+def stray_problem(strays: tuple[ResourceId, ...]) -> Problem:
+    """What people are told of them."""
+    shown = ", ".join(map(str, strays[:MAX_NAMED]))
+    more = f" and {len(strays) - MAX_NAMED} more" if len(strays) > MAX_NAMED else ""
+    return Problem(
+        codes.STRAY_OBJECTS,
+        f"{len(strays)} object{'s' if len(strays) > 1 else ''} left in place: {shown}{more}",
+        cause="this sync's labels are on them, but its inventory was lost and nothing proves that they are its own",
+        fix="delete them by hand if nobody needs them, or put them into git",
+    )
 
 
 def _failure_message(turnout: Turnout, back: str) -> str:

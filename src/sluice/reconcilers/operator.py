@@ -32,6 +32,7 @@ from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import Statuses
+from sluice.runtime.survey import Survey
 from sluice.store.artifacts import ArtifactStore
 
 T_co = TypeVar("T_co", covariant=True)
@@ -104,6 +105,7 @@ class Operator:
     records: RecordStore
     owned: OwnedObjects
     lookup: LiveLookup
+    survey: Survey
     quotas: Quotas
     executor: Executor
     schemas: Schemas

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sluice.core import codes
@@ -42,7 +43,7 @@ class HealthGate:
         self._unchanged = {t.id for t in targets if changed is not None and t.owned and t.id not in changed}
         self._targets = {t.id: t for t in targets}
         self._verdicts: dict[ResourceId, Health] = {t.id: not_found() for t in targets}
-        self._synced: set[ResourceId] = set()
+        self._seen: dict[ResourceId, float] = {}
         self._changed = asyncio.Event()
 
     async def wait(self, seconds: float) -> tuple[Problem, ...]:
@@ -93,8 +94,17 @@ class HealthGate:
             else:
                 event.item.setdefault("apiVersion", resource.api_version)
                 event.item.setdefault("kind", resource.kind)
-                self._verdicts[key] = assess(event.item, datetime.now(UTC))
+                self._verdicts[key] = assess(event.item, self._time_of(key, metadata.get("creationTimestamp") or ""))
             self._changed.set()
+
+    def _time_of(self, key: ResourceId, created: str) -> datetime | None:
+        """The time by the API server's clock, at the least: ours may be wrong, or jump."""
+        now = time.monotonic()
+        seen = self._seen.setdefault(key, now)
+        try:
+            return datetime.fromisoformat(created) + timedelta(seconds=now - seen)
+        except ValueError:
+            return None
 
     def _settled(self) -> bool:
         settled = True
