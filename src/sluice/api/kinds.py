@@ -17,6 +17,8 @@ NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 # The request to go back: to which revision, from which one of git's (it holds no longer than git says that), by whom.
+# The revision for which a person has agreed to what can't be undone.
+IRREVERSIBLE = "sluice.dev/irreversible"
 ROLLBACK_TO = "sluice.dev/rollback-to"
 ROLLBACK_FROM = "sluice.dev/rollback-from"
 ROLLBACK_BY = "sluice.dev/rollback-by"

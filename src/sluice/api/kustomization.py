@@ -234,6 +234,14 @@ class KustomizationSpec(ApiStruct, frozen=True, kw_only=True):
             minimum=0,
         ),
     ] = None
+    irreversible: Annotated[
+        str,
+        doc(
+            "Extension of Sluice: whether changes that can't be undone are told (the default), or wait for a person's "
+            "word in sluice.dev/irreversible.",
+            enum=["Tell", "Ask"],
+        ),
+    ] = ""
     allowEmpty: Annotated[
         bool, doc("Extension of Sluice: let a revision without objects delete all that was applied.")
     ] = False

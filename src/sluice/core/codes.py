@@ -113,6 +113,7 @@ NOT_ADOPTED = Code("E340", "NotAdopted", "the object exists, is not ours, and sp
 ROLLBACK_REFUSED = Code("E350", "RollbackRefused", "the revision that a rollback names can't be gone back to")
 RECORD_VERSION = Code("E370", "RecordVersion", "the operator's record of this sync is of another version of Sluice")
 RECORD_TOO_LARGE = Code("E371", "RecordTooLarge", "the operator's record of this sync would be too large to be written")
+NEEDS_WORD = Code("E373", "NeedsWord", "a change that can't be undone needs a person's word")
 RECORD_CHANGED = Code("E372", "RecordChanged", "somebody else has written the operator's record of this sync")
 
 # E5xx: images, from policy to commit. E501 to E519: references and policies.

@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 
-from sluice.core import codes
+from sluice.core import codes, irreversible
 from sluice.core.ids import GroupKind, ResourceId
-from sluice.core.order import CRD, JOB
-from sluice.core.plan import Action, Change, Plan
-from sluice.core.problem import Code, Problem
+from sluice.core.plan import Change, Plan
+from sluice.core.problem import Problem
 
 SERVICE = GroupKind("", "Service")
 INGRESS = GroupKind("networking.k8s.io", "Ingress")
@@ -23,43 +22,14 @@ Object = Mapping[str, Any]
 
 def wanted_live(plan: Plan) -> tuple[Change, ...]:
     """The changes whose live objects `plan_warnings` has to see whole: mostly none."""
-    changed = [c for c in _applied(plan) if c.uid and c.id.group_kind == CRD]
     exclusive = {c.id.group_kind for c in _applied(plan) if c.id.group_kind in {SERVICE, INGRESS} and _holds(_body(c))}
     pruned = [c for batch in plan.prunes for c in batch.changes if c.id.group_kind in exclusive]
-    return (*changed, *pruned)
+    return (*irreversible.wanted_live(plan), *pruned)
 
 
 def plan_warnings(plan: Plan, live: Mapping[ResourceId, Object]) -> tuple[Problem, ...]:
     """The warnings. `live` has the objects of `wanted_live` that could be read."""
-    return (*_not_undoable(plan, live), *_collisions(plan, live))
-
-
-def _not_undoable(plan: Plan, live: Mapping[ResourceId, Object]) -> Iterable[Problem]:
-    for change in _applied(plan):
-        runs = change.id.group_kind == JOB and change.action is Action.CREATE
-        if runs and not _part(_body(change), "spec").get("suspend"):
-            yield _warning(
-                codes.NOT_UNDOABLE,
-                change,
-                "what this Job does can't be undone",
-                "it runs before the revision is known to be healthy",
-                "make it safe to run again, and the revision before able to live with it",
-            )
-        if change.id.group_kind == CRD and (version := _new_stored(_body(change), live.get(change.id))):
-            yield _warning(
-                codes.NOT_UNDOABLE,
-                change,
-                f"version {version} becomes one that objects are stored in, which can't be undone",
-                "the API server notes in status.storedVersions what it may have stored an object in",
-                "serve it for a while before it is the storage version",
-            )
-
-
-def _new_stored(body: Object, live: Object | None) -> str:
-    """The storage version of a CRD that objects were not stored in so far; empty when there is none."""
-    names = [version.get("name") for version in _items(_part(body, "spec"), "versions") if version.get("storage")]
-    stored = _part(live or {}, "status").get("storedVersions") or ()
-    return str(names[0]) if names and stored and names[0] not in stored else ""
+    return (*irreversible.runs(plan), *irreversible.irreversible(plan, live), *_collisions(plan, live))
 
 
 def _collisions(plan: Plan, live: Mapping[ResourceId, Object]) -> Iterable[Problem]:
@@ -76,7 +46,6 @@ def _collisions(plan: Plan, live: Mapping[ResourceId, Object]) -> Iterable[Probl
             holder = held.get((change.id.group_kind, what))
             if holder is not None:
                 yield _warning(
-                    codes.COLLISION,
                     change,
                     f"{what} still belongs to {holder}, which this revision prunes",
                     "pruning comes last, when the rest is known to be well",
@@ -97,9 +66,9 @@ def _holds(body: Object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _warning(code: Code, change: Change, title: str, cause: str, fix: str) -> Problem:
+def _warning(change: Change, title: str, cause: str, fix: str) -> Problem:
     origin = change.manifest.origin if change.manifest is not None else None
-    return Problem(code, title, change.id, origin, cause=cause, fix=fix)
+    return Problem(codes.COLLISION, title, change.id, origin, cause=cause, fix=fix)
 
 
 def _applied(plan: Plan) -> Iterable[Change]:
@@ -107,7 +76,7 @@ def _applied(plan: Plan) -> Iterable[Change]:
 
 
 def _body(change: Change) -> Object:
-    if change.manifest is None or change.id.group_kind not in {JOB, SERVICE, INGRESS, CRD}:
+    if change.manifest is None or change.id.group_kind not in {SERVICE, INGRESS}:
         return {}
     body: Object = msgspec.json.decode(change.manifest.body)
     return body

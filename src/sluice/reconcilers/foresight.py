@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from sluice.api.kustomization import Kustomization
-from sluice.core.errors import ClusterError, NotReady
+from sluice.core.errors import ClusterError, NotReady, UserError
 from sluice.core.ids import ResourceId
+from sluice.core.irreversible import ask, irreversible
 from sluice.core.plan import Change, Plan
 from sluice.core.plan_warning import plan_warnings, wanted_live
 from sluice.core.problem import Problem
@@ -17,19 +18,27 @@ from sluice.core.quota import check_quotas, created
 from sluice.core.transaction_messages import OnFailure
 from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.sync_facts import asks_for_word, word_command, word_of
 from sluice.runtime.together import together
 
 
 async def foresee(
-    operator: Operator, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
+    operator: Operator,
+    sync: Kustomization,
+    plan: Plan,
+    resources: Mapping[ResourceId, Resource | None],
+    revision: str,
 ) -> tuple[Problem, ...]:
     """Return the warnings. Asks the API server nothing for a plan that creates and prunes nothing special.
 
-    Raises NotReady (QuotaExceeded) for objects without room: who has room to give is not who wrote the commit.
+    Raises NotReady (QuotaExceeded) for objects without room: who has room to give is not who wrote the commit; and
+    UserError (NeedsWord) for what can't be undone, where the sync asks a person about that and nobody has agreed.
     """
+    live = dict(await together(_live(operator, change) for change in wanted_live(plan)))
+    if asks_for_word(sync) and word_of(sync) != revision and (found := tuple(irreversible(plan, live))):
+        raise UserError(*ask(found, revision, word_command(sync, revision)))
     tight = await _check_quotas(operator, sync, plan, resources)
-    found = await together(_live(operator, change) for change in wanted_live(plan))
-    return (*tight, *plan_warnings(plan, dict(found)))
+    return (*tight, *plan_warnings(plan, live))
 
 
 async def _check_quotas(

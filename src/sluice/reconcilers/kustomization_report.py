@@ -35,6 +35,7 @@ USER_CODES = frozenset(
         codes.PRUNE_LIMIT,
         codes.SELF_PROTECT,
         codes.OBJECT_TOO_BIG,
+        codes.NEEDS_WORD,
     }
 )
 MAX_NAMED = 50

@@ -69,7 +69,8 @@ class Planner:
         if refusals:
             raise self._refused(owner, refusals, holders)
         self._op.wishes.drop(owner)
-        rendered = replace(rendered, warnings=(*rendered.warnings, *await foresee(self._op, sync, plan, resources)))
+        warnings = await foresee(self._op, sync, plan, resources, str(artifact.revision))
+        rendered = replace(rendered, warnings=(*rendered.warnings, *warnings))
         return Prepared(rendered, resources, plan, find_deferred(plan, defined))
 
     async def render(

@@ -20,6 +20,7 @@ from sluice.core.artifact import Artifact
 from sluice.core.drift import Drifted, DriftMode, find_drift, mode_of
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.ids import ResourceId
+from sluice.core.irreversible import refuse_recreation
 from sluice.core.live import LiveObject
 from sluice.core.managed_fields import MANAGER
 from sluice.core.manifest import Directives
@@ -164,6 +165,8 @@ async def _dry_run(
     except SluiceError as error:
         problems = placed(error, change)
         if (sync.spec.force or manifest.directives.force) and any(p.code is codes.IMMUTABLE_FIELD for p in problems):
+            if refused := refuse_recreation(change, problems):
+                return Previewed(change, Effect.REFUSED, stage, problems=refused)
             # There is no dry-run of a replacement: what the server would default is not shown as removed.
             kept = tuple(field for field in _fields(key, live, body) if field.after is not ABSENT)
             return Previewed(change, Effect.REPLACE, stage, kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sluice.api import git_repository
-from sluice.api.kinds import ROLLBACK_FROM, ROLLBACK_TO
+from sluice.api.kinds import IRREVERSIBLE, ROLLBACK_FROM, ROLLBACK_TO
 from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
 from sluice.core.duration import parse_duration
 from sluice.core.ids import ResourceId
@@ -47,6 +47,22 @@ def rollback_of(sync: Kustomization) -> Rollback | None:
     """The rollback that its annotations ask for."""
     to, head = (sync.metadata.annotations.get(name, "") for name in (ROLLBACK_TO, ROLLBACK_FROM))
     return Rollback(to, head) if to and head and to != head else None
+
+
+def asks_for_word(sync: Kustomization) -> bool:
+    """True when a person is asked before anything is done that can't be undone."""
+    return sync.spec.irreversible == "Ask"
+
+
+def word_of(sync: Kustomization) -> str:
+    """The revision for which a person has agreed to that."""
+    return sync.metadata.annotations.get(IRREVERSIBLE, "")
+
+
+def word_command(sync: Kustomization, revision: str) -> str:
+    """What a person types to agree."""
+    meta = sync.metadata
+    return f"kubectl annotate ks {meta.name} -n {meta.namespace} --overwrite {IRREVERSIBLE}={revision}"
 
 
 def timeout_of(sync: Kustomization) -> float:

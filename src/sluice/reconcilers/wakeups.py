@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.api.git_repository import GitRepository
-from sluice.api.kinds import REQUESTED_AT, ObjectMeta
+from sluice.api.kinds import IRREVERSIBLE, REQUESTED_AT, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.core import condition
 from sluice.core.ids import NamespacedName, ResourceId
@@ -91,7 +91,7 @@ def asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
     return (
         new.generation != old.generation
         or new.uid != old.uid
-        or new.annotations.get(REQUESTED_AT) != old.annotations.get(REQUESTED_AT)
+        or any(new.annotations.get(word) != old.annotations.get(word) for word in (REQUESTED_AT, IRREVERSIBLE))
         or new.deletionTimestamp != old.deletionTimestamp
     )
 

@@ -17,6 +17,7 @@ from sluice.core.guard import refuse_adoption
 from sluice.core.ids import ResourceId
 from sluice.core.ignored_fields import leave_ignored
 from sluice.core.inventory import Entry
+from sluice.core.irreversible import refuse_recreation
 from sluice.core.live import LiveManagers, LiveObject
 from sluice.core.managed_fields import MANAGER, created_by, take_over, take_over_patch
 from sluice.core.manifest import Manifest
@@ -60,6 +61,8 @@ class Applier:
             problems = placed(error, change)
             forced = force or (change.manifest is not None and change.manifest.directives.force)
             if forced and any(p.code is codes.IMMUTABLE_FIELD for p in problems):
+                if refused := refuse_recreation(change, problems):
+                    return refused
                 recreate.add(change.id)
                 return ()
             return problems
