@@ -7,13 +7,14 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster-binary demo test faults kill-matrix chaos lint format bench docs lock clean
+.PHONY: help setup cluster-binary demo test faults kill-matrix promises chaos lint format bench docs lock clean
 
 help:
 	@echo 'make demo    see a commit become a running change; DEMO_ARGS="--no-input" runs it through'
 	@echo 'make test    run every test; PYTEST_ARGS="-k drift" chooses'
 	@echo 'make faults       break the API server, the network and the process, and see what becomes of a revision'
 	@echo 'make kill-matrix  kill the operator at every write; ONLY="undo prune" runs a part'
+	@echo 'make promises     the faults that any operator can be put to; ADAPTER=module names another one'
 	@echo 'make chaos        random faults, commits and edits; SEED=… repeats one, MINUTES=… (5) says how long'
 	@echo 'make lint    ruff, mypy --strict, import-linter'
 	@echo 'make format  what ruff can set right by itself'
@@ -50,6 +51,9 @@ faults: cluster-binary
 
 kill-matrix: cluster-binary
 	@$(BIN)/python -m tests.faults.kill_matrix $(if $(ONLY),--only $(ONLY))
+
+promises: cluster-binary
+	@$(BIN)/python -m tests.faults.promises $(ADAPTER)
 
 chaos: cluster-binary
 	@$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
