@@ -132,3 +132,24 @@ def test_flags_set_the_drift_mode_and_leave_fields_to_the_cluster(flag_bench: Fl
     poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{second}"))
     assert (bench.live("a") or {})["data"] == {"key": "2", "theirs": "y"}
     assert (bench.live("b") or {})["data"] == {"key": "1"}
+
+
+def test_a_lost_record_is_rebuilt_from_git_and_what_git_has_no_more_is_told_and_left(flag_bench: FlagBench) -> None:
+    bench = flag_bench
+    bench.flags(garbage_collection=True)
+    first = bench.commit({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    bench.operator.start()
+    poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{first}"))
+    bench.operator.stop()
+    where = "/api/v1/namespaces/sluice-system/secrets"
+    for item in (bench.api.get(f"{where}?labelSelector=sluice.dev/record") or {})["items"]:
+        bench.api.delete(f"{where}/{item['metadata']['name']}")
+    second = bench.commit({"b.yaml": None})
+    bench.operator.start()
+    told = f"1 object left in place: ConfigMap {bench.target}/b"
+    poll("it is told", lambda: bench.said(told))
+    assert bench.said(f"Applied revision: main@sha1:{second}")
+    assert bench.live("b") is not None
+    third = bench.commit({"a.yaml": None, "c.yaml": config_map("c")})
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{third}"))
+    assert bench.live("a") is None, "what git had was ours again"
