@@ -140,7 +140,7 @@ class Registry:
         return self.root / "registry.log"
 
     def requests(self) -> list[Request]:
-        """The requests that were answered so far, oldest first; pushes of this class are among them."""
+        """The requests whose answers have begun so far, oldest first; pushes of this class are among them."""
         return [Request(m[1], m[2], int(m[3])) for m in _LINE.finditer(self.log.read_text(errors="replace"))]
 
     def push(self, repository: str, tag: str, image: Image | Index) -> str:

@@ -23,7 +23,6 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/auth/token"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
-	accesslog "github.com/gorilla/handlers"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -80,7 +79,7 @@ func run(given options) error {
 		return err
 	}
 	server := &http.Server{
-		Handler:           accesslog.LoggingHandler(os.Stdout, handlers.NewApp(context.Background(), config)),
+		Handler:           logged(handlers.NewApp(context.Background(), config)),
 		ReadHeaderTimeout: time.Minute,
 	}
 	if err := announce(given.ready, listener.Addr().String()); err != nil {
@@ -94,6 +93,41 @@ func run(given options) error {
 	}
 	return server.ServeTLS(listener, given.certificate, given.key)
 }
+
+// logged prints a line for each request before its answer begins, so that whoever has an answer finds
+// the line of its request in the log.
+func logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writer := &logWriter{ResponseWriter: w, line: fmt.Sprintf("\"%s %s %s\"", r.Method, r.RequestURI, r.Proto)}
+		next.ServeHTTP(writer, r)
+		writer.log(http.StatusOK)
+	})
+}
+
+type logWriter struct {
+	http.ResponseWriter
+	line string
+}
+
+func (w *logWriter) log(status int) {
+	if w.line != "" {
+		fmt.Println(w.line, status)
+		w.line = ""
+	}
+}
+
+func (w *logWriter) WriteHeader(status int) {
+	w.log(status)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *logWriter) Write(content []byte) (int, error) {
+	w.log(http.StatusOK)
+	return w.ResponseWriter.Write(content)
+}
+
+// Unwrap lets the standard library find what else the connection can do.
+func (w *logWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // hashPasswords writes the only kind of hash that distribution reads, at the lowest cost: the passwords
 // are a test's, and each request is checked against them.

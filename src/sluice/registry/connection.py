@@ -103,7 +103,7 @@ class Connection:
             sent = dict(headers or {})
             if attempt.authorization:
                 sent["Authorization"] = attempt.authorization
-            answer = await self._send(replace(call, headers=sent))
+            answer = await self._send(replace(call, headers=sent, url=call.url.with_scheme(self.host.scheme)))
             hidden = answer.status == 404 and not attempt.authorization
             if answer.status not in {401, 403} and not hidden:
                 return answer
@@ -187,7 +187,6 @@ class Connection:
 
     async def _send_either_way(self, call: Call) -> Answer:
         """Over https; where the host was named as insecure, over http when that does not work."""
-        call = replace(call, url=call.url.with_scheme(self.host.scheme))
         if not self.host.insecure or self.host.scheme == "http":
             return await self._transport.send(call)
         try:

@@ -34,6 +34,9 @@ class TagLookup:
         self._platforms = platforms
         self._now = now
         self._learned: list[CachedTag] = []
+        # The images of the tags at hand; of those before, the cache knows, and is asked if it knew any at the start.
+        self._images: dict[str, CachedTag] = {}
+        self._ask_cache: bool | None = None
         self.changed = False
         self.problems: list[Problem] = []
         self.stopped: SluiceError | None = None
@@ -41,6 +44,9 @@ class TagLookup:
     async def look(self, tags: Sequence[CachedTag]) -> None:
         """Look at these tags, as many at once as the host may be asked, and keep what was learned even if cancelled."""
         queue = iter(tags)
+        self._images = {}
+        if self._ask_cache is None:
+            self._ask_cache = await self._cache.knows_images(self._number)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._repository.parallel, len(tags))):
@@ -90,13 +96,16 @@ class TagLookup:
         if fetched.digest == tag.digest:
             return self._next_look(tag, changed=False)
         self.changed = True
-        known = await self._cache.image(self._number, fetched.digest)
+        known = await self._known(fetched.digest)
         if known is None:
-            description = await self._repository.describe(fetched, self._platforms)
-            known = CachedTag(
-                "", fetched.digest, 0.0, None, description.created, description.labels, description.excluded
-            )
+            found = await self._repository.describe(fetched, self._platforms)
+            known = CachedTag("", fetched.digest, 0.0, None, found.created, found.labels, found.excluded)
+            self._images[fetched.digest] = known
         return self._next_look(replace(known, name=tag.name, interval=tag.interval), changed=True)
+
+    async def _known(self, digest: str) -> CachedTag | None:
+        known = self._images.get(digest)
+        return await self._cache.image(self._number, digest) if known is None and self._ask_cache else known
 
     def _next_look(self, tag: CachedTag, *, changed: bool, excluded: bool | None = None) -> CachedTag:
         excluded = bool(tag.excluded) if excluded is None else excluded

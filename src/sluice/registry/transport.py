@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -167,14 +168,10 @@ class Transport:
 
     def _check_literal(self, url: URL) -> None:
         """A host that is an address is not looked up, so the resolver never sees it."""
-        if self._any_address:
-            return
-        try:
-            reason = blocked_reason(url.host or "", allow_loopback=self._policy.allow_loopback)
-        except ValueError:
-            return
+        host = url.host or ""
+        reason = "" if self._any_address else _literal_fault(host, self._policy.allow_loopback)
         if reason:
-            raise address_blocked(host_of(url), url.host or "", reason)
+            raise address_blocked(host_of(url), host, reason)
 
     def _context(self, call: Call) -> ssl.SSLContext | bool:
         if call.url.scheme != "https" and not call.proxy.startswith("https"):
@@ -186,6 +183,15 @@ class Transport:
                 self._contexts.clear()
             context = self._contexts[key] = call.trust.context(verify=call.verify, own_host=call.own_host)
         return context
+
+
+@lru_cache(maxsize=256)
+def _literal_fault(host: str, allow_loopback: bool) -> str:
+    """Why an address must not be reached; empty when it may, and for names."""
+    try:
+        return blocked_reason(host, allow_loopback=allow_loopback)
+    except ValueError:
+        return ""
 
 
 def host_of(url: URL) -> str:

@@ -88,6 +88,10 @@ class TagCache:
         """What is known of an image under any of its tags, as a CachedTag without a name."""
         return await self._run(lambda database: tables.image_of(database, repository, digest))
 
+    async def knows_images(self, repository: int) -> bool:
+        """True when anything is known of any image of the repository."""
+        return await self._run(lambda database: tables.image_count(database, repository) > 0)
+
     async def record(self, repository: int, tags: Iterable[CachedTag]) -> None:
         """Keep what was learned of some tags and their images; those that have left the list meanwhile are ignored."""
         kept = list(tags)

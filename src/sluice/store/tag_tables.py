@@ -136,8 +136,7 @@ def commit(database: sqlite3.Connection, repository: int, etag: str, now: float)
     ).rowcount
     database.execute("delete from staged where repository = :id", which)
     count = _count(database, repository)
-    images = database.execute("select count(*) from image where repository = :id", which).fetchone()[0]
-    if removed or images > count + UNUSED_IMAGES:
+    if removed or image_count(database, repository) > count + UNUSED_IMAGES:
         database.execute(_MISSING_IMAGES, which)
     return ListingChange(count, added, removed)
 
@@ -156,6 +155,11 @@ def touch(database: sqlite3.Connection, repository: int, now: float) -> ListingC
 
 def _count(database: sqlite3.Connection, repository: int) -> int:
     return int(database.execute("select count(*) from tag where repository = ?", (repository,)).fetchone()[0])
+
+
+def image_count(database: sqlite3.Connection, repository: int) -> int:
+    """How many images of a repository are known."""
+    return int(database.execute("select count(*) from image where repository = ?", (repository,)).fetchone()[0])
 
 
 _COLUMNS = "tag.name, tag.digest, tag.due, tag.interval, image.created, image.labels, image.excluded"
