@@ -13,7 +13,8 @@ from typing import Any
 from sluice.core import codes
 from sluice.core.yaml_node import SCALAR, Node
 from sluice.core.yaml_quote import plain_or_quoted, quoted
-from sluice.core.yaml_text import Address, Edit, EditRefused, YamlText, open_text
+from sluice.core.yaml_read import read_documents
+from sluice.core.yaml_text import Address, Edit, EditRefused, YamlText
 
 _STRING_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 
@@ -110,11 +111,10 @@ def changed(documents: list[Any], values: Mapping[Address, str]) -> list[Any]:
 
 def verified(file: YamlText, data: bytes, expected: list[Any]) -> bytes:
     """Give `data` back if it reads as `expected`. Raises EditRefused otherwise: such an edit must not be made."""
-    try:
-        found = open_text(data, file.path, file.commit).values()
-    except EditRefused as error:
-        raise _not_exact(file, f"the result would not be valid: {error.problems[0].title}") from error
-    if not is_same(found, expected):
+    documents, problems = read_documents(data, file.path, file.commit)
+    if problems:
+        raise _not_exact(file, f"the result would not be valid: {problems[0].title}")
+    if not is_same([document.value for document in documents], expected):
         raise _not_exact(file, "the result would read differently than intended")
     return data
 

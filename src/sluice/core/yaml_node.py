@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -43,27 +43,39 @@ class Position:
         return f"{self.line}:{self.column}"
 
 
-@dataclass(slots=True)
 class Node:
     """A value's place. `at` is where the value starts, `named` where its key does (for an item: the value).
 
     `start` and `end` count characters of the chunk's text and leave anchor and tag out; a block scalar's span ends
     with its trailing line breaks. `style` is the quote or `|` `>` of a scalar, `{` or `[` of a flow map or list, else
-    empty. `is_shared` says that an alias repeats the value.
+    empty. `is_shared` says that an alias repeats the value. Small, for a file may have a hundred thousand of them.
     """
 
-    at: Position
-    named: Position
-    kind: str = SCALAR
-    start: int = 0
-    end: int = 0
-    style: str = ""
-    text: str = ""
-    tag: str | None = None
-    is_shared: bool = False
-    key: Node | None = None
-    keys: dict[str, Node] = field(default_factory=dict)
-    items: list[Node] = field(default_factory=list)
+    __slots__ = ("column", "end", "is_shared", "items", "key", "keys", "kind", "line", "start", "style", "tag", "text")
+
+    def __init__(self, line: int, column: int, start: int, end: int) -> None:
+        self.line = line
+        self.column = column
+        self.start = start
+        self.end = end
+        self.kind = SCALAR
+        self.style = ""
+        self.text = ""
+        self.tag: str | None = None
+        self.is_shared = False
+        self.key: Node | None = None
+        self.keys: dict[str, Node] = _NO_KEYS
+        self.items: list[Node] = _NO_ITEMS
+
+    @property
+    def at(self) -> Position:
+        """Where the value starts."""
+        return Position(self.line, self.column)
+
+    @property
+    def named(self) -> Position:
+        """Where its key starts, or the value where it has none."""
+        return self.at if self.key is None else self.key.at
 
     def child(self, step: str | int) -> Node | None:
         """The node one step below, by key or by index."""
@@ -84,6 +96,11 @@ class Node:
     def is_null(self) -> bool:
         """True for a value that is left out, `~` or `null`."""
         return self.kind == SCALAR and not self.style and self.tag is None and self.text in {"", "~", "null", "Null"}
+
+
+# What scalars have for children: nobody adds to these.
+_NO_KEYS: dict[str, Node] = {}
+_NO_ITEMS: list[Node] = []
 
 
 def read_nodes(chunk: Chunk) -> Node | None:
@@ -127,7 +144,6 @@ class _Reader:
         if holder is not None and holder.is_map:
             if holder.key is not None:
                 name, node.key = holder.key
-                node.named = node.key.at
                 holder.node.keys.setdefault(name, node)
             holder.key = None
         elif holder is not None:
@@ -138,8 +154,7 @@ class _Reader:
     def read(self, event: NodeEvent) -> Node:
         mark: Any = event.start_mark
         end: Any = event.end_mark
-        at = Position(mark.line + self.chunk.line, mark.column + 1)
-        node = Node(at, at, start=mark.index, end=end.index)
+        node = Node(mark.line + self.chunk.line, mark.column + 1, mark.index, end.index)
         if isinstance(event, AliasEvent):
             node.kind, node.text = ALIAS, event.anchor or ""
             if node.text in self.anchors:
@@ -154,7 +169,10 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             node.text, node.style = event.value, event.style or ""
         elif isinstance(event, CollectionStartEvent):
-            node.kind = MAP if isinstance(event, MappingStartEvent) else LIST
+            if isinstance(event, MappingStartEvent):
+                node.kind, node.keys = MAP, {}
+            else:
+                node.kind, node.items = LIST, []
             node.style = ("{" if node.kind == MAP else "[") if event.flow_style else ""
         return node
 

@@ -48,6 +48,19 @@ def test_the_default_message_is_that_of_flux() -> None:
     assert render(DEFAULT_TEMPLATE, DATA) == "Update from image update automation"
 
 
+def test_a_hostile_name_or_value_adds_no_line_to_the_message() -> None:
+    forged = "\nSigned-off-by: root\x1b[2J"
+    change = ImageChange(
+        f"a{forged}.yaml", 1, FileObject("v1", f"K{forged}", "", f"n{forged}"), "x", "a:b", forged, "v2"
+    )
+    template = (
+        "{{ .Changed }} {{ range $k, $v := .Changed.FileChanges }}{{ $k }}{{ end }}{{ .Changed.Objects | toString }}"
+    )
+    message = render(template, template_data(NamespacedName("a", "b"), [change], {}))
+    assert message.isprintable()
+    assert "\\nSigned-off-by: root\\x1b[2J" in message
+
+
 @pytest.mark.parametrize(
     ("template", "code", "cause"),
     [

@@ -1,7 +1,7 @@
 """What a message's template can ask: the automation, what it changed, and the values that the spec gives.
 
 Names and nesting are those of Flux's ImageUpdateAutomation; only the order of `.Changed.Changes`, which is chance
-there, is that of files and lines here.
+there, is that of files and lines here. Control characters of files' names and values are escaped.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.result import FileObject, ImageChange
 from sluice.core.message_template.value import Struct, TextMap, TypedMap
+from sluice.core.problem import printable
 
 DEFAULT_TEMPLATE = "Update from image update automation"
 
@@ -30,7 +31,7 @@ def template_data(automation: NamespacedName, changes: Iterable[ImageChange], va
 def _changed(changes: tuple[ImageChange, ...]) -> Struct:
     files: TypedMap = TypedMap()
     for change in changes:
-        objects = files.setdefault(change.path, TypedMap())
+        objects = files.setdefault(printable(change.path), TypedMap())
         objects.setdefault(_identifier(change.subject), []).append(_change(change))
     return Struct(
         "update.Result",
@@ -54,18 +55,18 @@ def _distinct(changes: tuple[ImageChange, ...]) -> list[Struct]:
 
 def _identifier(subject: FileObject) -> Struct:
     """Flux keeps an object's type and its name in structs of their own, which shows when it is written out whole."""
-    kind = Struct("yaml.TypeMeta", {}, (subject.api_version, subject.kind))
-    name = Struct("yaml.NameMeta", {}, (subject.name, subject.namespace))
     fields = {
-        "APIVersion": subject.api_version,
-        "Kind": subject.kind,
-        "Name": subject.name,
-        "Namespace": subject.namespace,
+        "APIVersion": printable(subject.api_version),
+        "Kind": printable(subject.kind),
+        "Name": printable(subject.name),
+        "Namespace": printable(subject.namespace),
     }
+    kind = Struct("yaml.TypeMeta", {}, (fields["APIVersion"], fields["Kind"]))
+    name = Struct("yaml.NameMeta", {}, (fields["Name"], fields["Namespace"]))
     inner = Struct("yaml.ResourceIdentifier", fields, (kind, name))
     return Struct("update.ObjectIdentifier", fields, (inner,), key=tuple(fields.values()))
 
 
 def _change(change: ImageChange) -> Struct:
-    fields = {"OldValue": change.old, "NewValue": change.new, "Setter": change.policy}
+    fields = {"OldValue": printable(change.old), "NewValue": printable(change.new), "Setter": change.policy}
     return Struct("update.Change", fields, tuple(fields.values()), key=tuple(fields.values()))
