@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from devcluster.git_http import GitHttpServer
@@ -37,7 +37,10 @@ BRANCHES = ("main", "bot")
 
 @dataclass(frozen=True)
 class Update:
-    """An automation decides on a newer value of its file. `again` tries once more as after a crash without a record."""
+    """An automation decides on a newer value of its file.
+
+    `again` tries once more as after a crash without a record, when a person has set the file on main back meanwhile.
+    """
 
     who: str
     branch: str
@@ -77,7 +80,7 @@ class World:
     def log(self, branch: str, form: str) -> list[str]:
         return git(self.bare, "log", f"--format={form}", branch).splitlines() if self.has(branch) else []
 
-    def human(self, branch: str) -> None:
+    def human(self, branch: str, files: dict[str, str | bytes | None] | None = None) -> None:
         """A person pulls, commits and pushes."""
         if not self.has(branch):
             return
@@ -85,7 +88,7 @@ class World:
         subject = f"human {self.count}"
         self.work.git("fetch", "-q", "origin", branch)
         self.work.git("checkout", "-q", "--detach", "FETCH_HEAD")
-        self.work.commit({f"people/{self.count}": "x"}, subject, push=False)
+        self.work.commit(files or {f"people/{self.count}": "x"}, subject, push=False)
         self.work.push(f"HEAD:refs/heads/{branch}")
         self.kept[branch].add(subject)
 
@@ -157,6 +160,8 @@ async def play(steps: list[Step], folder: Path) -> None:
             match step:
                 case Update():
                     for turn in range(1 + step.again):
+                        if turn:
+                            world.human("main", {f"{step.who}.yaml": f"{step.who}: set back {number}\n"})
                         async with Mirrors(folder / f"cache-{number * turn}", policy=LOOPBACK) as mirrors:
                             await world.update(mirrors, step, number)
                 case "human on main" | "human on bot":
@@ -178,10 +183,21 @@ def run(steps: list[Step]) -> None:
         asyncio.run(play(steps, Path(folder)))
 
 
-SLOW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+# Without shrinking: a step takes a tenth of a second, and a walk of a dozen steps reads well enough.
+SLOW = settings(
+    max_examples=2,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+)
 
 
+@pytest.mark.timeout(600)
 @SLOW
+@example([Update("a", "bot", "", False), "human on bot", "human on main", Update("b", "bot", "", False)])
+@example([Update("a", "", "race, lost", True), Update("b", "bot", "lost", True), "merge bot", "human on main",
+          Update("a", "bot", "race, lost", True), "merge bot", "delete bot", Update("b", "bot", "", True)])  # fmt: skip
 @given(walks)
 def test_no_order_of_writers_and_faults_loses_a_person_s_commit_or_makes_a_decision_twice(steps: list[Step]) -> None:
     run(steps)
