@@ -16,12 +16,10 @@ from sluice.api.git_repository import GitRepository
 from sluice.api.install import InstallOptions, manifests
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
-from sluice.core import codes
-from sluice.core.errors import ClusterError, SluiceError, UserError
+from sluice.core.errors import SluiceError, UserError
 from sluice.core.guard import OwnParts
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Owner
-from sluice.core.problem import Problem
 from sluice.git.limits import GitPolicy
 from sluice.git.mirrors import Mirrors
 from sluice.git.push_queue import PushQueue
@@ -30,8 +28,9 @@ from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
 from sluice.kube.lease import Candidate, LeaseName, acquire_all
 from sluice.kube.openapi import Schemas
-from sluice.kube.resource import Resource, Selection
+from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
+from sluice.reconcilers import our_kinds
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
@@ -40,18 +39,12 @@ from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.operator import FinalizerPatches, Operator, utc_now
-from sluice.reconcilers.our_kinds import (
-    GIT_REPOSITORIES,
-    IMAGE_POLICIES,
-    IMAGE_REPOSITORIES,
-    IMAGE_UPDATE_AUTOMATIONS,
-    KUSTOMIZATIONS,
-    RECEIVERS,
-)
+from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.receiver_calls import ReceiverCalls
 from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
+from sluice.reconcilers.served_kinds import follow, not_installed
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.registries import Registries
@@ -85,16 +78,7 @@ CRD_LEASES = (
     "image-automation-controller-leader-election",
     "notification-controller-leader-election",
 )
-REQUIRED = (
-    GIT_REPOSITORIES,
-    KUSTOMIZATIONS,
-    IMAGE_REPOSITORIES,
-    IMAGE_POLICIES,
-    IMAGE_UPDATE_AUTOMATIONS,
-    RECEIVERS,
-)
 RELEASE_SECONDS = 3.0
-CRD_RETRY = 2.0
 log = structlog.get_logger()
 
 
@@ -222,33 +206,9 @@ async def _release(candidate: Candidate) -> None:
 
 
 async def _require_crds(discovery: Discovery) -> None:
-    for kind in REQUIRED:
+    for kind in our_kinds.ALL:
         if await discovery.find(kind.api_version, kind.kind) is None:
-            raise UserError(_not_installed(kind))
-
-
-def _not_installed(kind: Resource) -> Problem:
-    return Problem(
-        codes.NOT_INSTALLED,
-        f"the CRD of {kind.kind} is not installed in this cluster",
-        cause=f"the API server does not serve {kind.api_version}",
-        fix="run `sluice install`, or name a repository with --git-url to run without CRDs",
-    )
-
-
-async def _follow(cache: WatchCache[Any], kind: Resource) -> None:
-    """Keep the cache true. When somebody deletes the CRD, say so and wait until it is there again: nothing is lost."""
-    told = False
-    while True:
-        try:
-            await cache.run()
-        except ClusterError as error:
-            if error.status != 404:
-                raise
-            if not told:
-                log.warning("nothing of this kind is synced", kind=kind.kind, error=str(_not_installed(kind)))
-            told = True
-        await asyncio.sleep(CRD_RETRY)
+            raise UserError(not_installed(kind))
 
 
 async def _start(
@@ -278,11 +238,11 @@ async def _start(
     operator.artifacts.subscribe(wakeups.artifact_changed)
     if isinstance(parts.sources, WatchCache):
         parts.sources.subscribe(wakeups.source_changed)
-        group.create_task(_follow(parts.sources, GIT_REPOSITORIES))
+        group.create_task(follow(parts.sources, GIT_REPOSITORIES))
         await parts.sources.synced.wait()
     if isinstance(parts.syncs, WatchCache):
         parts.syncs.subscribe(wakeups.sync_changed)
-        group.create_task(_follow(parts.syncs, KUSTOMIZATIONS))
+        group.create_task(follow(parts.syncs, KUSTOMIZATIONS))
         await parts.syncs.synced.wait()
     if settings.flag_source is not None:
         wakeups.everything()

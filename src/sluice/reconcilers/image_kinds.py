@@ -16,6 +16,7 @@ from sluice.reconcilers.image_update_automation import ImageUpdateAutomationReco
 from sluice.reconcilers.image_wakeups import ImageQueues, ImageWakeups
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import IMAGE_POLICIES, IMAGE_REPOSITORIES, IMAGE_UPDATE_AUTOMATIONS
+from sluice.reconcilers.served_kinds import follow
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
 from sluice.runtime.controller import Controller
@@ -61,9 +62,9 @@ class ImageKinds:
         for recorder in (self._reflector, self._automation):
             group.create_task(recorder.run())
         self._op.artifacts.subscribe(self.wakeups.artifact_changed)
-        for cache in (self.repositories.objects, self.policies.objects, self.automations.objects):
-            group.create_task(cache.run())
-            await cache.synced.wait()
+        for kind in (self.repositories, self.policies, self.automations):
+            group.create_task(follow(kind.objects, kind.resource))
+            await kind.objects.synced.wait()
         self.repositories.objects.subscribe(self.wakeups.repository_changed)
         self.policies.objects.subscribe(self.wakeups.policy_changed)
         self.automations.objects.subscribe(self.wakeups.automation_changed)

@@ -32,3 +32,4 @@ IMAGE_UPDATE_AUTOMATIONS = Resource(
     namespaced=True,
 )
 RECEIVERS = Resource(group=receiver.GROUP, version="v1", kind="Receiver", plural="receivers", namespaced=True)
+ALL = (GIT_REPOSITORIES, KUSTOMIZATIONS, IMAGE_REPOSITORIES, IMAGE_POLICIES, IMAGE_UPDATE_AUTOMATIONS, RECEIVERS)

@@ -12,6 +12,7 @@ from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import RECEIVERS
 from sluice.reconcilers.receiver import ReceiverReconciler
 from sluice.reconcilers.receivers import Receivers
+from sluice.reconcilers.served_kinds import follow
 from sluice.reconcilers.wakeups import asks_for_a_turn
 from sluice.runtime.controller import Controller
 from sluice.runtime.event_recorder import EventRecorder
@@ -32,7 +33,7 @@ class ReceiverKind:
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start its tasks; returns once its cache is true and turns are being served."""
         group.create_task(self._events.run())
-        group.create_task(self.kind.objects.run())
+        group.create_task(follow(self.kind.objects, RECEIVERS))
         await self.kind.objects.synced.wait()
         self.kind.objects.subscribe(self._changed)
         group.create_task(self._controller.run())

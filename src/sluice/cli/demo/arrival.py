@@ -15,7 +15,7 @@ from sluice.cli.demo.place import APPS, DEMO, MANAGER, PART_OF, SHOP, App, Place
 from sluice.cli.demo.views import CRDS, FEATURE_FLAGS, NAMESPACES, Deployment
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
-from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
+from sluice.reconcilers import our_kinds
 
 SERVED = 20.0
 READY = 240.0
@@ -30,7 +30,7 @@ async def install(client: KubeClient, namespace: str, instance: str) -> None:
     discovery = Discovery(client)
     try:
         async with asyncio.timeout(SERVED):
-            for kind in (GIT_REPOSITORIES, KUSTOMIZATIONS):
+            for kind in our_kinds.ALL:
                 while await discovery.find(kind.api_version, kind.kind) is None:
                     continue  # each look reads the catalogue anew, and spaces its readings itself
     except TimeoutError:

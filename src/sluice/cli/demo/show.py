@@ -125,7 +125,7 @@ async def _arrive(place: Place, storage: Path, stop: asyncio.Event) -> None:
     script, began = place.script, time.monotonic()
     script.pending("CRDs", "waiting until they are served")
     await install(place.client, place.home.namespace, DEMO)
-    script.done("CRDs", "GitRepository, Kustomization", time.monotonic() - began)
+    script.done("CRDs", "GitRepository, Kustomization, images", time.monotonic() - began)
     began = time.monotonic()
     first = await place.checkout.fill()
     script.done("git server", f"{place.url}, {len(APPS)} apps at {first.short}", time.monotonic() - began)
