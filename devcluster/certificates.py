@@ -45,9 +45,12 @@ class Authority:
         self.certificate = directory / f"{name}.crt"
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, name: str) -> KeyPair:
-        """Sign a certificate for a server on the loopback addresses, under the API server's in-cluster names too."""
-        names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+    def server(self, name: str, *hosts: str) -> KeyPair:
+        """Sign a certificate for a server on the loopback addresses, under the API server's in-cluster names too.
+
+        `hosts` are more names that it is good for.
+        """
+        names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", *hosts]
         addresses = ["127.0.0.1", "::1", "10.96.0.1"]
         alternatives = x509.SubjectAlternativeName(
             [*(x509.DNSName(n) for n in names), *(x509.IPAddress(ipaddress.ip_address(a)) for a in addresses)]

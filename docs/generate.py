@@ -131,7 +131,7 @@ def rendered() -> dict[Path, str]:
         "kustomization.md": ("src/sluice/api/kustomization.py", _kind(Kustomization, _kustomization_notes())),
         "git-repository.md": ("src/sluice/api/git_repository.py", _kind(GitRepository, _git_repository_notes())),
         "receiver.md": ("src/sluice/api/receiver.py", _kind(Receiver, _values(honoured.RECEIVER_TYPES))),
-        "image-repository.md": ("src/sluice/api/image_repository.py", _kind(ImageRepository, _image_notes())),
+        "image-repository.md": ("src/sluice/api/image_repository.py", _kind(ImageRepository, {})),
         "image-policy.md": ("src/sluice/api/image_policy.py", _kind(ImagePolicy, {})),
         "image-update-automation.md": (
             "src/sluice/api/image_update_automation.py",
@@ -193,10 +193,6 @@ def _kustomization_notes() -> dict[str, str]:
 def _git_repository_notes() -> dict[str, str]:
     fields = dict.fromkeys(honoured.GIT_REPOSITORY_FIELDS_REFUSED, "**refused** (E244)")
     return fields | _values(honoured.GIT_REPOSITORY_VALUES)
-
-
-def _image_notes() -> dict[str, str]:
-    return _values(honoured.IMAGE_REPOSITORY_VALUES)
 
 
 def _values(choices: Mapping[str, frozenset[str]]) -> dict[str, str]:
@@ -317,7 +313,6 @@ def _not_yet_honoured() -> str:
     fields = [
         *(("Kustomization", f"`spec.{name}`", note) for name, note in _kustomization_notes().items()),
         *(("GitRepository", f"`spec.{name}`", note) for name, note in _git_repository_notes().items()),
-        *(("ImageRepository", f"`spec.{name}`", note) for name, note in _image_notes().items()),
         *(("Receiver", f"`spec.{name}`", note) for name, note in _values(honoured.RECEIVER_TYPES).items()),
     ]
     return (

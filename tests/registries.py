@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import ssl
@@ -144,6 +145,42 @@ class HostileRegistry:
             await response.write(bytes([byte]))
             await asyncio.sleep(reply.pause)
         return response
+
+
+class ConnectProxy:
+    """An http proxy that leads every CONNECT to one server, whatever host was asked for, and notes the hosts."""
+
+    def __init__(self, server: HostileRegistry) -> None:
+        self._port = int(server.host.rpartition(":")[2])
+        self.asked: list[str] = []
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target, _ = head.decode().split(" ", 2)
+        self.asked.append(f"{method} {target}")
+        up, down = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_pipe(reader, down))
+            group.create_task(_pipe(up, writer))
+
+
+async def _pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while chunk := await source.read(65536):
+            target.write(chunk)
+            await target.drain()
+    target.close()
 
 
 def login(host: str, user: str, password: str) -> Keyring:

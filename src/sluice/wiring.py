@@ -46,6 +46,7 @@ from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.served_kinds import follow, not_installed
 from sluice.reconcilers.wakeups import Wakeups
+from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
@@ -114,6 +115,7 @@ class _Images:
 
     registries: Registries
     scanner: Scanner
+    clouds: Clouds
 
 
 async def run_operator(
@@ -262,7 +264,8 @@ async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
     registries = await stack.enter_async_context(Registries(policy=policy, limits=limits, user_agent=agent))
     cache = await stack.enter_async_context(TagCache(settings.storage / "tags.sqlite"))
     await cache.forget_unused(utc_now())
-    return _Images(registries, Scanner(registries, cache, utc_now))
+    clouds = await stack.enter_async_context(Clouds(settings.environment, user_agent=agent))
+    return _Images(registries, Scanner(registries, cache, utc_now), clouds)
 
 
 async def _start_images(
@@ -280,7 +283,9 @@ async def _start_images(
         lambda: min(candidate.seconds_left() for candidate in candidates),
         read_only=settings.git_read_only,
     )
-    kinds = ImageKinds(started.operator, images.registries, images.scanner, writing, settings.watch_namespace)
+    kinds = ImageKinds(
+        started.operator, images.registries, images.scanner, images.clouds, writing, settings.watch_namespace
+    )
     if isinstance(started.source_cache, WatchCache):
         started.source_cache.subscribe(kinds.wakeups.source_changed)
     await kinds.start(group)

@@ -20,8 +20,6 @@ DEPENDENCY_FIELDS_REFUSED: tuple[str, ...] = ("readyExpr",)
 GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
 GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("verify", "serviceAccountName")
 
-IMAGE_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
-
 RECEIVER_TYPES: dict[str, frozenset[str]] = {
     "type": frozenset(
         {

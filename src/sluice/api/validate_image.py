@@ -6,7 +6,6 @@ Names of images, patterns, ranges, templates and refs are checked by those who r
 from __future__ import annotations
 
 from sluice.api import image_policy, image_repository, image_update_automation
-from sluice.api.honoured import IMAGE_REPOSITORY_VALUES
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation, LabelSelector
@@ -26,7 +25,6 @@ def validate_image_repository(repository: ImageRepository) -> tuple[Problem, ...
     spec, meta = repository.spec, repository.metadata
     subject = SpecSubject(ResourceId(image_repository.GROUP, image_repository.KIND, meta.namespace, meta.name))
     return (
-        *subject.check_values({"provider": spec.provider}, IMAGE_REPOSITORY_VALUES),
         *subject.check_duration("interval", spec.interval),
         *subject.check_duration("timeout", spec.timeout),
     )

@@ -17,6 +17,7 @@ from sluice.reconcilers.image_wakeups import ImageQueues, ImageWakeups
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import IMAGE_POLICIES, IMAGE_REPOSITORIES, IMAGE_UPDATE_AUTOMATIONS
 from sluice.reconcilers.served_kinds import follow
+from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
 from sluice.runtime.controller import Controller
@@ -30,7 +31,13 @@ class ImageKinds:
     """Build it, then `start` it in the operator's task group. Events and field managers are Flux's controllers'."""
 
     def __init__(
-        self, operator: Operator, registries: Registries, scanner: Scanner, writing: Writing, namespace: str
+        self,
+        operator: Operator,
+        registries: Registries,
+        scanner: Scanner,
+        clouds: Clouds,
+        writing: Writing,
+        namespace: str,
     ) -> None:
         self._op = operator
         self._namespace = namespace
@@ -40,8 +47,8 @@ class ImageKinds:
         self.repositories = self._kind(IMAGE_REPOSITORIES, ImageRepository, self._reflector, REFLECTOR)
         self.policies = self._kind(IMAGE_POLICIES, ImagePolicy, self._reflector, REFLECTOR)
         self.automations = self._kind(IMAGE_UPDATE_AUTOMATIONS, ImageUpdateAutomation, self._automation, AUTOMATION)
-        scans = ImageRepositoryReconciler(operator, self.repositories, self.policies, found, scanner)
-        choices = ImagePolicyReconciler(operator, self.policies, self.repositories, found, scanner, registries)
+        scans = ImageRepositoryReconciler(operator, self.repositories, self.policies, found, scanner, clouds)
+        choices = ImagePolicyReconciler(operator, self.policies, self.repositories, found, scanner, registries, clouds)
         updates = ImageUpdateAutomationReconciler(operator, self.automations, self.policies, writing)
         self._controllers = (
             Controller("ImageRepository", scans.reconcile),

@@ -23,6 +23,7 @@ from sluice.reconcilers.image_scans import ImageScans
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.registry_access import registry_access
 from sluice.registry.access import RegistryAccess
+from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
 from sluice.runtime.queue import Turn
@@ -47,6 +48,7 @@ class ImagePolicyReconciler:
         scans: ImageScans,
         scanner: Scanner,
         registries: Registries,
+        clouds: Clouds,
     ) -> None:
         self._op = operator
         self._kind = kind
@@ -54,6 +56,7 @@ class ImagePolicyReconciler:
         self._scans = scans
         self._scanner = scanner
         self._registries = registries
+        self._clouds = clouds
         self._chosen_by: dict[NamespacedName, tuple[str, ...]] = {}
 
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
@@ -151,7 +154,8 @@ class ImagePolicyReconciler:
             case DigestStep.KEEP if reported is not None:
                 return ImageRef(name=latest.name, tag=tag, digest=reported.digest)
             case DigestStep.FETCH:
-                access = await registry_access(self._op.client, repository, self._repositories.id_of(repository))
+                subject = self._repositories.id_of(repository)
+                access = await registry_access(self._op.client, self._clouds, repository, subject)
                 digest = await self._registries.open(image, access).digest(tag)
                 return ImageRef(name=latest.name, tag=tag, digest=digest)
         return latest

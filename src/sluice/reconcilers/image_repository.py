@@ -28,6 +28,7 @@ from sluice.reconcilers.image_scans import FoundTags, ImageScans
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.registry_access import registry_access
 from sluice.registry.access import RegistryAccess
+from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.scanner import Scanner, TagFilter
 from sluice.runtime.queue import Turn
 
@@ -56,12 +57,14 @@ class ImageRepositoryReconciler:
         policies: ImageKind[ImagePolicy],
         scans: ImageScans,
         scanner: Scanner,
+        clouds: Clouds,
     ) -> None:
         self._op = operator
         self._kind = kind
         self._policies = policies
         self._scans = scans
         self._scanner = scanner
+        self._clouds = clouds
         self._last: dict[NamespacedName, Scanned] = {}
         self._failed: set[NamespacedName] = set()
 
@@ -136,7 +139,7 @@ class ImageRepositoryReconciler:
     async def _scan(self, repository: ImageRepository, image: ImageRef, tags: TagFilter) -> _Found:
         """Ask the registry. Raises when the list is not whole: it replaces nothing then."""
         spec = repository.spec
-        access = await registry_access(self._op.client, repository, self._kind.id_of(repository))
+        access = await registry_access(self._op.client, self._clouds, repository, self._kind.id_of(repository))
         seconds = parse_duration(spec.timeout or spec.interval)
         result = await self._scanner.scan(image, access, tags, seconds=seconds)
         if result.complete:

@@ -13,6 +13,7 @@ from sluice.kube.client import KubeClient
 from sluice.kube.well_known import SERVICE_ACCOUNTS
 from sluice.reconcilers.secret_data import secret_data
 from sluice.registry.access import SYSTEM_TRUST, RegistryAccess, proxy_of_secret, trust_of_secret
+from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.keyring import Keyring, join, keyring_of_secret
 
 
@@ -24,8 +25,12 @@ class _ServiceAccount(msgspec.Struct, frozen=True):
     imagePullSecrets: tuple[_Named, ...] = ()  # noqa: N815
 
 
-async def registry_access(client: KubeClient, repository: ImageRepository, subject: ResourceId) -> RegistryAccess:
+async def registry_access(
+    client: KubeClient, clouds: Clouds, repository: ImageRepository, subject: ResourceId
+) -> RegistryAccess:
     """Read what the spec names: the login of `secretRef` is tried before those of the service account.
+
+    Where neither has one for the image's host, `provider` gives that of the operator in its cloud.
 
     Raises AuthenticationFailed when a Secret or the ServiceAccount does not exist, UserError when one holds nothing
     that can be used; both name the field.
@@ -46,7 +51,7 @@ async def registry_access(client: KubeClient, repository: ImageRepository, subje
     if spec.certSecretRef:
         trust = trust_of_secret(await values(spec.certSecretRef.name, "certSecretRef"))
     proxy = proxy_of_secret(await values(spec.proxySecretRef.name, "proxySecretRef")) if spec.proxySecretRef else ""
-    return RegistryAccess(keyring=join(keyrings), trust=trust, proxy=proxy, insecure=spec.insecure, scope=namespace)
+    return RegistryAccess(join(keyrings), clouds.of(spec.provider), trust, proxy, spec.insecure, namespace)
 
 
 async def _pull_secrets(client: KubeClient, namespace: str, name: str, subject: ResourceId) -> list[str]:

@@ -15,7 +15,7 @@ from sluice.core.errors import AuthenticationFailed, RemoteError
 from sluice.core.image import ImageRef
 from sluice.registry.access import RegistryAccess, TokenExchange
 from sluice.registry.challenge import Challenge, read_challenge
-from sluice.registry.errors import auth_refused, error_codes, limited, retry_after, unreadable
+from sluice.registry.errors import auth_refused, cloud_login_withheld, error_codes, limited, retry_after, unreadable
 from sluice.registry.keyring import Login
 from sluice.registry.limiter import HostLimiter
 from sluice.registry.limits import RegistryLimits
@@ -71,7 +71,7 @@ class Connection:
         self._transport = transport
         self._tokens = tokens
         self._access = access
-        self._logins = Logins(access, image, host.name)
+        self._logins = Logins(access, image, host)
 
     async def ping(self) -> None:
         """Ask the host whether it is a registry, and how to log in. Raises as `get` does."""
@@ -198,19 +198,30 @@ class Connection:
 
 
 class Logins:
-    """The logins for one image, tried one after another: those of the keyring, or else that of a cloud's exchange."""
+    """The logins for one image, tried one after another: those of the keyring, or else that of a cloud's exchange.
 
-    def __init__(self, access: RegistryAccess, image: ImageRef, host: str) -> None:
+    A cloud's login is the operator's, and whoever writes the spec may be somebody else: it is not sent where the spec
+    decides whom to trust.
+    """
+
+    def __init__(self, access: RegistryAccess, image: ImageRef, host: Host) -> None:
         self._keyring = access.keyring.logins(image)[:MAX_LOGINS]
-        self._exchange = next((e for e in access.exchanges if e.serves(host)), None) if not self._keyring else None
-        self._host = host
+        name = host.name
+        self._exchange = next((e for e in access.exchanges if e.serves(name)), None) if not self._keyring else None
+        self._trusted = not host.insecure and not access.trust.ca
+        self._host = name
         self._position = 0
         self._renewed = False
 
     async def current(self) -> Login | None:
-        """The login to try now; None when there is none, or none is left. Raises RegistryError (CloudToken)."""
+        """The login to try now; None when there is none, or none is left.
+
+        Raises RegistryError (CloudToken), and UserError when the cloud's login must not go there.
+        """
         exchange: TokenExchange | None = self._exchange
         if exchange is not None and self._position == 0:
+            if not self._trusted:
+                raise cloud_login_withheld(self._host)
             return await exchange.login(self._host)
         return self._keyring[self._position] if self._position < len(self._keyring) else None
 

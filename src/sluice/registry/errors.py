@@ -76,6 +76,14 @@ def auth_refused(what: str, cause: str) -> AuthenticationFailed:
     return AuthenticationFailed(Problem(codes.REGISTRY_AUTH, f"{what} may not be read", cause=cause, fix=fix))
 
 
+def cloud_login_withheld(host: str) -> UserError:
+    """The error for a spec that decides whom to trust with a login that is the operator's own."""
+    cause = "the spec turns the check of its certificate off, or names an authority of its own"
+    fix = "remove spec.insecure (or the host from --registry-insecure-host) and ca.crt, or give a secretRef"
+    title = f"the cloud's login is not sent to {printable(host)}"
+    return UserError(Problem(codes.REGISTRY_CREDENTIALS, title, cause=cause, fix=fix))
+
+
 def limited(what: str, wait: float | None, status: int = 429) -> RegistryError:
     """The error for a registry that wants fewer requests; `wait` is how many seconds it asked for, if it did."""
     cause = "it answers 429, too many requests"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from devcluster.certificates import Authority
+from devcluster.registry import basic
 from sluice.core import codes
-from sluice.core.errors import SluiceError
+from sluice.core.errors import AuthenticationFailed, UserError
 from sluice.core.image import parse
-from sluice.registry.access import RegistryAccess
+from sluice.registry.access import RegistryAccess, Trust
 from sluice.registry.cloud.aws_identity import AwsIdentity
 from sluice.registry.cloud.azure import Azure, AzurePrincipal
 from sluice.registry.cloud.clouds import Clouds
@@ -26,7 +30,7 @@ from sluice.registry.keyring import Login
 from sluice.registry.limits import DEFAULT_POLICY
 from sluice.registry.registries import Registries
 from sluice.registry.transport import Transport
-from tests.registries import FAST, START, HostileRegistry, Reply, Seen, login, registries
+from tests.registries import FAST, START, ConnectProxy, HostileRegistry, Reply, Seen, login, registries
 
 __all__ = ["registries"]
 
@@ -316,59 +320,105 @@ async def test_a_service_that_failed_is_left_alone_for_ten_minutes(client: Cloud
         assert (await logins.login(ECR_HOST)).username == "AWS"
 
 
-def behind_a_proxy(password: Callable[[], str]) -> Callable[[Seen], Reply]:
-    """Registries of any name, as a proxy sees requests for them over http; they want this password by Basic."""
+@dataclass
+class Cloud:
+    """Registries of any name behind a proxy, with a certificate of an authority that this process trusts."""
 
-    def answer(seen: Seen) -> Reply:
-        if seen.headers.get("Authorization") != "Basic " + base64.b64encode(f"AWS:{password()}".encode()).decode():
+    server: HostileRegistry
+    proxy: ConnectProxy
+    authority: Authority
+    password: str = "ecr-password"
+
+    def answer(self, seen: Seen) -> Reply:
+        """They want this password by Basic."""
+        if seen.headers.get("Authorization") != basic("AWS", self.password):
             return Reply(status=401, headers={"WWW-Authenticate": "Basic realm=x"})
         return Reply({"tags": ["v1"]})
 
-    return answer
+    def told(self) -> list[str]:
+        """Every login that they were sent."""
+        return [seen.headers["Authorization"] for seen in self.server.seen if "Authorization" in seen.headers]
+
+
+OTHER_HOST = "amazonaws.com.evil.example"
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cloud]:
+    authority = Authority(tmp_path, "ca")
+    pair = authority.server("registries", ECR_HOST, OTHER_HOST)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    async with HostileRegistry(tls=context) as server, ConnectProxy(server) as proxy:
+        found = Cloud(server, proxy, authority)
+        server.handler = found.answer
+        yield found
+
+
+async def listed(registries: Registries, host: str, access: RegistryAccess) -> list[str]:
+    return [name async for page in registries.open(parse(f"{host}/web"), access).tags() for name in page.names]
 
 
 async def test_a_clouds_login_goes_to_its_registries_and_to_no_other_host(
-    client: CloudClient, registries: Registries
+    client: CloudClient, registries: Registries, cloud: Cloud
 ) -> None:
-    async with HostileRegistry(aws) as services, HostileRegistry(behind_a_proxy(lambda: "ecr-password")) as proxy:
-        logins = CloudLogins(ecr(client, services, KEYS))
-        access = RegistryAccess(exchanges=(logins,), proxy=proxy.url, insecure=True)
-        pages = [p async for p in registries.open(parse(f"{ECR_HOST}/web"), access).tags()]
-        assert [name for page in pages for name in page.names] == ["v1"]
-        proxy.seen.clear()
-        with pytest.raises(SluiceError):
-            _ = [p async for p in registries.open(parse("amazonaws.com.evil.example/web"), access).tags()]
-        assert len(proxy.seen) > 0
-        assert not any("Authorization" in seen.headers for seen in proxy.seen)
+    async with HostileRegistry(aws) as services:
+        access = RegistryAccess(exchanges=(CloudLogins(ecr(client, services, KEYS)),), proxy=cloud.proxy.url)
+        assert await listed(registries, ECR_HOST, access) == ["v1"]
+        assert cloud.told() == [basic("AWS", "ecr-password")]
+        cloud.server.seen.clear()
+        with pytest.raises(AuthenticationFailed):
+            await listed(registries, OTHER_HOST, access)
+    assert cloud.proxy.asked == [f"CONNECT {ECR_HOST}:443", f"CONNECT {OTHER_HOST}:443"]
+    assert len(cloud.server.seen) > 0
+    assert cloud.told() == []
+
+
+async def test_a_clouds_login_is_not_sent_where_the_spec_decides_whom_to_trust(
+    client: CloudClient, registries: Registries, cloud: Cloud
+) -> None:
+    async with HostileRegistry(aws) as services:
+        exchanges = (CloudLogins(ecr(client, services, KEYS)),)
+        trust = Trust(cloud.authority.certificate.read_bytes())
+        for access in (
+            RegistryAccess(exchanges=exchanges, proxy=cloud.proxy.url, insecure=True),
+            RegistryAccess(exchanges=exchanges, proxy=cloud.proxy.url, trust=trust),
+        ):
+            with pytest.raises(UserError) as error:
+                await listed(registries, ECR_HOST, access)
+            assert error.value.problems[0].code is codes.REGISTRY_CREDENTIALS
+        assert services.seen == []
+    assert cloud.told() == []
 
 
 async def test_a_login_that_the_registry_took_back_is_exchanged_once_more(
-    client: CloudClient, registries: Registries
+    client: CloudClient, registries: Registries, cloud: Cloud
 ) -> None:
     issued = 0
 
-    def rotating(seen: Seen) -> Reply:
+    def rotating(_: Seen) -> Reply:
         nonlocal issued
         issued += 1
         token = base64.b64encode(f"AWS:password-{issued}".encode()).decode()
         return Reply({"authorizationData": [{"authorizationToken": token, "expiresAt": START.timestamp() + 9999}]})
 
-    async with HostileRegistry(rotating) as services, HostileRegistry(behind_a_proxy(lambda: "password-2")) as proxy:
-        access = RegistryAccess(exchanges=(CloudLogins(ecr(client, services, KEYS)),), proxy=proxy.url, insecure=True)
-        pages = [p async for p in registries.open(parse(f"{ECR_HOST}/web"), access).tags()]
-    assert [name for page in pages for name in page.names] == ["v1"]
+    cloud.password = "password-2"
+    async with HostileRegistry(rotating) as services:
+        access = RegistryAccess(exchanges=(CloudLogins(ecr(client, services, KEYS)),), proxy=cloud.proxy.url)
+        assert await listed(registries, ECR_HOST, access) == ["v1"]
     assert issued == 2
 
 
-async def test_a_login_of_the_keyring_comes_before_a_clouds(client: CloudClient, registries: Registries) -> None:
-    async with HostileRegistry(aws) as services, HostileRegistry(behind_a_proxy(lambda: "own")) as proxy:
+async def test_a_login_of_the_keyring_comes_before_a_clouds(
+    client: CloudClient, registries: Registries, cloud: Cloud
+) -> None:
+    cloud.password = "own"
+    async with HostileRegistry(aws) as services:
         access = RegistryAccess(
-            keyring=login(ECR_HOST, "AWS", "own"),
-            exchanges=(CloudLogins(ecr(client, services, KEYS)),),
-            proxy=proxy.url,
-            insecure=True,
+            login(ECR_HOST, "AWS", "own"), (CloudLogins(ecr(client, services, KEYS)),), proxy=cloud.proxy.url
         )
-        assert [p.names async for p in registries.open(parse(f"{ECR_HOST}/web"), access).tags()] == [("v1",)]
+        assert await listed(registries, ECR_HOST, access) == ["v1"]
         assert services.seen == []
 
 

@@ -251,7 +251,7 @@ def test_specs_of_the_image_kinds_that_can_be_meant_are_fine() -> None:
     [
         (validate_image_repository(images(interval="0s")), [("SpecInvalid", "spec.interval")]),
         (validate_image_repository(images(timeout="1ms")), [("SpecInvalid", "spec.timeout")]),
-        (validate_image_repository(images(provider="aws")), [("NotHonoured", "spec.provider")]),
+        (validate_image_repository(images(provider="aws")), []),
         (validate_image_policy(policy(policy={}), OPEN), [("SpecInvalid", "spec.policy")]),
         (
             validate_image_policy(policy(policy={"semver": {"range": "*"}, "numerical": {}}), OPEN),
