@@ -387,6 +387,37 @@ def test_branches_loops_and_variables_go_as_they_do_in_go(originals: Originals, 
     assert ours(template) == theirs(originals, template)
 
 
+PATTERNS = st.sampled_from(
+    ["", "a", "b*", "a|b", "(a)(b)?", "^a", "a$", ".", "[ab]+", "x*", "(?P<n>b)", "(", "\\b", "é", "\\s+", "$"]
+)
+SEARCHED = st.lists(st.sampled_from(["a", "b", "x", " ", "é", "-"]), max_size=6).map("".join)
+FILLED = st.sampled_from(["", "y", "<$1>", "${n}", "$0$0", "$$", "$", "$1x", "${1}x", "é"])
+REGEX_CALLS = st.sampled_from(
+    [
+        "regexMatch",
+        "regexFind",
+        "mustRegexFind",
+        "regexFindAll",
+        "regexSplit",
+        "regexReplaceAll",
+        "regexReplaceAllLiteral",
+    ]
+)
+
+
+@ASKING
+@given(name=REGEX_CALLS, pattern=PATTERNS, text=SEARCHED, filled=FILLED, most=st.sampled_from([-1, 0, 1, 2, 9]))
+def test_regular_expressions_find_what_they_find_in_go(
+    originals: Originals, name: str, pattern: str, text: str, filled: str, most: int
+) -> None:
+    words = [name, *(json.dumps(word, ensure_ascii=False) for word in (pattern, text))]
+    words += [json.dumps(filled, ensure_ascii=False)] if "Replace" in name else []
+    words += [str(most)] if name in {"regexFindAll", "regexSplit"} else []
+    template = f"{{{{ {' '.join(words)} | toJson }}}}"
+    # A list that is nil to Go, and so null in JSON, is an empty one here.
+    assert str(ours(template)).replace("[]", "null") == str(theirs(originals, template)).replace("[]", "null")
+
+
 LETTERS = [
     *"{}-/* .$x:=|()`'n1a,+_",
     "{{",

@@ -41,13 +41,15 @@ class PatternError(ValueError):
 class _Match(Protocol):
     def group(self, group: int) -> bytes | None: ...
 
+    def span(self) -> tuple[int, int]: ...
+
 
 class _Engine(Protocol):
     """What is used of a compiled pattern; RE2's binding has no type hints."""
 
     groups: int
 
-    def search(self, text: bytes) -> _Match | None: ...
+    def search(self, text: bytes, start: int = 0) -> _Match | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +82,53 @@ class RegularExpression:
         match = self.engine.search(text.encode())
         if match is None:
             return None
-        return "".join(
-            str(value) if kind == "text" else self._group(match, value).decode() for kind, value in template.parts
-        )
+        return b"".join(self._part(match, part) for part in template.parts).decode()
+
+    def all_matches(self, text: bytes) -> Iterator[tuple[int, int, _Match]]:
+        """Start, end and groups of the matches, from left to right, with Go's rule for empty ones.
+
+        Where one match ends no empty one begins. Takes time in the square of the text's length at worst.
+        """
+        at, last_end = 0, -1
+        while at <= len(text):
+            match = self.engine.search(text, at)
+            if match is None:
+                return
+            start, end = match.span()
+            if end > at or start != last_end:
+                yield start, end, match
+            last_end = end
+            at = end if end > at else at + _width(text, at)
+
+    def replaced(self, template: Template, text: str) -> str:
+        """The text with every match replaced by the template, filled from that match."""
+        held, parts, at = text.encode(), [], 0
+        for start, end, match in self.all_matches(held):
+            parts += [held[at:start], *(self._part(match, part) for part in template.parts)]
+            at = end
+        return b"".join([*parts, held[at:]]).decode("utf-8", "replace")
 
     def has_group(self, group: int | str) -> bool:
         """True when the pattern has a group of this number or name."""
         return group <= self.engine.groups if isinstance(group, int) else group in self.names
+
+    def _part(self, match: _Match, part: _Part) -> bytes:
+        kind, value = part
+        return str(value).encode() if kind == "text" else self._group(match, value)
 
     def _group(self, match: _Match, group: int | str) -> bytes:
         """Of several groups with one name, the first that took part."""
         numbers = (group,) if isinstance(group, int) else _indices(self.names, group)
         found = (match.group(number) for number in numbers if number <= self.engine.groups)
         return next((text for text in found if text is not None), b"")
+
+
+def _width(text: bytes, at: int) -> int:
+    """The number of bytes of the character that begins here."""
+    width = 1
+    while at + width < len(text) and text[at + width] & 0xC0 == 0x80:
+        width += 1
+    return width
 
 
 def _indices(names: tuple[str, ...], name: str) -> Iterator[int]:

@@ -38,8 +38,9 @@ from sluice.core.message_template.value import (
     type_name,
 )
 
-MAX_STEPS = 100_000
+MAX_STEPS = 200_000
 MAX_INCLUDES = 50
+SIZE_OF_A_STEP = 25
 
 _NOTHING = object()
 
@@ -268,11 +269,18 @@ class Evaluation:
                 return self.first_that(words, dot, given, wanted=name == "or")
             arguments = [self.argument(word, callee.wanted(place), dot) for place, word in enumerate(words)]
             arguments += [checked(value, callee.wanted(len(words))) for value in given]
+            self.pay(callee, arguments)
             return self.weighed(callee.call(*arguments))
         except TooMuch as much:
             raise limit(f"{name}: {much}", self.line) from much
         except Failure as failure:
             raise self.failed(f"{name}: {failure}") from failure
+
+    def pay(self, callee: Callee, arguments: list[Any]) -> None:
+        """Count a call by what it has to go through: long texts and lists are as much work as many steps."""
+        size = sum(len(value) // 2 if isinstance(value, str) else self.weight(value) for value in arguments)
+        self.steps += size * callee.cost * (1 + len(arguments) // 8) // SIZE_OF_A_STEP
+        self.step()
 
     def first_that(self, words: list[Operand], dot: Any, given: list[Any], *, wanted: bool) -> Any:
         """`or` gives the first value that is true, `and` the first that is not; what follows is not evaluated."""

@@ -21,6 +21,7 @@ class Callee:
 
     call: Callable[..., Any]
     parameters: str
+    cost: int = 1  # how much more than going through its arguments once it does
 
     @property
     def fixed(self) -> str:

@@ -9,11 +9,12 @@ from sluice.core.message_template.evaluator import Evaluation
 from sluice.core.message_template.fault import limit
 from sluice.core.message_template.parser import parse
 from sluice.core.message_template.sprig_data import DATA
+from sluice.core.message_template.sprig_regex import REGEX
 from sluice.core.message_template.sprig_text import TEXTS
 
 MAX_TEMPLATE = 65_536
 
-FUNCTIONS = BUILTINS | TEXTS | DATA
+FUNCTIONS = BUILTINS | TEXTS | DATA | REGEX
 
 
 def render(template: str, data: Any) -> str:

@@ -21,6 +21,8 @@ from sluice.core.message_template.value import (
     type_name,
 )
 
+MAX_COMPOSITES = 200
+
 _INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]*|[1-9][0-9_]*)")
 _INT64 = 2**63
 
@@ -144,9 +146,18 @@ def _end(value: Any, place: int) -> Any:
 
 def _unique(value: Any) -> list[Any]:
     found: list[Any] = []
+    scalars: set[tuple[str, Any]] = set()
+    composites: list[Any] = []
     for item in _list(value):
-        if not any(deep_equal(item, held) for held in found):
-            found.append(item)
+        if not isinstance(item, list | dict):
+            is_known = (type_name(item), item) in scalars
+            scalars.add((type_name(item), item))
+        else:
+            is_known = any(deep_equal(item, held) for held in composites)
+            composites += [] if is_known else [item]
+            if len(composites) > MAX_COMPOSITES:
+                raise TooMuch(f"a list of more than {MAX_COMPOSITES} different lists and maps")
+        found += [] if is_known else [item]
     return found
 
 
@@ -213,7 +224,7 @@ DATA: dict[str, Callee] = {
     "fail": Callee(_failed, "s"),
     "kindOf": Callee(kind, "a"),
     "kindIs": Callee(lambda wanted, value: kind(value) == wanted, "sa"),
-    "deepEqual": Callee(deep_equal, "aa"),
+    "deepEqual": Callee(deep_equal, "aa", 10),
     "toJson": Callee(lambda value: json_text(value, escapes=True), "a"),
     "toRawJson": Callee(lambda value: json_text(value, escapes=False), "a"),
     "toPrettyJson": Callee(lambda value: json_text(value, escapes=True, indent="  "), "a"),
@@ -227,7 +238,7 @@ DATA: dict[str, Callee] = {
     "mul": Callee(_multiplied, "aa*"),
     "div": Callee(lambda one, other: _divided(one, other, rest=False), "aa"),
     "mod": Callee(lambda one, other: _divided(one, other, rest=True), "aa"),
-    "max": Callee(_extreme(max, to_int64), "aa*"),
+    "max": Callee(_extreme(max, to_int64), "aa*", 10),
     "biggest": Callee(_extreme(max, to_int64), "aa*"),
     "min": Callee(_extreme(min, to_int64), "aa*"),
     "maxf": Callee(_extreme(max, to_float), "aa*"),
@@ -241,7 +252,7 @@ DATA: dict[str, Callee] = {
     "list": Callee(lambda *values: list(values), "a*"),
     "tuple": Callee(lambda *values: list(values), "a*"),
     "toStrings": Callee(lambda value: [] if value is None else texts(value), "a"),
-    "sortAlpha": Callee(_sorted, "a"),
+    "sortAlpha": Callee(_sorted, "a", 10),
     "first": Callee(lambda value: _end(value, 0), "a"),
     "last": Callee(lambda value: _end(value, -1), "a"),
     "rest": Callee(lambda value: _list(value)[1:], "a"),
@@ -251,10 +262,10 @@ DATA: dict[str, Callee] = {
     "prepend": Callee(lambda value, item: [item, *_list(value)], "aa"),
     "concat": Callee(lambda *values: [item for value in values for item in _list(value)], "a*"),
     "reverse": Callee(lambda value: _list(value)[::-1], "a"),
-    "compact": Callee(lambda value: [item for item in _list(value) if not is_empty(item)], "a"),
-    "uniq": Callee(_unique, "a"),
-    "without": Callee(_without, "aa*"),
-    "has": Callee(_has, "aa"),
+    "compact": Callee(lambda value: [item for item in _list(value) if not is_empty(item)], "a", 10),
+    "uniq": Callee(_unique, "a", 10),
+    "without": Callee(_without, "aa*", 10),
+    "has": Callee(_has, "aa", 10),
     "slice": Callee(_sliced, "aa*"),
     "chunk": Callee(_chunks, "ia"),
     "dict": Callee(_dict, "a*"),
