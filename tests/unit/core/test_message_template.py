@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from sluice.core.message_template.fluxd import (
     policy_events,
     release_message,
 )
-from sluice.core.message_template.render import check, render
+from sluice.core.message_template.render import FUNCTIONS, check, render
 
 WEB = FileObject("apps/v1", "Deployment", "shop", "web")
 CHANGES = (
@@ -200,3 +202,8 @@ def test_a_change_of_policies_is_called_what_fluxd_called_it(
     add: list[str], remove: list[str], events: tuple[str, ...]
 ) -> None:
     assert policy_events(add, remove) == events
+
+
+def test_every_function_is_named_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "commit-messages.md").read_text()
+    assert [name for name in FUNCTIONS if f"`{name}`" not in page] == []

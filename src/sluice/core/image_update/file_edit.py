@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sluice.core import codes
 from sluice.core.image_update.result import FileObject, ImageChange, ImageUpdate, Skipped, enclosing_object
-from sluice.core.problem import Problem
+from sluice.core.problem import Problem, printable
 from sluice.core.yaml_edit import scalar_edit, set_scalars
 from sluice.core.yaml_error import dotted
 from sluice.core.yaml_text import Address, EditRefused, YamlText
@@ -81,6 +81,9 @@ def _first_line(error: EditRefused) -> int:
 
 def _refusal(file: YamlText, image: Wanted, accepted: dict[Address, str]) -> Problem | None:
     for at, value, _ in image.values:
+        if not value.isprintable() or not value.isascii():
+            title, cause = "this can be no part of an image", printable(value)
+            return file.refused(codes.TAG_REJECTED, title, address=at, cause=cause, fix="name another tag").problems[0]
         if accepted.get(at, value) != value:
             node = file.branch(at)[-1]
             cause = f"one asks for {accepted[at]}, another for {value}"
