@@ -342,7 +342,7 @@ def _operator(
         records=records,
         owned=owned,
         lookup=LiveLookup(client, owned),
-        survey=Survey(client, discovery),
+        survey=Survey(client, discovery, owned),
         quotas=Quotas(client),
         executor=Executor(client, discovery, owned, records),
         schemas=Schemas(client),

@@ -7,6 +7,9 @@ from sluice.kube.resource import Resource
 SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True)
 EVENTS = Resource("", "v1", "Event", "events", namespaced=True)
 QUOTAS = Resource("", "v1", "ResourceQuota", "resourcequotas", namespaced=True)
+ACCESS_REVIEWS = Resource(
+    "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
+)
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 SERVICE_ACCOUNTS = Resource("", "v1", "ServiceAccount", "serviceaccounts", namespaced=True)
