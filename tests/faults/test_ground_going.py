@@ -10,6 +10,8 @@ import pytest
 
 from devcluster import Cluster, ClusterOptions
 from devcluster.fixture import create_namespace
+from devcluster.registry import Registry
+from tests.image_objects import KINDS, Images
 from tests.operator_fixture import (
     CRDS,
     SOURCES,
@@ -154,6 +156,26 @@ def test_the_crd_of_the_source_deleted_leaves_the_objects_and_says_what_is_missi
     sync.create_source()
     sync.wait_ready(revision)
     assert sync.config("a")["metadata"]["uid"] == before["a"]
+
+
+def test_the_crds_of_the_image_kinds_deleted_stop_nothing_else_and_are_followed_again_when_they_are_back(
+    bench: Bench, registry: Registry
+) -> None:
+    sync = bench.synced(AB)
+    images = Images.beside(sync, registry)
+    images.push("1.0.0")
+    images.scan()
+    images.choose()
+    images.wait_chosen("1.0.0")
+    for kind in KINDS.values():
+        delete_crd(bench, f"{CRD}/{kind}.image.toolkit.fluxcd.io")
+    poll("it is said", lambda: any("E604" in str(entry.get("error")) for entry in bench.operator.logged))
+    sync.wait_ready(sync.push({"b.yaml": None}))
+    install(bench.cluster)
+    images.push("1.1.0")
+    images.scan()
+    images.choose()
+    images.wait_chosen("1.1.0")
 
 
 def test_the_operators_namespace_deleted_leaves_every_object(bench: Bench) -> None:
