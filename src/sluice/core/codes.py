@@ -164,6 +164,7 @@ GIT_READ_ONLY = Code("E581", "GitReadOnly", "something would be committed, but g
 COMMIT_TEXT = Code("E582", "CommitText", "the commit's author or message can't be used")
 NO_PUSH_BRANCH = Code("E583", "NoPushBranch", "nothing says which branch to push to")
 NO_ATOMIC_PUSH = Code("E584", "NoAtomicPush", "the git host can't move two refs by one push that is all or nothing")
+FLIPPED = Code("E585", "Flipped", "two writers keep changing an image to and fro, so it is left as it is")
 
 # E520 to E549: image registries.
 REGISTRY_AUTH = Code("E520", "RegistryAuth", "the registry refused the credentials, or needs some")

@@ -7,11 +7,13 @@ from sluice.core.commit_text import CommitRead, read_commit
 from sluice.core.errors import UserError
 from sluice.core.problem import Problem
 from sluice.git.fetch import Fetch
+from sluice.git.head import LITERAL_PATHS
 from sluice.git.refs import ResolvedRef
 from sluice.git.remote import Remote
 from sluice.git.repository import BareRepository, hold_name
 
 MAX_AHEAD = 200
+SEARCHED, MAX_TOUCHING = 50, 5
 COMMIT_BYTES = 256 * 1024
 
 
@@ -28,6 +30,12 @@ class History:
             hold = hold_name((head.ref, "recent"), head.commit)
             await self._fetch.some(hold, [f"+{head.commit}:{hold}"], (f"--depth={count}",), remote, seconds)
         return await self._read(head.commit, count)
+
+    async def touching(self, path: str, commit: str, remote: Remote, seconds: float) -> tuple[CommitRead, ...]:
+        """The newest of the last SEARCHED commits up to a fetched one that changed `path`; costs a fetch of those."""
+        hold = hold_name((path, "touching"), commit)
+        await self._fetch.some(hold, [f"+{commit}:{hold}"], (f"--depth={SEARCHED}",), remote, seconds)
+        return await self._read(commit, MAX_TOUCHING, "--", path)
 
     async def ahead(
         self, tip: str, ref: str, base: ResolvedRef, remote: Remote, seconds: float
@@ -53,7 +61,7 @@ class History:
         return commits
 
     async def _read(self, tip: str, count: int, *exclude: str) -> tuple[CommitRead, ...]:
-        listed = await self._repo.run("rev-list", f"--max-count={count}", tip, *exclude)
+        listed = await self._repo.run("rev-list", f"--max-count={count}", tip, *exclude, env=LITERAL_PATHS)
         names = self._repo.checked(listed, tip).decode("ascii").split()
         if not names:
             return ()

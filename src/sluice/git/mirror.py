@@ -141,6 +141,11 @@ class Mirror:
         async with self._lock:
             return await self._history.ahead(tip, ref, base, self.remote, seconds or self.limits.timeout)
 
+    async def touching(self, path: str, commit: str, *, seconds: float | None = None) -> tuple[CommitRead, ...]:
+        """The newest few commits up to a fetched one that changed a file, newest first. Raises as `fetch` does."""
+        async with self._lock:
+            return await self._history.touching(path, commit, self.remote, seconds or self.limits.timeout)
+
     async def fetch_tip(self, ref: str, commit: str, *, seconds: float | None = None) -> None:
         """Bring a commit that `ref` (not a branch that is followed) stands at. Raises as `fetch` does."""
         hold = hold_name((ref, "tip"), commit)

@@ -19,15 +19,16 @@ from sluice.api.image_policy import ImagePolicy, ImageRef
 from sluice.api.image_update_automation import CommitSpec, GitSpec, ImageUpdateAutomation, PushSpec
 from sluice.api.validate_image import requirements_of, validate_image_update_automation
 from sluice.core import codes, condition
-from sluice.core.commit_text import UpdateMark, identity
+from sluice.core.commit_text import CommitRead, UpdateMark, identity
 from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.git_url import parse_url
 from sluice.core.ids import NamespacedName
 from sluice.core.image import ImageRef as Image
 from sluice.core.image import ImageRefError, parse
+from sluice.core.image_update.flip import flip_problem
 from sluice.core.image_update.marker import KEY, is_candidate
-from sluice.core.image_update.result import ImageUpdate, Skipped
+from sluice.core.image_update.result import ImageChange, ImageUpdate, Skipped
 from sluice.core.image_update.setters import Policies, update_marked
 from sluice.core.message_template.data import DEFAULT_TEMPLATE, template_data
 from sluice.core.message_template.render import render
@@ -39,10 +40,12 @@ from sluice.core.schedule import next_interval
 from sluice.core.timestamp import rfc3339
 from sluice.core.tree_path import clean_path
 from sluice.git.head import Head
+from sluice.git.mirror import Mirror
 from sluice.git.push_queue import PushQueue, repository_key
 from sluice.git.refs import Wanted, wanted_of
 from sluice.git.signing import SigningKey, signing_key_of_secret
 from sluice.git.write_back import Draft, Gates, WriteBack, Written
+from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.image_kind import ImageKind
 from sluice.reconcilers.operator import Operator
@@ -107,6 +110,23 @@ class _Run:
         return {p.metadata.key: _image(p.status.latestRef) for p in self.policies}
 
 
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """What is written to: `where` names it, and `owner` is the automation that writes."""
+
+    mirror: Mirror
+    where: str
+    owner: str
+
+    async def flip(self, change: ImageChange, writer: str, commit: str) -> Problem:
+        """Why a change is held. Who wrote what is there is asked of git when it was nobody of this process."""
+        other = writer
+        if not other:
+            with contextlib.suppress(SluiceError):  # then the name alone is missing
+                other = next((_writer(c, self.owner) for c in await self.mirror.touching(change.path, commit)), "")
+        return flip_problem(change, self.owner, other, commit)
+
+
 class ImageUpdateAutomationReconciler:
     """Keeps the marked images of git repositories at what their policies choose."""
 
@@ -121,6 +141,7 @@ class ImageUpdateAutomationReconciler:
         self._kind = kind
         self._policies = policies
         self._writing = writing
+        self._flips = FlipMemory()
 
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
         """One turn. Returns the seconds until the next."""
@@ -152,10 +173,12 @@ class ImageUpdateAutomationReconciler:
         wanted = await self._wanted(run, git, followed, source, owner)
         run.stage = "GitOperationFailed"
         gates = Gates(self._writing.read_only, lease_left=self._writing.lease_left)
+        branch = _Branch(mirror, " ".join((repository_key(mirror.remote.url), *wanted.target.refs)), owner)
         written = await self._writing.queue.write(
-            mirror, wanted, lambda head: self._plan(run, git, head), owner=owner, gates=gates
+            mirror, wanted, lambda head: self._plan(run, git, head, branch), owner=owner, gates=gates
         )
         if written.outcome == "pushed":
+            self._flips.wrote(branch.where, run.update.changes if run.update is not None else (), owner)
             self._wake_sources(source)
         await self._report(run, written, wanted.target, wanted_of(followed))
         return next_interval(parse_duration(automation.spec.interval), self._op.poll_jitter())
@@ -213,7 +236,7 @@ class ImageUpdateAutomationReconciler:
 
     # --- decide -------------------------------------------------------------------------------------------------
 
-    async def _plan(self, run: _Run, git: GitSpec, head: Head) -> Draft | None:
+    async def _plan(self, run: _Run, git: GitSpec, head: Head, branch: _Branch) -> Draft | None:
         """What this head is to be changed to. Called again, by the queue, when somebody was faster."""
         automation = run.automation
         if self._is_known(run, head.commit):
@@ -222,6 +245,12 @@ class ImageUpdateAutomationReconciler:
         found = await head.files_with(f'"{KEY}"', (clean_path(automation.spec.update.path),))
         files = await head.read([path for path in found if is_candidate(path)])
         update = update_marked(files, run.reach, head.commit)
+        held = {
+            (change.path, change.line, change.field): await branch.flip(change, writer, head.commit)
+            for change, writer in self._flips.held(branch.where, update.changes)
+        }
+        if held:
+            update = update_marked(files, run.reach, head.commit, held)
         run.update = replace(update, skipped=tuple(each for each in update.skipped if self._is_ours(automation, each)))
         message = message_of(git.commit, automation.metadata.key, update) if update.files else ""
         run.stage = "GitOperationFailed"
@@ -290,6 +319,13 @@ def message_of(commit: CommitSpec, key: NamespacedName, update: ImageUpdate) -> 
     """The commit's message, by the template of the spec or Flux's default. Raises TemplateRefused."""
     template = commit.messageTemplate or DEFAULT_TEMPLATE
     return render(template, template_data(key, update.changes, commit.messageTemplateValues))
+
+
+def _writer(commit: CommitRead, owner: str) -> str:
+    """Whom people know as the writer of a commit."""
+    if commit.mark is None:
+        return f"{commit.author.name} <{commit.author.email}>"
+    return f"{owner} of another cluster" if commit.mark.owner == owner else commit.mark.owner
 
 
 def _image(chosen: ImageRef | None) -> Image | None:

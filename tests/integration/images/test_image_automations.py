@@ -354,3 +354,31 @@ def test_a_read_only_operator_tells_what_it_would_have_to_commit(bench: Bench, r
         bench.operator.stop()
         bench.operator.settings = usual
         bench.operator.start()
+
+
+def test_a_policy_and_a_person_do_not_change_an_image_to_and_fro_for_ever(sync: Sync, images: Images) -> None:
+    first = begin(sync, images)
+    commit = images.wait_pushed()
+    set_back(sync, first)
+    images.request("ImageUpdateAutomation")
+    commit = images.wait_pushed(commit)
+    theirs = set_back(sync, first)
+    images.request("ImageUpdateAutomation")
+    found = images.wait_ready("ImageUpdateAutomation", text="E585")
+    message = condition(found, "Ready")["message"]
+    assert f"{images.image}:1.0.0 and {images.image}:1.1.0" in message
+    assert "Ada <ada@example.com>" in message
+    assert WEB in message
+    assert git(sync, "rev-parse", "main").strip() == theirs
+    images.push("1.2.0")  # what neither had written before is no fight
+    images.request("ImageRepository")
+    images.wait_pushed(commit)
+    assert ":1.2.0" in at(sync, WEB)
+
+
+def set_back(sync: Sync, commit: str) -> str:
+    """A person commits the files of an earlier commit."""
+    person = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    theirs = git(sync, *person, "commit-tree", f"{commit}^{{tree}}", "-p", "main", "-m", "set back").strip()
+    git(sync, "update-ref", "refs/heads/main", theirs)
+    return theirs

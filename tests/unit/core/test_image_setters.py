@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sluice.core.codes import FLIPPED
 from sluice.core.ids import NamespacedName
 from sluice.core.image import ImageRef, parse
 from sluice.core.image_update.setters import update_marked
+from sluice.core.problem import Problem
 
 DIGEST = "sha256:" + "0" * 64
 POLICIES: dict[NamespacedName, ImageRef | None] = {
@@ -154,3 +156,14 @@ def test_a_comment_that_is_huge_or_deeply_nested_is_no_marker() -> None:
     for text in (nested, huge):
         update = update_marked({"a.yaml": text.encode()}, POLICIES)
         assert [skipped.problem.code.number for skipped in update.skipped] == ["E553"]
+
+
+def test_a_change_that_is_held_leaves_its_own_image_alone_and_no_other() -> None:
+    name = '# {"$imagepolicy": "apps:web:name"}'
+    text = f"a: v1 {WEB}\nb: v1 {WEB}\nc:\n  name: x {name}\n  tag: v1 {TAG}\n".encode()
+    problem = Problem(FLIPPED, "to and fro")
+    held = {("x.yaml", 1, "a"): problem, ("x.yaml", 5, "c.tag"): problem, ("y.yaml", 2, "b"): problem}
+    update = update_marked({"x.yaml": text}, POLICIES, held=held)
+    assert update.files["x.yaml"] == text.replace(b"b: v1", b"b: ghcr.io/acme/web:v2")
+    assert sorted(each.line for each in update.skipped) == [1, 4, 5]
+    assert {each.problem for each in update.skipped} == {problem}

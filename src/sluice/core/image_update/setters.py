@@ -17,21 +17,28 @@ from sluice.core.yaml_text import EditRefused, YamlText, open_text
 Policies = Mapping[NamespacedName, ImageRef | None]
 
 
-def update_marked(files: Mapping[str, bytes], policies: Policies, commit: str = "") -> ImageUpdate:
+# A change that must not be made (by its file, line and field), and why.
+Held = Mapping[tuple[str, int, str], Problem]
+
+
+def update_marked(
+    files: Mapping[str, bytes], policies: Policies, commit: str = "", held: Held | None = None
+) -> ImageUpdate:
     """Set every marked value to what its policy chose.
 
     `policies` are those in the automation's reach; None is a policy that has not chosen. A file is parsed only if it
     holds the marker's text. Nothing raises: a marker, a value or a file that can't be used is skipped with its reason,
-    and values of one map that follow the same policy (a name and its tag) change together or not at all.
+    and values of one map that follow the same policy (a name and its tag) change together or not at all. So are changes
+    that are `held`.
     """
     return merged(
-        _update_file(path, files[path], policies, commit)
+        _update_file(path, files[path], policies, commit, held or {})
         for path in sorted(files)
         if NEEDLE in files[path] and is_candidate(path)
     )
 
 
-def _update_file(path: str, data: bytes, policies: Policies, commit: str) -> ImageUpdate:
+def _update_file(path: str, data: bytes, policies: Policies, commit: str, held: Held) -> ImageUpdate:
     try:
         file = open_text(data, path, commit)
     except EditRefused as error:
@@ -47,8 +54,25 @@ def _update_file(path: str, data: bytes, policies: Policies, commit: str) -> Ima
             continue
         texts = [value for value in values if isinstance(value, str)]
         wanted.append(Wanted(tuple(zip((m.address for m in group), texts, map(str, group), strict=True))))
+    if any(path == there for there, _, _ in held):
+        wanted, kept = _without(file, wanted, held)
+        skipped += kept
     update = edit_file(file, wanted)
     return ImageUpdate(update.files, update.changes, (*skipped, *update.skipped))
+
+
+def _without(file: YamlText, wanted: list[Wanted], held: Held) -> tuple[list[Wanted], list[Skipped]]:
+    """The images that may change, and those of which a value is held."""
+    allowed: list[Wanted] = []
+    skipped: list[Skipped] = []
+    for image in wanted:
+        changes = edit_file(file, [image]).changes
+        problem = next((held[key] for c in changes if (key := (c.path, c.line, c.field)) in held), None)
+        if problem is None:
+            allowed.append(image)
+        else:
+            skipped += [Skipped(c.path, c.line, c.subject, c.field, c.policy, problem) for c in changes]
+    return allowed, skipped
 
 
 def _belonging_together(markers: list[Marker]) -> Iterator[list[Marker]]:
