@@ -392,7 +392,7 @@ async def test_memory_does_not_grow_with_the_number_of_repositories_of_10000_tag
         gc.collect()
         tracemalloc.start()
         try:
-            for number in range(4):
+            for number in range(2):
                 await _scan_and_drop(scanner, server, f"web{number}")
             server.seen.clear()
             gc.collect()
