@@ -48,6 +48,7 @@ from sluice.reconcilers.served_kinds import follow, not_installed
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
+from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules, proxy_rules
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
 from sluice.render import Renderer
@@ -258,14 +259,24 @@ async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
         settings.registry_allow_loopback,
         frozenset(settings.registry_insecure_hosts),
         frozenset(settings.registry_realm_hosts),
+        _proxies(settings),
     )
     limits = RegistryLimits(rate=settings.registry_rps, burst=settings.registry_burst)
     agent = f"sluice/{__version__}"
     registries = await stack.enter_async_context(Registries(policy=policy, limits=limits, user_agent=agent))
     cache = await stack.enter_async_context(TagCache(settings.storage / "tags.sqlite"))
     await cache.forget_unused(utc_now())
-    clouds = await stack.enter_async_context(Clouds(settings.environment, user_agent=agent))
+    clouds = await stack.enter_async_context(Clouds(settings.environment, proxies=policy.proxies, user_agent=agent))
     return _Images(registries, Scanner(registries, cache, utc_now), clouds)
+
+
+def _proxies(settings: Settings) -> ProxyRules:
+    """What the environment says of proxies; what can't be used of it is no reason not to run."""
+    try:
+        return proxy_rules(settings.environment)
+    except UserError as error:
+        log.warning("registries are reached without a proxy", error=str(error))
+        return NO_PROXIES
 
 
 async def _start_images(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryPolicy:
@@ -11,12 +13,13 @@ class RegistryPolicy:
 
     `insecure_hosts` (host or host:port) are spoken to without checking their certificate, and over http when they do
     not speak TLS. `realm_hosts` may be sent any registry's credentials, for a registry whose tokens come from a host
-    of another domain.
+    of another domain. `proxies` are for requests whose access names none.
     """
 
     allow_loopback: bool = False
     insecure_hosts: frozenset[str] = frozenset()
     realm_hosts: frozenset[str] = frozenset()
+    proxies: ProxyRules = NO_PROXIES
 
 
 @dataclass(frozen=True, slots=True)

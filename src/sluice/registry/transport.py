@@ -141,8 +141,9 @@ class Transport:
         if self._session is None:
             raise RuntimeError("the transport is not open")
         self._check_literal(call.url)
-        if call.proxy:
-            self._check_literal(URL(call.proxy))
+        proxy = call.proxy or self._policy.proxies.proxy_of(call.url)
+        if proxy:
+            self._check_literal(URL(proxy))
         try:
             request = self._session.request(
                 call.method,
@@ -150,8 +151,8 @@ class Transport:
                 headers=call.headers,
                 data=call.form if call.form is not None else call.body,
                 allow_redirects=False,
-                proxy=call.proxy or None,
-                ssl=self._context(call),
+                proxy=proxy or None,
+                ssl=self._context(call, proxy),
             )
             async with request as response:
                 body = await _read(response, call)
@@ -173,8 +174,8 @@ class Transport:
         if reason:
             raise address_blocked(host_of(url), host, reason)
 
-    def _context(self, call: Call) -> ssl.SSLContext | bool:
-        if call.url.scheme != "https" and not call.proxy.startswith("https"):
+    def _context(self, call: Call, proxy: str) -> ssl.SSLContext | bool:
+        if call.url.scheme != "https" and not proxy.startswith("https"):
             return True
         key = (call.trust, call.verify, call.own_host)
         context = self._contexts.get(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +15,7 @@ import pytest
 from devcluster.certificates import Authority
 from devcluster.registry import basic
 from sluice.core import codes
-from sluice.core.errors import AuthenticationFailed, UserError
+from sluice.core.errors import AuthenticationFailed, SluiceError, UserError
 from sluice.core.image import parse
 from sluice.registry.access import RegistryAccess, Trust
 from sluice.registry.cloud.aws_identity import AwsIdentity
@@ -28,9 +28,10 @@ from sluice.registry.cloud.sigv4 import AwsKeys, signed_headers
 from sluice.registry.errors import RegistryError
 from sluice.registry.keyring import Login
 from sluice.registry.limits import DEFAULT_POLICY
+from sluice.registry.proxy_rules import proxy_rules
 from sluice.registry.registries import Registries
 from sluice.registry.transport import Transport
-from tests.registries import FAST, START, ConnectProxy, HostileRegistry, Reply, Seen, login, registries
+from tests.registries import FAST, LOOPBACK, START, ConnectProxy, HostileRegistry, Reply, Seen, login, registries
 
 __all__ = ["registries"]
 
@@ -373,6 +374,16 @@ async def test_a_clouds_login_goes_to_its_registries_and_to_no_other_host(
     assert cloud.proxy.asked == [f"CONNECT {ECR_HOST}:443", f"CONNECT {OTHER_HOST}:443"]
     assert len(cloud.server.seen) > 0
     assert cloud.told() == []
+
+
+async def test_the_environments_proxy_is_used_where_the_access_names_none(cloud: Cloud) -> None:
+    rules = proxy_rules({"HTTPS_PROXY": cloud.proxy.url, "NO_PROXY": OTHER_HOST})
+    access = RegistryAccess(login(ECR_HOST, "AWS", cloud.password))
+    async with Registries(policy=replace(LOOPBACK, proxies=rules), limits=FAST) as registries:
+        assert await listed(registries, ECR_HOST, access) == ["v1"]
+        with pytest.raises(SluiceError):
+            await listed(registries, OTHER_HOST, access)
+    assert cloud.proxy.asked == [f"CONNECT {ECR_HOST}:443"]
 
 
 async def test_a_clouds_login_is_not_sent_where_the_spec_decides_whom_to_trust(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,8 @@ from sluice.registry.cloud.azure import Azure, AzurePrincipal
 from sluice.registry.cloud.ecr import Ecr, EcrFilter
 from sluice.registry.cloud.exchange import CloudClient, CloudLogins
 from sluice.registry.cloud.google import Google
-from sluice.registry.limits import DEFAULT_POLICY, RegistryLimits
+from sluice.registry.limits import RegistryLimits, RegistryPolicy
+from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules
 from sluice.registry.transport import Transport
 
 # A metadata service that is not there must not hold a scan up.
@@ -32,9 +34,12 @@ class Clouds:
         *,
         ecr: EcrFilter | None = None,
         principal: AzurePrincipal | None = None,
+        proxies: ProxyRules = NO_PROXIES,
         user_agent: str = "sluice",
     ) -> None:
-        self._transport = Transport(DEFAULT_POLICY, LIMITS, user_agent, any_address=True)
+        # Not for http: metadata services are reached directly, whatever the variables say.
+        policy = RegistryPolicy(proxies=replace(proxies, http=""))
+        self._transport = Transport(policy, LIMITS, user_agent, any_address=True)
         client = CloudClient(self._transport)
         aws = Ecr(client, AwsIdentity(client, environment), only=ecr)
         clouds = (aws, Azure(client, environment, principal=principal), Google(client, environment))
