@@ -87,6 +87,14 @@ class _Scan:
         self.problems += problems[: MAX_PROBLEMS - len(self.problems)]
 
 
+@dataclass(slots=True)
+class _Turns:
+    """Scans of one repository, one after another. It is dropped when nobody holds the lock or waits for it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: int = 0
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -98,7 +106,7 @@ class Scanner:
         self._registries = registries
         self._cache = cache
         self._now = now
-        self._running: dict[tuple[str, str], asyncio.Lock] = {}
+        self._running: dict[tuple[str, str], _Turns] = {}
         self._tidied = _NEVER
 
     async def scan(
@@ -139,12 +147,14 @@ class Scanner:
 
     @asynccontextmanager
     async def _alone(self, scope: str, name: str) -> AsyncIterator[None]:
-        lock = self._running.setdefault((scope, name), asyncio.Lock())
+        turns = self._running.setdefault((scope, name), _Turns())
+        turns.wanted += 1
         try:
-            async with lock:
+            async with turns.lock:
                 yield
         finally:
-            if not lock.locked() and self._running.get((scope, name)) is lock:
+            turns.wanted -= 1
+            if turns.wanted == 0:
                 del self._running[scope, name]
 
     async def _scan(

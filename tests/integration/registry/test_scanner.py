@@ -369,6 +369,28 @@ async def test_scans_of_one_repository_at_once_do_not_disturb_each_other(scanner
     assert shop.asked().count("GET manifests/v1") == 1
 
 
+async def test_a_scan_that_comes_as_another_ends_waits_for_the_one_that_stands_in_line(scanner: Scanner) -> None:
+    at_work = most = 0
+
+    async def answer(_: Seen) -> Reply:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(0.01)
+        at_work -= 1
+        return Reply({"tags": ["v1"]})
+
+    async with HostileRegistry(answer) as server, asyncio.TaskGroup() as group:
+
+        async def scan_and_follow() -> None:
+            await scanner.scan(server.image())
+            group.create_task(scanner.scan(server.image()))
+
+        for _ in range(3):
+            group.create_task(scan_and_follow())
+    assert most == 1
+
+
 async def test_what_is_known_is_read_without_a_request(scanner: Scanner, shop: Shop) -> None:
     shop.push("v1")
     assert not (await scanner.cached(shop.image, wanted=DESCRIBED)).complete
