@@ -50,7 +50,8 @@ SKIPPED: list[tuple[str, str, int, str]] = [
     (f"- {WEB}\n  x\n", "E555", 1, "no value on this line"),
     (f"image: x {WEB} {WEB}\n", "E556", 1, "one policy only"),
     ('image: x # {"$imagepolicy": "apps:web", "$imagepolicy": "b:c"}\n', "E556", 1, "one policy only"),
-    (f"- a\n{WEB}\n- x {TAG}\n", "E556", 3, "apps:web on line 2 and apps:web:tag on line 3"),
+    (f"- a\n{WEB}\n- x # why\n", "E555", 2, "a comment of its own"),
+    (f"- a\n{WEB}\n- - x\n", "E555", 2, "a list in a list"),
     (f"image: x {WEB} and more\n", "E553", 1, "not JSON alone"),
     ('image: x # {"$imagepolicy": 1}\n', "E553", 1, "not JSON alone"),
     ('image: x # {"$imagepolicy": "web"}\n', "E553", 1, "<namespace>:<policy>"),
@@ -143,11 +144,11 @@ def test_only_yaml_files_and_kustomizations_with_the_marker_are_parsed() -> None
     assert not update.skipped
 
 
-def test_a_value_that_two_policies_set_is_left_alone() -> None:
+def test_of_a_comment_above_and_one_behind_an_item_the_one_behind_counts() -> None:
     text = f'- a\n{WEB}\n- x # {{"$imagepolicy": "apps:number"}}\n'
     update = update_marked({"a.yaml": text.encode()}, POLICIES)
-    assert not update.files
-    assert "apps:web on line 2 and apps:number on line 3" in update.skipped[0].reason
+    assert [change.policy for change in update.changes] == ["apps:number"]
+    assert [skipped.line for skipped in update.skipped] == [2]
 
 
 def test_a_comment_that_is_huge_or_deeply_nested_is_no_marker() -> None:

@@ -26,6 +26,8 @@ PARTS = frozenset({"", "name", "tag", "digest"})
 MAX_COMMENT = 1024
 
 _NEEDLE = NEEDLE.decode()
+_ITEM = re.compile(r" *-\s+(?:[&!]\S*\s+)*")
+_COMMENT = re.compile(r"[^\S\n]*#")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -69,13 +71,7 @@ def find_markers(file: YamlText) -> tuple[list[Marker], list[Problem]]:
                     problems.append(found)
                 else:
                     markers.append(found)
-    seen: dict[Address, Marker] = {}
-    doubled: set[Address] = set()
-    for marker in markers:
-        if seen.setdefault(marker.address, marker) is not marker:
-            doubled.add(marker.address)
-            problems.append(_twice(file, seen[marker.address], marker))
-    return [marker for marker in markers if marker.address not in doubled], problems
+    return markers, problems
 
 
 class _Finder:
@@ -165,7 +161,10 @@ class _Finder:
         place = self.scalars[index] if index < len(self.scalars) else None
         if place is None or not place.in_list or 0 <= limit < place.node.start:
             return "it is on a line of its own"
-        return place
+        behind = place.node.start + 2 if place.node.style in {"|", ">"} else place.node.end
+        if _COMMENT.match(self.text, behind):
+            return "the item has a comment of its own, which counts alone"
+        return place if _ITEM.fullmatch(self.text[end + 1 : place.node.start]) else "it is above a list in a list"
 
     def marker(self, value: str, place: _Place, at: int) -> Marker | Problem:
         namespace, _, rest = value.partition(":")
@@ -208,13 +207,6 @@ def _marked(comment: str) -> str | None:
         return None
 
 
-def _twice(file: YamlText, one: Marker, other: Marker) -> Problem:
-    cause = f"{one} on line {one.line} and {other} on line {other.line}"
-    origin = Origin(file.path, other.line, 0, other.address.document, file.commit)
-    title, fix = "the value has two markers", "keep one of them"
-    return Problem(codes.MARKER_AMBIGUOUS, title, None, origin, str(other.address), cause, fix)
-
-
 def _places(node: Node, path: Path, in_list: bool) -> Iterator[_Place]:
     if node.key is not None:
         yield _Place(node.key, path, is_key=True, in_list=False)
@@ -222,4 +214,4 @@ def _places(node: Node, path: Path, in_list: bool) -> Iterator[_Place]:
     for key, child in node.keys.items():
         yield from _places(child, (*path, key), False)
     for index, child in enumerate(node.items):
-        yield from _places(child, (*path, index), True)
+        yield from _places(child, (*path, index), not node.style)
