@@ -168,3 +168,10 @@ def test_a_change_that_is_held_leaves_its_own_image_alone_and_no_other() -> None
     assert update.files["x.yaml"] == text.replace(b"b: v1", b"b: ghcr.io/acme/web:v2")
     assert sorted(each.line for each in update.skipped) == [1, 4, 5]
     assert {each.problem for each in update.skipped} == {problem}
+
+
+def test_a_number_with_the_right_digits_becomes_text_and_is_a_change() -> None:
+    text = b'newTag: 1.20 # {"$imagepolicy": "apps:number:tag"}\n'
+    update = update_marked({"a.yaml": text}, POLICIES)
+    assert update.files["a.yaml"].startswith(b'newTag: "1.20" #')
+    assert [(change.old, change.new) for change in update.changes] == [("1.20", "1.20")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sluice.core import codes
 from sluice.core.image_update.result import FileObject, ImageChange, ImageUpdate, Skipped, enclosing_object
 from sluice.core.problem import Problem, printable
-from sluice.core.yaml_edit import scalar_edit, set_scalars
+from sluice.core.yaml_edit import scalar_edit, set_scalars, value_at
 from sluice.core.yaml_error import dotted
 from sluice.core.yaml_text import Address, EditRefused, YamlText
 
@@ -35,13 +35,16 @@ def edit_file(file: YamlText, wanted: Iterable[Wanted]) -> ImageUpdate:
             skipped += [skip(file, at, refusal, policy=policy, field=image.field) for at, _, policy in image.values]
             continue
         accepted |= {at: value for at, value, _ in image.values}
-        changes += [_change(file, image, at, value, policy) for at, value, policy in image.values]
+        # Also a number that becomes the text of the same digits is a change.
+        changes += [
+            _change(file, image, at, value, policy) for at, value, policy in image.values if value_at(file, at) != value
+        ]
     try:
         data = set_scalars(file, accepted)
     except EditRefused as error:
         problem = error.problems[0]
         return ImageUpdate({}, (), (*skipped, *(_undone(change, problem) for change in changes)))
-    made = tuple(sorted((c for c in changes if c.old != c.new), key=lambda change: change.line))
+    made = tuple(sorted(changes, key=lambda change: change.line))
     return ImageUpdate({file.path: data} if data != file.edited([]) else {}, made, tuple(skipped))
 
 
