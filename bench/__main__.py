@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from bench import drift, first_sync, push, scan, steady, thousand, transaction
+from bench import drift, edit, first_sync, push, scan, steady, thousand, transaction
 from bench.figure import Figure, table, write_json
 from bench.stand import ROOT, Tracing
 
@@ -24,6 +24,7 @@ ALL = (
     "recovery_1000",
     *DRIFT,
     *scan.FIGURES,
+    edit.FIGURE,
 )
 IDLE_FULL_RUN = 60.0
 IDLE_WHEN_NAMED = 600.0
@@ -80,6 +81,8 @@ async def _measure(names: Collection[str], tracing: Tracing, idle: float) -> lis
         take(await drift.measure(tracing))
     if any(name in names for name in scan.FIGURES):
         take(await scan.measure())
+    if edit.FIGURE in names:
+        take(await edit.measure())
     return found
 
 
