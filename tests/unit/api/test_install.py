@@ -63,6 +63,7 @@ def test_the_flux_client_finds_the_container_the_ports_and_a_tag() -> None:
     assert container["name"] == "manager"
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
         "http": 9090,
+        "http-webhook": 9292,
         "http-prom": 8080,
         "healthz": 9440,
     }
@@ -99,10 +100,11 @@ def test_applying_everything_is_one_binding_that_can_be_left_out() -> None:
     assert len(manifests(narrow)) == len(manifests(InstallOptions(version="1"))) - 1
 
 
-def test_only_metrics_can_be_reached_from_everywhere_and_artifacts_from_the_operators_namespace() -> None:
+def test_only_metrics_and_receivers_can_be_reached_from_everywhere_and_artifacts_from_the_operators_namespace() -> None:
     policy = named("NetworkPolicy", "sluice")["spec"]
-    let_in = {rule["ports"][0]["port"]: rule["from"] for rule in policy["ingress"]}
-    assert let_in == {8080: [{"namespaceSelector": {}}], 9090: [{"podSelector": {}}]}
+    let_in = {rule["ports"][0]["port"]: rule.get("from") for rule in policy["ingress"]}
+    # Git hosts are outside of the cluster: theirs is the one port without a rule from where.
+    assert let_in == {8080: [{"namespaceSelector": {}}], 9090: [{"podSelector": {}}], 9292: None}
     without = manifests(InstallOptions(version="1", network_policy=False))
     assert not [each for each in without if each["kind"] == "NetworkPolicy"]
 
