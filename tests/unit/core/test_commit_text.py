@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.core.codes import COMMIT_TEXT
@@ -74,6 +74,7 @@ def test_an_empty_message_is_refused(text: str) -> None:
         clean_message(text)
 
 
+@settings(deadline=None)  # a message over the limit takes a moment
 @given(st.text(min_size=1), st.integers(1, 60_000))
 def test_a_cleaned_message_is_bounded_and_cleaning_it_again_changes_nothing(text: str, times: int) -> None:
     try:
