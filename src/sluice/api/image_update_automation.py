@@ -120,6 +120,14 @@ class ImageUpdateAutomationSpec(ApiStruct, frozen=True, kw_only=True):
     suspend: Annotated[bool, doc("Stop changing files.")] = False
 
 
+class RejectedImage(ApiStruct, frozen=True, kw_only=True):
+    """An image that somebody took out of a file again after we had written it."""
+
+    path: Annotated[str, doc("File in the repository.")]
+    policy: Annotated[str, doc("The policy that chose the image.")]
+    image: Annotated[str, doc("The image. Another one that the policy chooses is written.")]
+
+
 class ImageUpdateAutomationStatus(ApiStruct, frozen=True, kw_only=True):
     """What was last written, and how the last try went."""
 
@@ -131,6 +139,10 @@ class ImageUpdateAutomationStatus(ApiStruct, frozen=True, kw_only=True):
     observedPolicies: Annotated[dict[str, ImageRef], doc("The images of the policies at the last run.")] = {}
     observedSourceRevision: Annotated[str, doc("The revision of the repository at the last run.")] = ""
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
+    rejectedImages: Annotated[
+        tuple[RejectedImage, ...],
+        doc("Extension of Sluice: images that somebody took out again; they stay out."),
+    ] = ()
 
 
 class ImageUpdateAutomation(ApiStruct, frozen=True, kw_only=True):

@@ -32,6 +32,10 @@ class Head:
         """Where the contents of `tree`'s files are read."""
         return self._blobs
 
+    async def is_there(self) -> bool:
+        """True when the mirror has the commit: one that was fetched or made long ago may be gone."""
+        return (await self._repo.run("cat-file", "-e", f"{self.commit}^{{commit}}")).ok
+
     async def tree(self) -> FileTree:
         """The files, every path checked. Raises UserError (TreeEntry, PathNotAllowed, RepoTooBig) or StateError."""
         if self._tree is None:

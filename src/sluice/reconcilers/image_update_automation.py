@@ -16,7 +16,14 @@ import msgspec
 
 from sluice.api.git_repository import GitRef, GitRepository
 from sluice.api.image_policy import ImagePolicy, ImageRef
-from sluice.api.image_update_automation import CommitSpec, GitSpec, ImageUpdateAutomation, PushSpec
+from sluice.api.image_update_automation import (
+    CommitSpec,
+    GitSpec,
+    ImageUpdateAutomation,
+    PushSpec,
+    RejectedImage,
+)
+from sluice.api.kinds import REQUESTED_AT
 from sluice.api.validate_image import requirements_of, validate_image_update_automation
 from sluice.core import codes, condition
 from sluice.core.commit_text import CommitRead, UpdateMark, identity
@@ -29,6 +36,7 @@ from sluice.core.image import ImageRefError, parse
 from sluice.core.image_update.flip import flip_problem
 from sluice.core.image_update.marker import KEY, is_candidate
 from sluice.core.image_update.result import ImageChange, ImageUpdate, Skipped
+from sluice.core.image_update.set_back import Rejected, policy_of, set_back, set_back_problem
 from sluice.core.image_update.setters import Policies, update_marked
 from sluice.core.message_template.data import DEFAULT_TEMPLATE, template_data
 from sluice.core.message_template.render import render
@@ -54,6 +62,7 @@ from sluice.runtime.queue import Turn
 
 READY_MESSAGE = "repository up-to-date"
 RETRY_LIMIT = 600.0
+MOST_REJECTED = 100
 # What only an edit of the object can mend. It is looked at again each interval all the same: some lie outside it.
 STALLED_CODES = frozenset(
     {
@@ -98,6 +107,8 @@ class _Run:
     policies: list[ImagePolicy] = field(default_factory=list)
     stage: str = "SourceManagerFailed"
     update: ImageUpdate | None = None
+    last_commit: Head | None = None
+    rejected: frozenset[Rejected] = frozenset()
 
     @property
     def images(self) -> dict[str, ImageRef]:
@@ -117,6 +128,10 @@ class _Branch:
     mirror: Mirror
     where: str
     owner: str
+
+    async def is_by_a_person(self, path: str, commit: str) -> bool:
+        """True when the last commit that changed a file is no automation's: those are held by their flips."""
+        return any(each.mark is None for each in (await self.mirror.touching(path, commit))[:1])
 
     async def flip(self, change: ImageChange, writer: str, commit: str) -> Problem:
         """Why a change is held. Who wrote what is there is asked of git when it was nobody of this process."""
@@ -171,6 +186,9 @@ class ImageUpdateAutomationReconciler:
         if pause > 0:
             return pause
         wanted = await self._wanted(run, git, followed, source, owner)
+        run.rejected = _still_rejected(run)
+        if wanted.target.is_synced and automation.status.lastPushCommit:
+            run.last_commit = mirror.head(automation.status.lastPushCommit)
         run.stage = "GitOperationFailed"
         gates = Gates(self._writing.read_only, lease_left=self._writing.lease_left)
         branch = _Branch(mirror, " ".join((repository_key(mirror.remote.url), *wanted.target.refs)), owner)
@@ -245,7 +263,12 @@ class ImageUpdateAutomationReconciler:
         found = await head.files_with(f'"{KEY}"', (clean_path(automation.spec.update.path),))
         files = await head.read([path for path in found if is_candidate(path)])
         update = update_marked(files, run.reach, head.commit)
+        run.rejected |= await self._set_back(run, update, branch, head.commit)
         held = {
+            (change.path, change.line, change.field): set_back_problem(change, head.commit)
+            for change in update.changes
+            if (change.path, policy_of(change.policy)) in run.rejected
+        } | {
             (change.path, change.line, change.field): await branch.flip(change, writer, head.commit)
             for change, writer in self._flips.held(branch.where, update.changes)
         }
@@ -255,6 +278,17 @@ class ImageUpdateAutomationReconciler:
         message = message_of(git.commit, automation.metadata.key, update) if update.files else ""
         run.stage = "GitOperationFailed"
         return Draft(update.files, message)
+
+    async def _set_back(self, run: _Run, update: ImageUpdate, branch: _Branch, commit: str) -> frozenset[Rejected]:
+        """What our last commit had as it is wanted now: a person has changed it since. Nothing, once it is asked for.
+
+        A branch of its own is begun anew from time to time, so what it lacks says nothing.
+        """
+        last = run.last_commit
+        if last is None or not update.changes or _is_requested(run.automation) or not await last.is_there():
+            return frozenset()
+        found = set_back(update.changes, await last.read({change.path for change in update.changes}))
+        return frozenset([each for each in found if await branch.is_by_a_person(each[0], commit)])
 
     def _is_ours(self, automation: ImageUpdateAutomation, skipped: Skipped) -> bool:
         """False for the marker of another automation: of another namespace, or of a policy that is not selected here.
@@ -274,6 +308,7 @@ class ImageUpdateAutomationReconciler:
             status.observedGeneration == run.automation.metadata.generation
             and status.observedSourceRevision.endswith(f":{commit}")
             and status.observedPolicies == run.images
+            and not (status.rejectedImages and _is_requested(run.automation))
         )
 
     # --- report -------------------------------------------------------------------------------------------------
@@ -294,6 +329,7 @@ class ImageUpdateAutomationReconciler:
         fields: dict[str, Any] = {
             "observedPolicies": run.images or None,
             "observedSourceRevision": str(Revision.of_commit(followed.text, commit)),
+            "rejectedImages": _rejected_images(run) or None,
         }
         told = ""
         if written.outcome != "unchanged":
@@ -313,6 +349,35 @@ class ImageUpdateAutomationReconciler:
             await self._kind.stalled(automation, reason, error)
             return interval
         return await self._kind.failed(automation, reason, error, interval)
+
+
+def _is_requested(automation: ImageUpdateAutomation) -> bool:
+    """True when a person asks for this turn: then what was set back is written again."""
+    request = automation.metadata.annotations.get(REQUESTED_AT, "")
+    return bool(request) and request != automation.status.lastHandledReconcileAt
+
+
+def _still_rejected(run: _Run) -> frozenset[Rejected]:
+    """What the status says was set back, as long as the policy still wants that very image and nobody asks for it."""
+    if _is_requested(run.automation):
+        return frozenset()
+    wanted = {str(key): (key, str(image)) for key, image in run.reach.items()}
+    return frozenset(
+        (each.path, wanted[each.policy][0])
+        for each in run.automation.status.rejectedImages
+        if each.policy in wanted and wanted[each.policy][1] == each.image
+    )
+
+
+def _rejected_images(run: _Run) -> list[RejectedImage]:
+    """Those that still matter: of files in which the value is another one than the policy's."""
+    if run.update is None:
+        return list(run.automation.status.rejectedImages)
+    kept = {(s.path, policy_of(s.policy)) for s in run.update.skipped if s.problem.code is codes.IMAGE_REJECTED}
+    return [
+        RejectedImage(path=path, policy=str(policy), image=str(run.reach[policy]))
+        for path, policy in sorted(kept & run.rejected)[:MOST_REJECTED]
+    ]
 
 
 def message_of(commit: CommitSpec, key: NamespacedName, update: ImageUpdate) -> str:

@@ -540,6 +540,7 @@ AUTOMATION_STATUS = {
     "observedPolicies": {"app": {"name": "ghcr.io/org/app", "tag": "v2"}},
     "observedSourceRevision": "main@sha1:ab",
     "lastHandledReconcileAt": "d",
+    "rejectedImages": [{"path": "a.yaml", "policy": "x/app", "image": "ghcr.io/org/app:v1"}],
 }
 
 

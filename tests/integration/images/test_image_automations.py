@@ -162,6 +162,45 @@ def test_somebody_who_pushes_meanwhile_loses_nothing(sync: Sync, images: Images)
     assert ":1.2.0" in at(sync, WEB)
 
 
+def revert(sync: Sync) -> str:
+    """Take our last commit back, as a person does; returns the new head."""
+    tree = git(sync, "rev-parse", "main~1^{tree}").strip()
+    commit = git(sync, "commit-tree", tree, "-p", "main", "-m", "Revert").strip()
+    git(sync, "update-ref", "refs/heads/main", commit)
+    sync.request(sync.source_path)
+    return commit
+
+
+def test_what_a_person_takes_back_stays_so_until_there_is_another_image(sync: Sync, images: Images) -> None:
+    begin(sync, images)
+    images.wait_pushed()
+    theirs = revert(sync)
+    told = images.wait_ready("ImageUpdateAutomation", text="E591")
+    rejected = [{"path": WEB, "policy": f"{images.namespace}/{images.name}", "image": f"{images.image}:1.1.0"}]
+    assert told["status"]["rejectedImages"] == rejected
+    images.bench.operator.restart()
+    assert git(sync, "rev-parse", "main").strip() == theirs
+    other = git(sync, "commit-tree", "main^{tree}", "-p", "main", "-m", "something else").strip()
+    git(sync, "update-ref", "refs/heads/main", other)
+    sync.request(sync.source_path)
+    images.wait("ImageUpdateAutomation", "sees it", lambda a: a["status"]["observedSourceRevision"].endswith(other))
+    assert ":1.0.0" in at(sync, WEB)
+    images.push("1.2.0")
+    images.request("ImageRepository")
+    poll("the newer image is in git", lambda: ":1.2.0" in at(sync, WEB))
+    images.wait("ImageUpdateAutomation", "forgets it", lambda a: "rejectedImages" not in a["status"])
+
+
+def test_what_a_person_took_back_is_written_again_when_a_person_asks(sync: Sync, images: Images) -> None:
+    begin(sync, images)
+    images.wait_pushed()
+    revert(sync)
+    images.wait_ready("ImageUpdateAutomation", text="E591")
+    done = handled(images, images.request("ImageUpdateAutomation"))
+    assert ":1.1.0" in at(sync, WEB)
+    assert "rejectedImages" not in done["status"]
+
+
 def test_a_separate_branch_is_made_and_the_synced_one_stays(sync: Sync, images: Images) -> None:
     first = begin(sync, images, git={**AUTHOR, "push": {"branch": "images"}})
     commit = images.wait_pushed()
