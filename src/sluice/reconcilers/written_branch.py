@@ -1,0 +1,41 @@
+"""The branch that an automation writes to, and who else writes there."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from sluice.core.commit_text import CommitRead
+from sluice.core.errors import SluiceError
+from sluice.core.image_update.flip import flip_problem
+from sluice.core.image_update.result import ImageChange
+from sluice.core.problem import Problem
+from sluice.git.mirror import Mirror
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBranch:
+    """What is written to: `where` names it, and `owner` is the automation that writes."""
+
+    mirror: Mirror
+    where: str
+    owner: str
+
+    async def is_by_a_person(self, path: str, commit: str) -> bool:
+        """True when the last commit that changed a file is no automation's: those are held by their flips."""
+        return any(each.mark is None for each in (await self.mirror.touching(path, commit))[:1])
+
+    async def flip(self, change: ImageChange, writer: str, commit: str) -> Problem:
+        """Why a change is held. Who wrote what is there is asked of git when it was nobody of this process."""
+        other = writer
+        if not other:
+            with contextlib.suppress(SluiceError):  # then the name alone is missing
+                other = next((_writer(c, self.owner) for c in await self.mirror.touching(change.path, commit)), "")
+        return flip_problem(change, self.owner, other, commit)
+
+
+def _writer(commit: CommitRead, owner: str) -> str:
+    """Whom people know as the writer of a commit."""
+    if commit.mark is None:
+        return f"{commit.author.name} <{commit.author.email}>"
+    return f"{owner} of another cluster" if commit.mark.owner == owner else commit.mark.owner
