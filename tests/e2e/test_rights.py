@@ -31,8 +31,9 @@ from sluice import __file__ as package
 from sluice import __version__
 from sluice.api.access import APPLIER
 from sluice.api.crds import COMPONENT
-from sluice.api.install import DEFAULT_NAMESPACE, InstallOptions, manifests
+from sluice.api.install import DEFAULT_NAMESPACE, STORAGE_SERVICE, InstallOptions, manifests
 from sluice.runtime.live_lookup import LIST_FROM
+from sluice.wiring import CRD_LEASES, LEASES
 from tests.image_objects import KINDS, Images, deployment_of
 from tests.operator_fixture import AGENT, FAILING_JOB, Api, Bench, RunningOperator, Sync, config_map, deployment, poll
 
@@ -42,6 +43,7 @@ IMAGES = "image.toolkit.fluxcd.io"
 OURS = (
     ("source.toolkit.fluxcd.io", "gitrepositories"),
     ("kustomize.toolkit.fluxcd.io", "kustomizations"),
+    ("notification.toolkit.fluxcd.io", "receivers"),
     *((IMAGES, kind) for kind in ("imagerepositories", "imagepolicies", "imageupdateautomations")),
 )
 PASSWORD = "correct horse"
@@ -87,7 +89,7 @@ class Pod:
 
     def start(self) -> None:
         [container] = manifests(self.options)[-1]["spec"]["template"]["spec"]["containers"]
-        for name in ("metrics", "health", "storage"):
+        for name in ("metrics", "health", "storage", "hook"):
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 self.ports[name] = free.getsockname()[1]
@@ -96,6 +98,7 @@ class Pod:
             "--metrics-addr": f"127.0.0.1:{self.ports['metrics']}",
             "--health-addr": f"127.0.0.1:{self.ports['health']}",
             "--storage-addr": f"127.0.0.1:{self.ports['storage']}",
+            "--hook-addr": f"127.0.0.1:{self.ports['hook']}",
         }
         replaced = [(word.partition("=")[0], word) for word in container["args"]]
         assert own.keys() <= {name for name, _ in replaced}
@@ -281,6 +284,7 @@ def test_the_shipped_rights_carry_a_sync_from_its_creation_to_its_deletion(
     updates_its_image(sync, registry)
     spreads(sync)
     goes_on_without_its_record(sync, installed.pod)
+    listens(sync)
     tells_events(sync)
     holds_leases(sync.bench.api)
     assert installed.pod.probe("metrics", "/metrics") == 200
@@ -348,7 +352,8 @@ def serves_the_artifact(sync: Sync, pod: Pod) -> None:
     source = sync.bench.api.get(sync.source_path)
     assert source is not None
     artifact = source["status"]["artifact"]
-    [service] = [each for each in manifests(pod.options) if each["kind"] == "Service"]
+    services = [each for each in manifests(pod.options) if each["kind"] == "Service"]
+    [service] = [each for each in services if each["metadata"]["name"] == STORAGE_SERVICE]
     host = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local."
     assert artifact["url"] == f"http://{host}/{artifact['path']}"
     connection = http.client.HTTPConnection("127.0.0.1", pod.ports["storage"], timeout=5)
@@ -438,6 +443,23 @@ def goes_on_without_its_record(sync: Sync, pod: Pod) -> None:
     assert len(sync.inventory()) == 2
 
 
+def listens(sync: Sync) -> None:
+    """A Receiver of the source gets its path, and goes again."""
+    api, namespace = sync.bench.api, sync.namespace
+    metadata = {"name": "hook", "namespace": namespace}
+    token = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": PASSWORD}}
+    api.create(f"/api/v1/namespaces/{namespace}/secrets", token)
+    kind = "notification.toolkit.fluxcd.io/v1"
+    spec = {"type": "generic", "secretRef": {"name": "hook"}}
+    body = {"apiVersion": kind, "kind": "Receiver", "metadata": metadata}
+    resources = [{"kind": "GitRepository", "name": sync.name}]
+    receivers = f"/apis/{kind}/namespaces/{namespace}/receivers"
+    api.create(receivers, {**body, "spec": {**spec, "resources": resources}})
+    poll("it has a path", lambda: (api.get(f"{receivers}/hook") or {}).get("status", {}).get("webhookPath"))
+    api.delete(f"{receivers}/hook")
+    poll("it is gone", lambda: api.get(f"{receivers}/hook") is None)
+
+
 def tells_events(sync: Sync) -> None:
     def reasons() -> set[str]:
         listed = sync.bench.api.get(f"/api/v1/namespaces/{sync.namespace}/events")
@@ -455,7 +477,7 @@ def lease_holders(api: Api) -> list[str]:
 
 def holds_leases(api: Api) -> None:
     holders = lease_holders(api)
-    assert len(holders) == 5
+    assert len(holders) == len((*LEASES, *CRD_LEASES))
     assert len(set(holders)) == 1
     assert holders[0]
 
