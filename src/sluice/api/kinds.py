@@ -16,6 +16,8 @@ IMAGE_GROUP = "image.toolkit.fluxcd.io"
 NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+# On a Kustomization: those of one namespace that have the same value here are one transaction.
+IN_GROUP = "sluice.dev/group"
 # The request to go back: to which revision, from which one of git's (it holds no longer than git says that), by whom.
 # The revision for which a person has agreed to what can't be undone.
 IRREVERSIBLE = "sluice.dev/irreversible"

@@ -9,11 +9,13 @@ import re
 
 from sluice.api.honoured import DEPENDENCY_FIELDS_REFUSED, KUSTOMIZATION_FIELDS_REFUSED, KUSTOMIZATION_VALUES
 from sluice.api.ignore_rules import faults_of
+from sluice.api.kinds import IN_GROUP
 from sluice.api.kustomization import GROUP, KIND, Kustomization, KustomizationSpec
 from sluice.api.validate import SpecRules, SpecSubject
-from sluice.core.codes import BAD_NAME, DEPENDENCY_CYCLE, SPEC_INVALID, VARIABLE_INVALID
+from sluice.core.codes import BAD_NAME, DEPENDENCY_CYCLE, GROUP_NAME, SPEC_INVALID, VARIABLE_INVALID
 from sluice.core.duration import parse_duration
 from sluice.core.ids import ResourceId
+from sluice.core.name_rules import label_name_fault
 from sluice.core.problem import Problem, clip
 from sluice.core.tree_path import clean_path
 
@@ -31,6 +33,7 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
     }
     return (
         *_check_name(subject),
+        *_check_group(subject, sync),
         *subject.check_values(values, KUSTOMIZATION_VALUES),
         *subject.check_unused(spec, KUSTOMIZATION_FIELDS_REFUSED),
         *subject.check_duration("interval", spec.interval),
@@ -61,6 +64,23 @@ def _check_name(subject: SpecSubject) -> list[Problem]:
     title = f"the Kustomization's name is longer than {MAX_LABEL_VALUE} characters"
     cause = "it is written into the owner label of every object"
     return [Problem(BAD_NAME, title, subject=subject.id, field="metadata.name", cause=cause, fix="use a shorter name")]
+
+
+def _check_group(subject: SpecSubject, sync: Kustomization) -> list[Problem]:
+    name = sync.metadata.annotations.get(IN_GROUP)
+    fault = label_name_fault(name) if name is not None else ""
+    if not fault:
+        return []
+    return [
+        Problem(
+            GROUP_NAME,
+            f"{clip(repr(name), 80)} is no name of a group",
+            subject=subject.id,
+            field=f"metadata.annotations[{IN_GROUP}]",
+            cause=fault,
+            fix="give it a name of lower case letters, digits and '-', or remove the annotation",
+        )
+    ]
 
 
 def _check_target_namespace(subject: SpecSubject, namespace: str) -> list[Problem]:

@@ -35,6 +35,7 @@ DEPENDENCY_NOT_READY = "DependencyNotReady"
 SUSPENDED = "Suspended"
 UNDONE = "Undone"
 UNDO_FAILED = "UndoFailed"
+GROUP_NOT_READY = "GroupNotReady"
 NEW_REVISION = "NewRevision"
 
 Status = Literal["True", "False", "Unknown"]

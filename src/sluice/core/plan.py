@@ -183,8 +183,8 @@ def build_plan(
     pruned = [c for c in left if c.action is Action.PRUNE]
     return Plan(
         owner=owner,
-        applies=_batches([c for c in changes if c.action.applies]),
-        prunes=tuple(reversed(_batches(pruned))),
+        applies=batches_of([c for c in changes if c.action.applies]),
+        prunes=tuple(reversed(batches_of(pruned))),
         kept=tuple(c for c in (*changes, *left) if not c.action.applies and c.action is not Action.PRUNE),
         before=inventory,
         during=held.union(applied),
@@ -285,7 +285,9 @@ def _entry_after(change: Change, known: Entry | None) -> Entry:
     return Entry(change.id, change.api_version, change.uid or (known.uid if known else ""))
 
 
-def _batches(changes: list[Change]) -> tuple[Batch, ...]:
+def batches_of(changes: Iterable[Change]) -> tuple[Batch, ...]:
+    """The changes in the order of wave, stage and kind; those that are of one rank together."""
+
     def key(change: Change) -> tuple[int, Stage, int]:
         return order_of(change.id.group_kind, change.wave)
 

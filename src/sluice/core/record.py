@@ -1,4 +1,4 @@
-"""The durable record of one sync: its inventory with UIDs, how far its last transaction came, and the way back.
+"""The durable record of one sync, or of a group under way: inventory with UIDs, how far it came, and the way back.
 
 Written before the first write of a transaction and at its end. Format 3: a zlib-compressed JSON object
 
@@ -18,6 +18,13 @@ again; `history` tells the last transactions, newest first. Format 1 had none of
 its last transaction was committed, that is read as the history. The id stands in its parts: Flux's text form can't
 tell a colon in a name from two underscores. A reader refuses a format it does not know instead of guessing: an
 inventory read wrongly deletes the wrong things.
+
+Format 4 is written for a group's transaction alone, so that a version which knows no groups refuses it. It has
+
+     "members": ["shop/api", "shop/web"], "owners": [0, 1, …], "previous": [0, 0, …]
+
+`owners` says, entry by entry, which member holds it, `previous` the same of the entries of `target`; `history` has one
+line for each member, which its own record gets when the transaction has ended.
 """
 
 from __future__ import annotations
@@ -36,14 +43,17 @@ from sluice.core.errors import StateError
 from sluice.core.history import Counts, Past
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
+from sluice.core.plan import Owner
 from sluice.core.problem import Code, Origin, Problem
+from sluice.core.shares import Shares
 from sluice.core.transaction_messages import (
     Phase,
     UndoTarget,
 )
 
 FORMAT = 3
-READABLE = (1, 2, 3)
+GROUP_FORMAT = 4
+READABLE = (1, 2, 3, 4)
 MAX_BYTES = 64 * 1024 * 1024
 # What is written has room left: the problems of a failure come into a record whose images are there already.
 MAX_WRITTEN = MAX_BYTES * 3 // 4
@@ -63,7 +73,10 @@ class FailedRevision:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`epoch` grows by one with every transaction; `revision` is the one that the last transaction went to."""
+    """`epoch` grows by one with every transaction; `revision` is the one that the last transaction went to.
+
+    `shares` are there in the record of a group whose transaction has not been entered in its members' records yet.
+    """
 
     owner: str
     epoch: int
@@ -73,6 +86,7 @@ class Record:
     target: UndoTarget | None = None
     failed: FailedRevision | None = None
     history: tuple[Past, ...] = ()
+    shares: Shares | None = None
 
 
 _StoredPast = tuple[str, str, str, str, float, int, int, int, str, str]
@@ -104,6 +118,9 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     target: _StoredTarget | None = None
     failed: _StoredFailure | None = None
     history: list[_StoredPast] = []
+    members: list[str] = []
+    owners: list[int] = []
+    previous: list[int] = []
 
 
 def encode_record(record: Record) -> bytes:
@@ -112,8 +129,9 @@ def encode_record(record: Record) -> bytes:
     Raises StateError (RecordTooLarge) for one of more than 48 MiB while nothing of its transaction has been written;
     once something has, the limit is the reader's.
     """
+    members, owners, previous = _stored_shares(record)
     stored = _Stored(
-        FORMAT,
+        GROUP_FORMAT if record.shares is not None else FORMAT,
         record.owner,
         record.epoch,
         record.phase.value,
@@ -122,6 +140,9 @@ def encode_record(record: Record) -> bytes:
         _stored_target(record.target) if record.target is not None else None,
         _stored_failure(record.failed) if record.failed is not None else None,
         [_stored_past(past) for past in record.history],
+        members,
+        owners,
+        previous,
     )
     text = msgspec.json.encode(stored)
     limit = MAX_WRITTEN if record.phase is Phase.APPLYING else MAX_BYTES
@@ -154,6 +175,7 @@ def decode_record(data: bytes) -> Record:
             _target(stored.target) if stored.target is not None else None,
             _failure(stored.failed) if stored.failed is not None else None,
             _history(stored),
+            _shares(stored),
         )
     except (zlib.error, msgspec.DecodeError, ValueError, binascii.Error, RecursionError) as error:
         raise _unreadable(str(error)) from error
@@ -206,6 +228,40 @@ def _history(stored: _Stored) -> tuple[Past, ...]:
         for revision, digest, outcome, ended, seconds, *counts, author, subject in stored.history
         for texts in ((author, subject),)
     )
+
+
+def _stored_shares(record: Record) -> tuple[list[str], list[int], list[int]]:
+    shares = record.shares
+    if shares is None:
+        return [], [], []
+    number = {owner: n for n, owner in enumerate(shares.members)}
+    before = record.target.inventory if record.target is not None else ()
+    return (
+        [str(owner) for owner in shares.members],
+        [number[shares.owner_of(entry.id)] for entry in record.inventory],
+        [number[shares.was_of(entry.id)] for entry in before],
+    )
+
+
+def _shares(stored: _Stored) -> Shares | None:
+    """Raises ValueError where the lists do not fit together: whose an object is must never be guessed."""
+    if (stored.format == GROUP_FORMAT) != bool(stored.members):
+        raise ValueError("only a group's record has members, and it must name them")
+    if not stored.members:
+        return None
+    members = tuple(Owner(*text.split("/")) if text.count("/") == 1 else _no_owner(text) for text in stored.members)
+    before = stored.target.entries if stored.target is not None else []
+    if not all(0 <= n < len(members) for n in (*stored.owners, *stored.previous)):
+        raise ValueError("it names a member that it does not have")
+    return Shares(
+        members,
+        {_entry(e).id: members[n] for e, n in zip(stored.entries, stored.owners, strict=True)},
+        {_entry(e).id: members[n] for e, n in zip(before, stored.previous, strict=True)},
+    )
+
+
+def _no_owner(text: str) -> Owner:
+    raise ValueError(f"{text!r} is no member")
 
 
 def _stored_failure(failed: FailedRevision) -> _StoredFailure:

@@ -189,7 +189,7 @@ class KustomizationReconciler:
             revision=revision,
             deferral=prepared.deferral,
             accepted=judged.accepted,
-            force=sync.spec.force,
+            force=lambda _: sync.spec.force,
             timeout=timeout_of(sync),
             targets=await self._targets(sync, plan, resources),
             progress=progress,

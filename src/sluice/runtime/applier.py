@@ -49,9 +49,9 @@ class Applier:
         self._owned = owned
 
     async def validate(
-        self, changes: tuple[Change, ...], force: bool, recreate: set[ResourceId]
+        self, changes: tuple[Change, ...], force: Callable[[ResourceId], bool], recreate: set[ResourceId]
     ) -> tuple[Problem, ...]:
-        answers = await together(self._dry_run(change, force, recreate) for change in changes)
+        answers = await together(self._dry_run(change, force(change.id), recreate) for change in changes)
         return tuple(problem for problems in answers for problem in problems)
 
     async def _dry_run(self, change: Change, force: bool, recreate: set[ResourceId]) -> tuple[Problem, ...]:

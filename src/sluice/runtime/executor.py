@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sluice.core import codes
 from sluice.core.errors import SluiceError
 from sluice.core.health import needs_watch
-from sluice.core.history import Counts, Past, remember
+from sluice.core.history import Counts, Past
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.order import CRD
@@ -48,6 +47,7 @@ from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
 from sluice.runtime.applier import Applier
 from sluice.runtime.health_gate import HealthGate, Target
+from sluice.runtime.journal import Journal, SyncJournal
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.pruner import Pruner
 from sluice.runtime.record_store import RecordStore
@@ -66,6 +66,10 @@ async def _no_requests() -> frozenset[str]:
     return frozenset()
 
 
+def _never_forced(resource: ResourceId) -> bool:
+    return False
+
+
 async def _never() -> None:
     """Wait for ever: nothing supersedes this transaction."""
     await asyncio.Event().wait()
@@ -82,6 +86,8 @@ class Execution:
 
     `keep` runs while the transaction waits for health: it sets drift right and adds what it wrote to the list.
     `accepted` are the objects whose manifests the API server has just taken in a dry-run.
+    `force` says of an object whether its sync's spec asks to recreate it where a field can't be changed.
+    `journal` is where a group's transaction is recorded; a sync's own is in its record.
     """
 
     sync: Owner
@@ -90,7 +96,7 @@ class Execution:
     progress: Progress
     deferral: Deferral = NOTHING_DEFERRED
     accepted: frozenset[ResourceId] = frozenset()
-    force: bool = False
+    force: Callable[[ResourceId], bool] = _never_forced
     targets: tuple[Target, ...] = ()
     waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     superseded: Callable[[], Coroutine[Any, Any, None]] = _never
@@ -101,6 +107,7 @@ class Execution:
     digest: str = ""
     author: str = ""
     subject: str = ""
+    journal: Journal | None = None
 
 
 @dataclass(slots=True)
@@ -108,6 +115,7 @@ class _Run:
     """One transaction under way. `recreate` are the objects whose dry-run said that they can only be replaced."""
 
     execution: Execution
+    journal: Journal
     epoch: int
     started: float
     deadline: float
@@ -130,18 +138,20 @@ class Executor:
 
         Raises ClusterError when the record can't be written: nothing was changed then that it does not hold.
         """
-        record = self._records.get(str(execution.sync))
+        journal = self._journal_of(execution)
         state, command = begin(
             plan,
             execution.deferral,
             gate=bool(execution.targets),
             on_failure=execution.on_failure,
-            target=record.target if record is not None else None,
-            kept=_kept_before(record),
+            target=journal.target,
+            kept=journal.kept,
             accepted=execution.accepted,
         )
-        epoch = record.epoch if record is not None else 0
-        return await self._drive(state, command, execution, epoch + 1)
+        return await self._drive(state, command, execution, journal.epoch + 1)
+
+    def _journal_of(self, execution: Execution) -> Journal:
+        return execution.journal or SyncJournal(self._records, execution.sync)
 
     async def correct(self, batches: Iterable[Batch]) -> Answered:
         """Apply again what the record's inventory holds already: no transaction, and the record is the caller's."""
@@ -162,7 +172,7 @@ class Executor:
 
     async def _drive(self, state: Transaction, command: Command, execution: Execution, epoch: int) -> Transaction:
         started = time.monotonic()
-        run = _Run(execution, epoch, started, started + execution.timeout)
+        run = _Run(execution, self._journal_of(execution), epoch, started, started + execution.timeout)
         following: Command | None = command
         while following is not None:
             try:
@@ -180,7 +190,7 @@ class Executor:
                 await execution.progress(f"Detecting drift and validating {len(changes)} objects")
                 return Validated(await self._applier.validate(changes, execution.force, run.recreate))
             case TakeImages(changes):
-                return await self._undoer.take_images(changes, execution.sync)
+                return await self._undoer.take_images(changes, run.journal.shares)
             case SaveRecord():
                 await self._save(command, run, state)
                 return Recorded()
@@ -198,28 +208,23 @@ class Executor:
                 return HealthKnown(problems, ours, tuple(corrected))
             case Prune(changes):
                 await execution.progress(f"Pruning {len(changes)} objects")
-                return await self._pruner.prune_all(changes, execution.sync)
+                return await self._pruner.prune_all(changes, run.journal.shares)
             case Undo():
                 await execution.progress(f"Undoing changes to {len(command.order)} objects")
-                return await self._undoer.undo(command, execution.sync)
+                return await self._undoer.undo(command, run.journal.shares)
 
     async def _save(self, save: SaveRecord, run: _Run, state: Transaction) -> None:
         """Make the record durable; a transaction that changed nothing has nothing to record."""
-        execution, owner = run.execution, str(run.execution.sync)
-        stored = self._records.get(owner)
-        before = stored.inventory if stored is not None else Inventory()
-        settled = stored is None or (stored.phase is Phase.DONE and stored.failed is None)
-        if save.phase is Phase.DONE and before == save.inventory and settled:
+        execution = run.execution
+        if save.phase is Phase.DONE and run.journal.tells(save.inventory):
             return
         failed = None
         if save.problems:
             failed = FailedRevision(execution.inputs, save.problems, await execution.requests())
-        history = stored.history if stored is not None else ()
-        if save.phase in {Phase.DONE, Phase.FAILED}:
-            history = remember(history, _past(run, state))
-        await self._records.save(
-            Record(owner, run.epoch, save.phase, execution.revision, save.inventory, save.target, failed, history)
-        )
+        past = _past(run, state) if save.phase in {Phase.DONE, Phase.FAILED} else None
+        owner = str(execution.sync)
+        record = Record(owner, run.epoch, save.phase, execution.revision, save.inventory, save.target, failed)
+        await run.journal.write(record, past, state.outcomes.values())
 
     async def _await_health(
         self, execution: Execution, changed: frozenset[ResourceId], left: float, corrected: list[Outcome]
@@ -252,11 +257,6 @@ class Executor:
             problems = await HealthGate(self._client, targets).wait(SERVED_TIMEOUT)
             await self._discovery.invalidate()
         return problems
-
-
-def _kept_before(record: Record | None) -> tuple[Problem, ...]:
-    problems = record.failed.problems if record is not None and record.failed is not None else ()
-    return tuple(p for p in problems if p.code is codes.UNDO_KEPT)
 
 
 def _unconfirmed(state: Transaction) -> Inventory:

@@ -9,6 +9,7 @@ from sluice.core.errors import ClusterError, SluiceError
 from sluice.core.order import CRD
 from sluice.core.plan import Change, Live, Owner
 from sluice.core.problem import Problem
+from sluice.core.shares import Shares
 from sluice.core.transaction_messages import Answered, Outcome
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
@@ -29,8 +30,8 @@ class Pruner:
         self._discovery = discovery
         self._owned = owned
 
-    async def prune_all(self, changes: tuple[Change, ...], sync: Owner) -> Answered:
-        results = await together(self._prune(change, sync) for change in changes)
+    async def prune_all(self, changes: tuple[Change, ...], shares: Shares) -> Answered:
+        results = await together(self._prune(change, shares.owner_of(change.id)) for change in changes)
         if any(change.id.group_kind == CRD for change in changes):
             await self._discovery.invalidate()
         return Answered(

@@ -38,12 +38,13 @@ log = structlog.get_logger()
 
 
 class RecordStore:
-    """The records of every sync. Loaded once; afterwards memory is the copy and the cluster the truth."""
+    """The records of every sync and group. Loaded once; afterwards memory is the copy and the cluster the truth."""
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
         self._records: dict[str, Record] = {}
+        self._groups: dict[str, Record] = {}
         self._versions: dict[str, str] = {}
         self._chunks: dict[str, set[str]] = {}  # by the head's name: every chunk that may exist
         self._broken: dict[str, StateError] = {}
@@ -73,7 +74,7 @@ class RecordStore:
             record = decode_record(await join(self._client, self._namespace, owner, secret))
             if record.owner != owner:
                 raise _foreign(owner, record.owner)
-            self._records[owner] = record
+            self._keep(record)
         except StateError as error:
             self._broken[owner] = error
 
@@ -101,6 +102,17 @@ class RecordStore:
             raise error
         return self._records.get(owner)
 
+    def _keep(self, record: Record) -> None:
+        self._records[record.owner] = record
+        if record.shares is not None:
+            self._groups[record.owner] = record
+        else:
+            self._groups.pop(record.owner, None)
+
+    def groups(self) -> tuple[Record, ...]:
+        """The records of groups whose transaction has not ended, or is not in their members' records yet."""
+        return tuple(self._groups.values())
+
     def owners(self) -> tuple[str, ...]:
         """Every owner that has a record."""
         return tuple(self._records)
@@ -121,7 +133,7 @@ class RecordStore:
         body = head_body(self._namespace, record.owner, head, names)
         answer = await outlast(partial(self._swap, record.owner, name, body))
         self._versions[record.owner] = msgspec.json.decode(answer, type=RecordSecret).metadata.resourceVersion
-        self._records[record.owner] = record
+        self._keep(record)
         self._broken.pop(record.owner, None)
         for chunk in chunks.difference(names):
             with suppress(ClusterError):  # the record is written; the next one tries again
@@ -185,6 +197,7 @@ class RecordStore:
         for chunk in (head_name(owner), *self._chunks.pop(head_name(owner), ())):
             await self._client.delete(SECRETS, self._namespace, chunk)
         self._records.pop(owner, None)
+        self._groups.pop(owner, None)
         self._versions.pop(owner, None)
         self._broken.pop(owner, None)
         self._unsure.pop(owner, None)

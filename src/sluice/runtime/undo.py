@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -18,6 +19,7 @@ from sluice.core.managed_fields import MANAGER
 from sluice.core.order import CRD, NAMESPACE
 from sluice.core.plan import Change, Owner
 from sluice.core.problem import Problem
+from sluice.core.shares import Shares
 from sluice.core.transaction_messages import (
     Imaged,
     Undo,
@@ -47,12 +49,12 @@ class Undoer:
         self._discovery = discovery
         self._owned = owned
 
-    async def take_images(self, changes: tuple[Change, ...], sync: Owner) -> Imaged:
+    async def take_images(self, changes: tuple[Change, ...], shares: Shares) -> Imaged:
         """Read every object that is to be changed. One that is gone by now has no image, and is no problem."""
         images: dict[ResourceId, BeforeImage] = {}
         try:
             wanted = {change.id: await self._resource(change.id, change.api_version) for change in changes}
-            async for page in listed_bodies(self._client, wanted, sync):
+            async for page in self._listed(wanted, shares, shares.was_of):
                 images |= {key: before_image(key, raw) for key, raw in page.items()}
             rest = {key: resource for key, resource in wanted.items() if key not in images}
             asked = await together(self._client.get(r, key.namespace, key.name) for key, r in rest.items())
@@ -61,7 +63,16 @@ class Undoer:
         found = zip(rest, asked, strict=True)
         return Imaged({**images, **{key: before_image(key, raw) for key, raw in found if raw is not None}})
 
-    async def undo(self, command: Undo, sync: Owner) -> Undone:
+    async def _listed(
+        self, wanted: Mapping[ResourceId, Resource], shares: Shares, owner_of: Callable[[ResourceId], Owner]
+    ) -> AsyncIterator[dict[ResourceId, bytes]]:
+        """Pages of `wanted`, of each sync by its own labels."""
+        for member in shares.members:
+            own = {key: resource for key, resource in wanted.items() if owner_of(key) == member}
+            async for page in listed_bodies(self._client, own, member):
+                yield page
+
+    async def undo(self, command: Undo, shares: Shares) -> Undone:
         """Undo in the order given, kind by kind; objects of one kind at once.
 
         What can't be taken back is named, stays in the inventory, and does not keep the rest from being undone.
@@ -70,7 +81,7 @@ class Undoer:
         entries: dict[ResourceId, Entry] = {e.id: e for e in target.inventory}
         problems: list[Problem] = []
         for group in _by_kind(command.order):
-            results = await self._undo_kind(group, command, sync)
+            results = await self._undo_kind(group, command, shares)
             for key, result in results.items():
                 if isinstance(result, Entry):
                     entries[key] = result
@@ -84,29 +95,31 @@ class Undoer:
         return Undone(Inventory(entries.values()), left, failed)
 
     async def _undo_kind(
-        self, group: list[ResourceId], command: Undo, sync: Owner
+        self, group: list[ResourceId], command: Undo, shares: Shares
     ) -> dict[ResourceId, Entry | Problem | None]:
         results: dict[ResourceId, Entry | Problem | None] = {}
 
         async def settle(key: ResourceId, raw: bytes | None) -> None:
-            results[key] = await self._undo_one(key, command, sync, raw)
+            results[key] = await self._undo_one(key, command, shares, raw)
 
         images = [command.target.images[key] for key in group if key in command.target.images]
         wanted: dict[ResourceId, Resource] = {}
         with contextlib.suppress(SluiceError):  # then each object meets it, and says so
             wanted = {image.id: await self._resource(image.id, image.api_version) for image in images}
-        async for page in listed_bodies(self._client, wanted, sync):
+        async for page in self._listed(wanted, shares, shares.owner_of):
             await together(settle(key, raw) for key, raw in page.items())
         await together(settle(key, None) for key in group if key not in results)
         return results
 
-    async def _undo_one(self, key: ResourceId, command: Undo, sync: Owner, raw: bytes | None) -> Entry | Problem | None:
+    async def _undo_one(
+        self, key: ResourceId, command: Undo, shares: Shares, raw: bytes | None
+    ) -> Entry | Problem | None:
         image = command.target.images.get(key)
         try:
             if image is not None:
                 return await self._restore(image, command.target.inventory.get(key), raw)
             created = command.created.get(key)
-            return await self._delete(created, sync) if created is not None else None
+            return await self._delete(created, shares) if created is not None else None
         except SluiceError as error:
             why = error.problems[0]
             return Problem(
@@ -193,7 +206,7 @@ class Undoer:
 
     # --- objects that did not exist -----------------------------------------------------------------------------
 
-    async def _delete(self, created: Entry, sync: Owner) -> Entry | Problem | None:
+    async def _delete(self, created: Entry, shares: Shares) -> Entry | Problem | None:
         key = created.id
         resource = await self._discovery.find(created.api_version, key.kind)
         if resource is None:
@@ -206,7 +219,7 @@ class Undoer:
             if created.uid and created.uid != meta.uid:
                 return None  # ours is gone: this is another object of the same name
             unsure = not created.uid and not await self._is_our_work(resource, key, meta.uid)
-            if live.owner != sync:
+            if live.owner != shares.owner_of(key):
                 if unsure:
                     return None  # no apply of ours has reached it
                 return _kept(key, "it no longer carries our owner labels", "delete it by hand if nobody needs it")
@@ -215,7 +228,7 @@ class Undoer:
             if key.group_kind == PVC:
                 return _kept(key, "it may hold data", "delete it by hand if nobody needs its data")
             if key.group_kind in {NAMESPACE, CRD}:
-                foreign = await holds_foreign(self._client, self._discovery, key, sync)
+                foreign = await holds_foreign(self._client, self._discovery, key, shares)
                 if foreign:
                     return _kept(key, f"it holds objects that are not ours: {foreign}", "move or delete them")
             try:

@@ -16,8 +16,10 @@ from sluice.core.errors import StateError
 from sluice.core.history import Past
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
+from sluice.core.plan import Owner
 from sluice.core.problem import Origin, Problem
 from sluice.core.record import MAX_BYTES, FailedRevision, Record, decode_record, encode_record
+from sluice.core.shares import Shares
 from sluice.core.transaction_messages import (
     Phase,
     UndoTarget,
@@ -56,6 +58,12 @@ BROKEN = [
     ("it is no JSON", zlib.compress(b"hello")),
     ("it is another JSON", zlib.compress(b"[]")),
     ("it is nested deeper than a reader can follow", zlib.compress(b'{"x":' + b"[" * 100_000)),
+    ("it is a group's and names no member", stored(format=4)),
+    ("it is a single sync's and names members", stored(members=["shop/web"], owners=[0, 0, 0])),
+    ("it says of too few entries whose they are", stored(format=4, members=["shop/web"], owners=[0, 0])),
+    ("it names a member that it does not have", stored(format=4, members=["shop/web"], owners=[0, 1, 0])),
+    ("it counts members from the end", stored(format=4, members=["shop/web"], owners=[0, -1, 0])),
+    ("its member is no name", stored(format=4, members=["web"], owners=[0, 0, 0])),
     ("its phase is unknown", stored(phase="Guessing")),
     ("an entry lacks parts", stored(entries=[["a"]])),
     ("an entry's digest is no base64", stored(entries=[["", "ConfigMap", "shop", "a", "v1", "u", "?", ""]])),
@@ -73,7 +81,7 @@ def test_a_record_is_refused_with_a_way_to_recover_when(why: str, data: bytes) -
     assert "never pruned" in problem.fix
 
 
-@pytest.mark.parametrize(("number", "whose"), [(4, "a newer"), (0, "another")])
+@pytest.mark.parametrize(("number", "whose"), [(5, "a newer"), (0, "another")])
 def test_a_record_of_a_format_that_is_not_known_names_the_way_out(number: int, whose: str) -> None:
     with pytest.raises(StateError, match=f"{whose} version") as caught:
         decode_record(stored(format=number, entries={"laid out": "otherwise"}))
@@ -120,6 +128,22 @@ def test_the_way_back_and_the_failed_revision_are_read_back() -> None:
     failed = FailedRevision("digest", (PROBLEM,), frozenset({"now", "then"}))
     record = replace(RECORD, phase=Phase.UNDOING, target=target, failed=failed)
     assert decode_record(encode_record(record)) == record
+
+
+def test_a_record_of_a_group_says_whose_each_object_is_and_was() -> None:
+    a, b, c = (e.id for e in RECORD.inventory)
+    web, api = Owner("shop", "web"), Owner("shop", "api")
+    before = Inventory(e for e in RECORD.inventory if e.id != c)
+    shares = Shares((api, web), {a: api, b: web, c: web}, {a: web, b: web})
+    record = replace(RECORD, owner="shop/group:all", target=UndoTarget(before, {}), shares=shares)
+    read = decode_record(encode_record(record))
+    assert read == record
+    assert json.loads(zlib.decompress(encode_record(record)))["format"] == 4
+
+
+def test_a_single_sync_s_record_keeps_the_format_that_older_versions_read() -> None:
+    assert json.loads(zlib.decompress(encode_record(RECORD)))["format"] == 3
+    assert "members" not in json.loads(zlib.decompress(encode_record(RECORD)))
 
 
 def test_a_failed_revision_recorded_without_its_requests_has_answered_none() -> None:
