@@ -35,6 +35,8 @@ from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.group import GroupReconciler
+from sluice.reconcilers.group_members import recorded_groups
 from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.kustomization import KustomizationReconciler
@@ -45,6 +47,7 @@ from sluice.reconcilers.receiver_calls import ReceiverCalls
 from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.served_kinds import follow, not_installed
+from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
@@ -232,12 +235,22 @@ async def _start(
     source_reconciler = GitRepositoryReconciler(operator)
     sync_reconciler = KustomizationReconciler(operator)
     sources = Controller("GitRepository", source_reconciler.reconcile)
-    syncs = Controller("Kustomization", sync_reconciler.reconcile)
+
+    def wake_sync(key: NamespacedName) -> None:
+        syncs.queue.add(key)
+
+    def wake_group(key: NamespacedName) -> None:
+        groups.queue.add(key)
+
+    group_reconciler = GroupReconciler(operator, sync_reconciler)
+    turns = SyncTurns(operator, sync_reconciler, group_reconciler, wake_sync, wake_group)
+    syncs = Controller("Kustomization", turns.of_sync)
+    groups = Controller("KustomizationGroup", turns.of_group)
     for recorder in (operator.git_events, operator.sync_events):
         group.create_task(recorder.run())
     await discovery.invalidate()
     await _watch_recorded(records, discovery, owned)
-    wakeups = Wakeups(operator, sources.queue, syncs.queue)
+    wakeups = Wakeups(operator, sources.queue, syncs.queue, groups.queue)
     operator.artifacts.subscribe(wakeups.artifact_changed)
     if isinstance(parts.sources, WatchCache):
         parts.sources.subscribe(wakeups.source_changed)
@@ -247,10 +260,13 @@ async def _start(
         parts.syncs.subscribe(wakeups.sync_changed)
         group.create_task(follow(parts.syncs, KUSTOMIZATIONS))
         await parts.syncs.synced.wait()
+    for key in recorded_groups(records):
+        groups.queue.add(key)
     if settings.flag_source is not None:
         wakeups.everything()
     group.create_task(sources.run())
     group.create_task(syncs.run())
+    group.create_task(groups.run())
     return _Started(operator, source_reconciler, sources.queue, parts.sources)
 
 

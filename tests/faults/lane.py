@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from devcluster.git_http import GitHttpServer
+from sluice.api.kinds import IN_GROUP
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy
@@ -53,6 +55,17 @@ class Result:
     writes: list[str] = field(default_factory=list)
 
 
+def members(scenario: Scenario, sync: Sync) -> dict[str, Sync]:
+    """The syncs of a cell by the folder that each applies: the one, or those of a group that reads its source."""
+    if not scenario.folders:
+        return {"": sync}
+    return {f: Sync(sync.bench, f"{sync.name}-{f}", sync.target, sync.repo) for f in scenario.folders}
+
+
+def _is_gone(api: Api, path: str) -> bool:
+    return api.get(path) is None
+
+
 @dataclass
 class Lane:
     """Cells share the operator; a sync and its namespace are a cell's own."""
@@ -84,7 +97,7 @@ class Lane:
             verdict = self._judge(cell.scenario, sync, before)
         if self.bench.api.get(sync.at("configmaps", "bystander")) != bystander:
             verdict.lost.append("the bystander was touched")
-        self._remove(sync, verdict)
+        self._remove(cell.scenario, sync, verdict)
         return Result(cell, verdict, self.killed, time.monotonic() - began, writes)
 
     # --- the parts of a cell ------------------------------------------------------------------------------------
@@ -96,11 +109,24 @@ class Lane:
         place = sync.at("configmaps", "bystander")
         self.bench.api.create(place.rpartition("/")[0], BYSTANDER)
         if scenario.base:
-            revision = sync.commit(scenario.base)
-            sync.create_source()
-            sync.create(**scenario.spec)
-            sync.wait_ready(revision)
-        return sync, owned_by(self.bench.api, sync), self.bench.api.get(place)
+            revision = self._install(scenario, sync, scenario.base)
+            for member in members(scenario, sync).values():
+                member.wait_ready(revision)
+        before = {key: body for m in members(scenario, sync).values() for key, body in self._live(m).items()}
+        return sync, before, self.bench.api.get(place)
+
+    def _install(self, scenario: Scenario, sync: Sync, files: Mapping[str, str | None]) -> str:
+        """Commit, and make the source and whoever reads it."""
+        revision = sync.commit(files)
+        sync.create_source()
+        source = {"kind": "GitRepository", "name": sync.name}
+        for folder, member in members(scenario, sync).items():
+            annotations = {IN_GROUP: sync.name} if scenario.folders else {}
+            member.create(metadata={"annotations": annotations}, sourceRef=source, path=f"./{folder}", **scenario.spec)
+        return revision
+
+    def _live(self, sync: Sync) -> Live:
+        return owned_by(self.bench.api, sync)
 
     def _act(self, cell: Cell, sync: Sync) -> str:
         scenario = cell.scenario
@@ -138,10 +164,7 @@ class Lane:
     def _change(self, scenario: Scenario, sync: Sync) -> str:
         if scenario.base:
             return sync.push(scenario.change)
-        revision = sync.commit(scenario.change)
-        sync.create_source()
-        sync.create(**scenario.spec)
-        return revision
+        return self._install(scenario, sync, scenario.change)
 
     def _wait_dead_or_done(self, scenario: Scenario, sync: Sync, revision: str) -> None:
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -158,16 +181,17 @@ class Lane:
         self.operator.wait_ready()
 
     def _done(self, scenario: Scenario, sync: Sync, revision: str) -> bool:
-        found = self.bench.api.get(sync.path) or {}
-        status, ready = found.get("status", {}), condition(found, "Ready")
-        if status.get("lastAttemptedRevision") != revision:
+        found = [self.bench.api.get(member.path) or {} for member in members(scenario, sync).values()]
+        if any(f.get("status", {}).get("lastAttemptedRevision") != revision for f in found):
             return False
-        return ready.get("reason") == "Undone" if scenario.undone else ready.get("status") == "True"
+        ready = [condition(f, "Ready") for f in found]
+        return all(r.get("reason") == "Undone" if scenario.undone else r.get("status") == "True" for r in ready)
 
-    def _turned(self, sync: Sync) -> bool:
-        """True when the living process has said how its turn of the sync ended."""
+    def _turned(self, scenario: Scenario, sync: Sync) -> bool:
+        """True when the living process has said how its turn of the sync, or of each of the group, ended."""
         ended = {"reconciled", "not reconciled"}
-        return any(e.get("msg") in ended and e.get("name") == sync.name for e in self.operator.said())
+        told = {e.get("name") for e in self.operator.said() if e.get("msg") in ended}
+        return all(member.name in told for member in members(scenario, sync).values())
 
     def _settled(self, scenario: Scenario, sync: Sync, revision: str) -> Verdict:
         """Wait until the change is finished or undone; on the way, Ready at the new revision must be true."""
@@ -175,9 +199,9 @@ class Lane:
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             claims = not scenario.undone and self._done(scenario, sync, revision)
-            if claims and set(owned_by(self.bench.api, sync)) != set(desired):
+            if claims and {k for m in members(scenario, sync).values() for k in self._live(m)} != set(desired):
                 return Verdict(half=["Ready while the cluster holds something else"])
-            if self._done(scenario, sync, revision) and (not self.killed or self._turned(sync)):
+            if self._done(scenario, sync, revision) and (not self.killed or self._turned(scenario, sync)):
                 return Verdict()
             if not self.operator.running:
                 return Verdict(half=[f"the operator ended by itself: {self.operator.tail(500)}"])
@@ -187,24 +211,36 @@ class Lane:
             time.sleep(0.02)
 
     def _judge(self, scenario: Scenario, sync: Sync, before: Live) -> Verdict:
-        api = self.bench.api
-        desired = desired_of(scenario.outcome, sync.target)
-        record = record_of(api, sync)
-        return judge(owned_by(api, sync), desired, before, record, exact=scenario.undone)
+        api, verdict = self.bench.api, Verdict()
+        for folder, member in members(scenario, sync).items():
+            files = {name: text for name, text in scenario.outcome.items() if name.startswith(folder)}
+            desired = desired_of(files, sync.target)
+            found = judge(self._live(member), desired, before, record_of(api, member), exact=scenario.undone)
+            verdict.lost += found.lost
+            verdict.orphans += found.orphans
+            verdict.half += found.half
+        joint = record_of(api, sync, f"group:{sync.name}") if scenario.folders else None
+        if joint is not None and joint.shares is not None:
+            verdict.half.append(f"the group's record says {joint.phase}")
+        return verdict
 
-    def _remove(self, sync: Sync, verdict: Verdict) -> None:
-        """Delete the sync: everything that it made has to go with it."""
-        api = self.bench.api
-        api.delete(sync.path)
-        api.delete(sync.source_path)
+    def _remove(self, scenario: Scenario, sync: Sync, verdict: Verdict) -> None:
+        """Delete the sync, or the group: everything that it made has to go with it."""
+        api, syncs = self.bench.api, list(members(scenario, sync).values())
         try:
-            poll("the sync is gone", lambda: api.get(sync.path) is None and api.get(sync.source_path) is None, 10)
+            # In the order in which git moves objects, the last first: what is to move is left to who is still there.
+            for path in (*(member.path for member in reversed(syncs)), sync.source_path):
+                api.delete(path)
+                poll(f"{path} is gone", partial(_is_gone, api, path), 10)
+            if scenario.folders:
+                poll("the group's record is gone", lambda: record_of(api, sync, f"group:{sync.name}") is None, 10)
         except AssertionError as error:
             verdict.half.append(str(error))
-        left = [key for key, body in owned_by(api, sync).items() if not body["metadata"].get("deletionTimestamp")]
-        verdict.orphans += [f"{key} outlives its sync" for key in left]
-        if record_of(api, sync) is not None:
-            verdict.orphans.append("the record outlives its sync")
+        for member in syncs:
+            left = [key for key, body in self._live(member).items() if not body["metadata"].get("deletionTimestamp")]
+            verdict.orphans += [f"{key} outlives its sync" for key in left]
+            if record_of(api, member) is not None:
+                verdict.orphans.append("the record outlives its sync")
         api.delete(f"/api/v1/namespaces/{sync.target}")
 
 

@@ -75,13 +75,13 @@ def owned_by(api: Api, sync: Sync) -> dict[ResourceId, Json]:
     return found
 
 
-def record_of(api: Api, sync: Sync) -> Record | None:
-    """The record as it is in the cluster."""
-    owner = f"{sync.namespace}/{sync.name}"
-    name = f"sluice-record-{hashlib.sha256(owner.encode()).hexdigest()[:24]}"
+def record_of(api: Api, sync: Sync, name: str = "") -> Record | None:
+    """The record as it is in the cluster: the sync's, or of what has that `name` in its namespace."""
+    owner = f"{sync.namespace}/{name or sync.name}"
+    secret = f"sluice-record-{hashlib.sha256(owner.encode()).hexdigest()[:24]}"
     secrets = f"/api/v1/namespaces/{sync.namespace}/secrets"
     for _ in range(5):  # between the head and its chunks the operator may write the next one
-        head = api.get(f"{secrets}/{name}")
+        head = api.get(f"{secrets}/{secret}")
         if head is None:
             return None
         rest = filter(None, base64.b64decode(head["data"].get("chunks", "")).decode().split(","))

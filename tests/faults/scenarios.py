@@ -16,7 +16,7 @@ class Scenario:
     """`base` is synced first (nothing: a first install), then `change` is committed and the killing begins.
 
     `undone`: the change fails, and `base` has to be there again. `first` kills the operator at that write before the
-    writes are counted: the kill of the cell meets its recovery.
+    writes are counted: the kill of the cell meets its recovery. `folders` are those of a group, a Kustomization each.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Scenario:
     undone: bool = False
     first: int = 0
     spec: Mapping[str, object] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
     @property
     def after(self) -> dict[str, str]:
@@ -62,4 +63,40 @@ UNDO = Scenario("undo", _THREE, _BAD, undone=True, spec={"wait": True})
 RECOVER_APPLY = Scenario("recover", _THREE, {**_UPDATED, "c.yaml": config_map("c")}, first=4)
 RECOVER_UNDO = Scenario("recover-undo", _THREE, _BAD, undone=True, first=9, spec={"wait": True})
 
-SCENARIOS = (INSTALL, UPDATE, PRUNE, UNDO, RECOVER_APPLY, RECOVER_UNDO)
+# A group of two: one object of each changes, one is new, one moves from the first to the second, one is pruned.
+_TWO = {
+    **{f"a/{n}.yaml": config_map(n) for n in ("a", "x", "old")},
+    "b/b.yaml": config_map("b"),
+    "b/web.yaml": deployment("web", "nginx:1"),
+}
+_BOTH: dict[str, str | None] = {
+    "a/a.yaml": config_map("a", "2"),
+    "a/x.yaml": None,
+    "a/old.yaml": None,
+    "b/x.yaml": config_map("x", "2"),
+    "b/c.yaml": config_map("c"),
+    "b/web.yaml": deployment("web", "nginx:2"),
+}
+_BAD_BOTH = {**_BOTH, "b/job.yaml": FAILING_JOB}
+_PAIR = ("a", "b")
+GROUP_INSTALL = Scenario("group-install", {}, _TWO, folders=_PAIR)
+GROUP = Scenario("group", _TWO, _BOTH, folders=_PAIR)
+GROUP_UNDO = Scenario("group-undo", _TWO, _BAD_BOTH, undone=True, spec={"wait": True}, folders=_PAIR)
+GROUP_RECOVER = Scenario("group-recover", _TWO, _BOTH, first=4, folders=_PAIR)
+GROUP_RECOVER_UNDO = Scenario(
+    "group-recover-undo", _TWO, _BAD_BOTH, undone=True, first=8, spec={"wait": True}, folders=_PAIR
+)
+
+SCENARIOS = (
+    INSTALL,
+    UPDATE,
+    PRUNE,
+    UNDO,
+    RECOVER_APPLY,
+    RECOVER_UNDO,
+    GROUP_INSTALL,
+    GROUP,
+    GROUP_UNDO,
+    GROUP_RECOVER,
+    GROUP_RECOVER_UNDO,
+)

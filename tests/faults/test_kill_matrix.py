@@ -14,7 +14,7 @@ from sluice.core.record import Record
 from sluice.core.transaction_messages import Phase, UndoTarget
 from tests.faults.lane import Cell, Lane, open_lane
 from tests.faults.oracle import desired_of, judge
-from tests.faults.scenarios import INSTALL, PRUNE, RECOVER_UNDO, UNDO, UPDATE
+from tests.faults.scenarios import GROUP, GROUP_UNDO, INSTALL, PRUNE, RECOVER_UNDO, UNDO, UPDATE
 from tests.operator_fixture import config_map
 
 # Record, first and last apply, deletion, the writes of an undo, commit: each once, before or after its answer.
@@ -31,6 +31,12 @@ SAMPLE = (
     Cell(UNDO, 11, after=True),
     Cell(UNDO, 15, after=False),
     Cell(RECOVER_UNDO, 3, after=False),
+    # Of a group: its intent, a write between two members', and each of the records that its end is entered in.
+    Cell(GROUP, 2, after=True),
+    Cell(GROUP, 5, after=False),
+    Cell(GROUP, 9, after=False),
+    Cell(GROUP, 10, after=True),
+    Cell(GROUP_UNDO, 12, after=True),
 )
 
 

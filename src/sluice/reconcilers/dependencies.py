@@ -28,7 +28,7 @@ def check_dependencies(sync: Kustomization, all_syncs: Objects[Kustomization], r
     if not wanted:
         return
     this = sync_id(sync)
-    cycle = find_cycle(_reachable(sync, all_syncs))
+    cycle = find_cycle(reachable(sync, all_syncs))
     if sync.metadata.key in cycle:
         raise UserError(
             Problem(
@@ -45,7 +45,7 @@ def check_dependencies(sync: Kustomization, all_syncs: Objects[Kustomization], r
         raise NotReady(*problems)
 
 
-def _reachable(
+def reachable(
     sync: Kustomization, all_syncs: Objects[Kustomization]
 ) -> dict[NamespacedName, tuple[NamespacedName, ...]]:
     """The dependencies of everything that `sync` depends on, directly or not."""

@@ -34,15 +34,38 @@ async def foresee(
     Raises NotReady (QuotaExceeded) for objects without room: who has room to give is not who wrote the commit; and
     UserError (NeedsWord) for what can't be undone, where the sync asks a person about that and nobody has agreed.
     """
-    live = dict(await together(_live(operator, change) for change in wanted_live(plan)))
+    live = await live_objects(operator, plan)
+    check_word(sync, plan, live, revision)
+    refuse = sync.spec.onFailure != OnFailure.CONTINUE  # that one applies what has room
+    return await foresee_together(operator, plan, resources, live, refuse=refuse)
+
+
+async def live_objects(operator: Operator, plan: Plan) -> dict[ResourceId, Mapping[str, Any]]:
+    """What has to be looked at to tell what can't be undone. Asks nothing for a plan without such objects."""
+    return dict(await together(_live(operator, change) for change in wanted_live(plan)))
+
+
+def check_word(sync: Kustomization, plan: Plan, live: Mapping[ResourceId, Mapping[str, Any]], revision: str) -> None:
+    """Raise UserError (NeedsWord) for what can't be undone where the sync asks a person, and nobody has agreed."""
     if asks_for_word(sync) and word_of(sync) != revision and (found := tuple(irreversible(plan, live))):
         raise UserError(*ask(found, revision, word_command(sync, revision)))
-    tight = await _check_quotas(operator, sync, plan, resources)
+
+
+async def foresee_together(
+    operator: Operator,
+    plan: Plan,
+    resources: Mapping[ResourceId, Resource | None],
+    live: Mapping[ResourceId, Mapping[str, Any]],
+    *,
+    refuse: bool,
+) -> tuple[Problem, ...]:
+    """Return the warnings of a plan, of one sync or of several. Raises NotReady (QuotaExceeded) if `refuse` is set."""
+    tight = await _check_quotas(operator, plan, resources, refuse=refuse)
     return (*tight, *plan_warnings(plan, live))
 
 
 async def _check_quotas(
-    operator: Operator, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
+    operator: Operator, plan: Plan, resources: Mapping[ResourceId, Resource | None], *, refuse: bool
 ) -> tuple[Problem, ...]:
     wanting = created(plan)
     if not wanting:
@@ -54,7 +77,7 @@ async def _check_quotas(
         return resource.plural if resource is not None else ""
 
     refusals, warnings = check_quotas(plan, quotas, plural)
-    if refusals and sync.spec.onFailure != OnFailure.CONTINUE:  # that one applies what has room
+    if refusals and refuse:
         raise NotReady(*refusals)
     return warnings
 

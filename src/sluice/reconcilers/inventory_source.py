@@ -45,7 +45,7 @@ async def inventory_of(operator: Operator, owner: Owner, sync: Kustomization) ->
     await operator.records.look_again(str(owner))
     record = operator.records.get(str(owner))
     if record is not None:
-        return await _confirmed(operator, record)
+        return await confirmed(operator, record)
     if not sync.status.lastAppliedRevision or not sync.metadata.uid:
         return Inventory()
     told = await _of_status(operator, owner)
@@ -91,7 +91,7 @@ async def _labelled(operator: Operator, owner: Owner, inventory: Inventory) -> I
     return inventory.without(key for key, found in live.items() if found is None or found.owner != owner)
 
 
-async def _confirmed(operator: Operator, record: Record) -> Inventory:
+async def confirmed(operator: Operator, record: Record) -> Inventory:
     """The record's inventory after a transaction was cut short: what it may have created is ours only if it did.
 
     An apply was under way and its answer never noted: the object that is there now may be another's, made meanwhile.

@@ -51,7 +51,16 @@ from sluice.reconcilers.planning import Planner, Prepared, applied_of
 from sluice.reconcilers.progress import Pace, Progress
 from sluice.reconcilers.rollback import Rollbacks
 from sluice.reconcilers.strays import Strays, is_suspicious
-from sluice.reconcilers.sync_facts import owner_of, retry_of, rollback_of, source_of, subject_of, sync_id, timeout_of
+from sluice.reconcilers.sync_facts import (
+    group_of,
+    owner_of,
+    retry_of,
+    rollback_of,
+    source_of,
+    subject_of,
+    sync_id,
+    timeout_of,
+)
 from sluice.runtime.executor import Execution, Superseded, health_targets
 from sluice.runtime.health_gate import Target
 from sluice.runtime.queue import Turn
@@ -70,6 +79,17 @@ class _Memory:
     soon_again: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SyncParts:
+    """What takes single syncs, and groups of them, from revision to revision: one of each for all."""
+
+    planner: Planner
+    rollbacks: Rollbacks
+    drift: Drift
+    last_good: LastGood
+    strays: Strays
+
+
 class KustomizationReconciler:
     """Takes every Kustomization to the revision of its source, and keeps it there."""
 
@@ -82,6 +102,11 @@ class KustomizationReconciler:
         self._drift = Drift(operator)
         self._last_good = LastGood(operator, self._planner, self._drift)
         self._strays = Strays(operator)
+
+    @property
+    def parts(self) -> SyncParts:
+        """What it shares with the reconciler of groups."""
+        return SyncParts(self._planner, self._rollbacks, self._drift, self._last_good, self._strays)
 
     def suspect(self, owner: Owner, resource: ResourceId) -> float | None:
         """Note that an object may have drifted; returns in how many seconds its owner's turn is due, None for never."""
@@ -102,29 +127,37 @@ class KustomizationReconciler:
         if FINALIZER not in sync.metadata.finalizers:
             await self._op.sync_finalizers.add(sync.metadata)
         started = self._op.now()
-        async with Progress(lambda message: self._progress(sync, message), self._pace) as progress:
+        async with Progress(lambda message: self.progress(sync, message), self._pace) as progress:
             try:
                 turnout = await self._sync(sync, turn, progress.say)
             except Superseded:
                 return 0.0
             except SluiceError as error:
-                turnout = self._turnout_of(sync, error)
-        memory = self._memory_of(sync)
-        if turnout.reason == "ArtifactFailed" and not turnout.problems[0].cause:
-            if memory.waiting_since is None:
-                memory.waiting_since = time.monotonic()
-            left = memory.waiting_since + SOURCE_PATIENCE - time.monotonic()
-            if left > 0:
-                return left
-        else:
-            memory.waiting_since = None
+                turnout = self.turnout_of(sync, error)
+        left = self.patience(sync, turnout)
+        if left > 0:
+            return left
+        await self.doubt_kinds(turnout)
+        keep_again = None if turnout.succeeded else await self._last_good.keep(sync)
+        await self.report(sync, turnout, started)
+        waits = (self.next_turn(sync, turnout), keep_again, self._drift.due(sync))
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    async def doubt_kinds(self, turnout: Turnout) -> None:
+        """Ask anew which kinds are served where one was not: a CRD may have gone, and what is cached of it is wrong."""
         if codes.UNKNOWN_KIND in {problem.code for problem in turnout.problems}:
             with contextlib.suppress(SluiceError):  # then the next turn that meets it asks again
-                await self._op.discovery.invalidate()  # a CRD may have gone, and what is cached of it is wrong
-        keep_again = None if turnout.succeeded else await self._last_good.keep(sync)
-        await self._report(sync, turnout, started)
-        waits = (self._next(sync, turnout), keep_again, self._drift.due(sync))
-        return min((wait for wait in waits if wait is not None), default=None)
+                await self._op.discovery.invalidate()
+
+    def patience(self, sync: Kustomization, turnout: Turnout) -> float:
+        """Seconds for which what the turn came to is not told yet: a source may only not have run."""
+        memory = self._memory_of(sync)
+        if turnout.reason != "ArtifactFailed" or turnout.problems[0].cause:
+            memory.waiting_since = None
+            return 0.0
+        if memory.waiting_since is None:
+            memory.waiting_since = time.monotonic()
+        return memory.waiting_since + SOURCE_PATIENCE - time.monotonic()
 
     async def _settle_suspended(self, sync: Kustomization) -> None:
         """A run that was cut short left a status which says that it is under way."""
@@ -157,7 +190,7 @@ class KustomizationReconciler:
         problems = validate_kustomization(sync, self._op.rules)
         if problems:
             raise UserError(*problems)
-        head = self._artifact(sync)
+        head = self.artifact(sync)
         check_dependencies(sync, self._op.kustomizations, head.revision)
         artifact = await self._rollbacks.artifact(sync, head)
         revision = str(artifact.revision)
@@ -169,7 +202,7 @@ class KustomizationReconciler:
         async def settle(manifests: tuple[Manifest, ...], kinds: Resources) -> frozenset[ResourceId]:
             nonlocal judged
             suspects = self._drift.suspects(sync, inventory)
-            if _changes_something(record, revision, manifests, inventory):
+            if changes_something(record, revision, manifests, inventory):
                 judged = self._drift.everything(sync, suspects)
             else:
                 judged = await self._drift.judge(sync, suspects, applied_of(manifests, inventory), inventory, kinds)
@@ -191,12 +224,12 @@ class KustomizationReconciler:
             accepted=judged.accepted,
             force=lambda _: sync.spec.force,
             timeout=timeout_of(sync),
-            targets=await self._targets(sync, plan, resources),
+            targets=await self.targets(sync, plan, resources),
             progress=progress,
             waiting=turn.waiting,
             superseded=lambda: self._superseded(sync, str(head.revision), turn),
             keep=lambda corrected: self._last_good.keep_while_waiting(
-                sync, prepared, corrected, lambda: self._tell_corrections(sync)
+                sync, prepared, corrected, lambda: self.tell_corrections(sync)
             ),
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,
@@ -210,10 +243,10 @@ class KustomizationReconciler:
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
-        self._note(sync, prepared, judged, artifact, ended)
-        self._watch(plan, resources)
+        self.note(sync, prepared, judged, artifact, ended)
+        self.watch(plan, resources)
         if record is None and not ended.problems:
-            await self._look_for_strays(sync, owner, ended)
+            await self.look_for_strays(sync, ended.plan, ended.inventory)
         rendered = prepared.rendered
         turnout = of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
         # What an earlier attempt left behind may be what this one was refused for: that is tried again.
@@ -222,7 +255,7 @@ class KustomizationReconciler:
         turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
         return replace(turnout, stalled=again, instead_of=instead_of, author=artifact.author, subject=artifact.subject)
 
-    def _note(
+    def note(
         self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction
     ) -> None:
         """Note what the transaction has settled of what had drifted, and that it is the last good one."""
@@ -235,16 +268,17 @@ class KustomizationReconciler:
             self._drift.renewed(sync, {m.id for m in manifests} - before.keys())
             self._last_good.note(sync, artifact)
 
-    async def _look_for_strays(self, sync: Kustomization, owner: Owner, ended: Transaction) -> None:
+    async def look_for_strays(self, sync: Kustomization, plan: Plan, inventory: Inventory) -> None:
         """Where a record was lost, or it was Flux's, tell what is left over from then, once as an event."""
-        if not is_suspicious(sync.status.lastAppliedRevision, ended.plan):
+        if not is_suspicious(sync.status.lastAppliedRevision, plan):
             return
-        if strays := await self._strays.look(owner, ended.inventory):
+        if strays := await self._strays.look(owner_of(sync), inventory):
             problem = stray_problem(strays)
             self._op.sync_events.record(subject_of(sync), "Warning", problem.code.name, clip(str(problem), 1000))
-            log.warning("objects are left in place", name=str(owner), error=str(problem))
+            log.warning("objects are left in place", name=str(owner_of(sync)), error=str(problem))
 
-    def _artifact(self, sync: Kustomization) -> Artifact:
+    def artifact(self, sync: Kustomization) -> Artifact:
+        """The present artifact of its source. Raises NotReady when there is none."""
         source = source_of(sync)
         artifact = self._op.artifacts.get(source)
         if artifact is not None:
@@ -263,9 +297,10 @@ class KustomizationReconciler:
             )
         )
 
-    async def _targets(
+    async def targets(
         self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
     ) -> tuple[Target, ...]:
+        """What the sync waits for: every object of its plan, or its health checks. Raises NotReady, ClusterError."""
         itself = sync_id(sync)
         if sync.spec.wait:
             known = dict(resources)
@@ -298,13 +333,13 @@ class KustomizationReconciler:
             now = self._op.kustomizations.get(turn.key.namespace, turn.key.name)
             if now is None or now.metadata.generation != sync.metadata.generation or now.metadata.deletionTimestamp:
                 return
-            if rollback_of(now) != rollback_of(sync):
+            if rollback_of(now) != rollback_of(sync) or group_of(now) != group_of(sync):
                 return
             artifact = self._op.artifacts.get(source_of(sync))
             if artifact is not None and str(artifact.revision) != head:
                 return
 
-    def _watch(self, plan: Plan, resources: Mapping[ResourceId, Resource | None]) -> None:
+    def watch(self, plan: Plan, resources: Mapping[ResourceId, Resource | None]) -> None:
         """From now on, changes to the kinds of this sync are seen as they happen."""
         for change in plan.changes():
             resource = resources.get(change.id) or self._op.discovery.known(change.api_version, change.id.kind)
@@ -316,7 +351,7 @@ class KustomizationReconciler:
 
     # --- report -------------------------------------------------------------------------------------------------
 
-    def _turnout_of(self, sync: Kustomization, error: SluiceError) -> Turnout:
+    def turnout_of(self, sync: Kustomization, error: SluiceError) -> Turnout:
         """An error before the transaction began: nothing was written."""
         artifact = self._op.artifacts.get(source_of(sync))
         revision = str(artifact.revision) if artifact is not None else ""
@@ -327,18 +362,22 @@ class KustomizationReconciler:
             return Turnout(revision, error.problems, "ArtifactFailed", waiting=True)
         if codes.ROLLBACK_REFUSED in found:
             return Turnout(revision, error.problems, "RollbackRefused", stalled=True)
+        if codes.UNDO_FAILED in found:
+            return Turnout(revision, error.problems, condition.UNDO_FAILED)
         refused = isinstance(error, UserError)
         again = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
         reason = "BuildFailed" if refused else "ReconciliationFailed"
         return Turnout(revision, error.problems, reason, stalled=refused and not again)
 
-    async def _progress(self, sync: Kustomization, message: str) -> None:
+    async def progress(self, sync: Kustomization, message: str) -> None:
+        """Say in status what a long turn is doing."""
         stamp = condition.Stamp(sync.metadata.generation, rfc3339(self._op.now()))
         key = sync.metadata.key
         conditions = condition.progressing(sync.status.conditions, message, stamp)
         await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
 
-    async def _report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
+    async def report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
+        """Tell what the turn came to: status, events, log."""
         meta = sync.metadata
         drift = self._drift.report(sync)
         status = status_of(sync, turnout, started, self._op.now(), self._past(sync))
@@ -348,7 +387,7 @@ class KustomizationReconciler:
         await self._op.sync_status.write(meta.key, status, sync.status)
         subject = subject_of(sync)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
-        self._tell_corrections(sync)
+        self.tell_corrections(sync)
         if drift.news:
             self._op.sync_events.record(subject, "Warning", drift.reason, summarize(drift.standing, 1000), annotations)
             log.warning("drift stands", namespace=meta.namespace, name=meta.name, reason=drift.reason,
@@ -363,7 +402,7 @@ class KustomizationReconciler:
             self._op.sync_events.record(subject, "Warning", "Warning", summarize(turnout.warnings, 1000), annotations)
         if turnout.succeeded and changed:
             self._op.sync_events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
-        elif not turnout.succeeded:
+        elif not turnout.succeeded and not turnout.echo:
             self._op.sync_events.record(subject, "Warning", turnout.reason, event_message(turnout), annotations)
         log.info(
             "reconciled" if turnout.succeeded else "not reconciled",
@@ -383,7 +422,8 @@ class KustomizationReconciler:
             return ()  # the turn has reported it
         return record.history if record is not None else ()
 
-    def _tell_corrections(self, sync: Kustomization) -> None:
+    def tell_corrections(self, sync: Kustomization) -> None:
+        """Tell what drift was set right since this was asked last."""
         drifted = self._drift.unsent(sync)
         if not drifted:
             return
@@ -391,7 +431,8 @@ class KustomizationReconciler:
         for each in drifted:
             log.info("drift corrected", namespace=sync.metadata.namespace, name=sync.metadata.name, drift=str(each))
 
-    def _next(self, sync: Kustomization, turnout: Turnout) -> float | None:
+    def next_turn(self, sync: Kustomization, turnout: Turnout) -> float | None:
+        """Seconds until the next turn, None for never."""
         if turnout.waiting:
             return DEPENDENCY_RETRY
         if turnout.stalled:
@@ -406,7 +447,7 @@ class KustomizationReconciler:
         return retry_of(sync)
 
 
-def _changes_something(
+def changes_something(
     record: Record | None, revision: str, manifests: tuple[Manifest, ...], inventory: Inventory
 ) -> bool:
     """True when the revision, or an edit of the spec, makes another desired state; or the last one is not whole yet.

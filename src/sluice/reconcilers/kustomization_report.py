@@ -46,6 +46,7 @@ class Turnout:
     """How one turn ended. `reason` is the Ready condition's; `stalled` means: not again until something changes.
 
     `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success.
+    `echo` says that the cause is another sync's, which tells it.
     """
 
     revision: str
@@ -59,6 +60,7 @@ class Turnout:
     warnings: tuple[Problem, ...] = ()
     gated: bool = False
     unhealthy: bool = False
+    echo: bool = False
     instead_of: str = ""
     author: str = ""
     subject: str = ""

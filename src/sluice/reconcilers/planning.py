@@ -57,21 +57,33 @@ class Planner:
 
         Raises UserError (git or the spec must change), NotReady (a kind or a reference is not there yet), ClusterError.
         """
-        owner = owner_of(sync)
         rendered, resources = await self.render(sync, artifact)
         defined = defined_kinds(rendered.manifests)
-        _check(rendered.manifests, defined, resources)
-        suspects = await settle(rendered.manifests, resources)
-        plan = await self._plan(sync, owner, rendered.manifests, inventory, suspects, resources)
+        check_kinds(rendered.manifests, defined, resources)
+        plan = await self.plan(sync, rendered.manifests, inventory, settle, resources)
+        warnings = await foresee(self._op, sync, plan, resources, str(artifact.revision))
+        rendered = replace(rendered, warnings=(*rendered.warnings, *warnings))
+        return Prepared(rendered, resources, plan, find_deferred(plan, defined))
+
+    async def plan(
+        self,
+        sync: Kustomization,
+        manifests: tuple[Manifest, ...],
+        inventory: Inventory,
+        settle: Settle,
+        resources: Mapping[ResourceId, Resource | None],
+    ) -> Plan:
+        """Look and plan, once the kinds have been checked. Raises as `prepare` does."""
+        owner = owner_of(sync)
+        suspects = await settle(manifests, resources)
+        plan = await self._plan(sync, owner, manifests, inventory, suspects, resources)
         options = GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own, self._is_sync)
         holders = await holders_of(self._op, owner, plan)
         refusals = guard(plan, options, holders.get)
         if refusals:
             raise self._refused(owner, refusals, holders)
         self._op.wishes.drop(owner)
-        warnings = await foresee(self._op, sync, plan, resources, str(artifact.revision))
-        rendered = replace(rendered, warnings=(*rendered.warnings, *warnings))
-        return Prepared(rendered, resources, plan, find_deferred(plan, defined))
+        return plan
 
     async def render(
         self, sync: Kustomization, artifact: Artifact
@@ -132,11 +144,15 @@ def applied_of(manifests: Iterable[Manifest], inventory: Inventory) -> dict[Reso
     return {m.id: m for m in manifests if (e := inventory.get(m.id)) is not None and e.digest == m.digest}
 
 
-def _check(
+def check_kinds(
     manifests: tuple[Manifest, ...],
     defined: dict[GroupKind, DefinedKind],
     resources: Mapping[ResourceId, Resource | None],
 ) -> None:
+    """Return when each object is of a kind that is served or `defined`, and has the namespace that its kind asks for.
+
+    Raises UserError or NotReady.
+    """
     scopes: dict[GroupKind, bool | None] = {k: d.namespaced for k, d in defined.items()}
     scopes |= {i.group_kind: r.namespaced for i, r in resources.items() if r is not None}
     problems = (

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sluice.api import git_repository
-from sluice.api.kinds import IRREVERSIBLE, ROLLBACK_FROM, ROLLBACK_TO
+from sluice.api.kinds import IN_GROUP, IRREVERSIBLE, ROLLBACK_FROM, ROLLBACK_TO
 from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
 from sluice.core.duration import parse_duration
-from sluice.core.ids import ResourceId
+from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.name_rules import label_name_fault
 from sluice.core.plan import Owner
 from sluice.core.schedule import retry_interval, sync_timeout
 from sluice.runtime.event_recorder import Subject
@@ -22,6 +23,12 @@ def sync_id(sync: Kustomization) -> ResourceId:
 def owner_of(sync: Kustomization) -> Owner:
     """Whose labels its objects carry."""
     return Owner(sync.metadata.namespace, sync.metadata.name)
+
+
+def group_of(sync: Kustomization) -> NamespacedName | None:
+    """The group that it is one transaction with; None for none, and for a name that can't be one."""
+    name = sync.metadata.annotations.get(IN_GROUP)
+    return None if name is None or label_name_fault(name) else NamespacedName(sync.metadata.namespace, name)
 
 
 def source_of(sync: Kustomization) -> ResourceId:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.api.git_repository import GitRepository
-from sluice.api.kinds import IRREVERSIBLE, REQUESTED_AT, ObjectMeta
+from sluice.api.kinds import IN_GROUP, IRREVERSIBLE, REQUESTED_AT, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.core import condition
 from sluice.core.ids import NamespacedName, ResourceId
@@ -11,7 +11,7 @@ from sluice.kube.watch import EventType
 from sluice.reconcilers.dependencies import dependencies_of
 from sluice.reconcilers.git_repository import source_id
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of
+from sluice.reconcilers.sync_facts import group_of, owner_of, rollback_of, source_of
 from sluice.runtime.queue import KeyedQueue
 
 
@@ -19,11 +19,16 @@ class Wakeups:
     """Turns changes into turns. A status that we wrote ourselves wakes nobody but those who wait for it."""
 
     def __init__(
-        self, operator: Operator, sources: KeyedQueue[NamespacedName], syncs: KeyedQueue[NamespacedName]
+        self,
+        operator: Operator,
+        sources: KeyedQueue[NamespacedName],
+        syncs: KeyedQueue[NamespacedName],
+        groups: KeyedQueue[NamespacedName],
     ) -> None:
         self._op = operator
         self._sources = sources
         self._syncs = syncs
+        self._groups = groups
         self._dependants: dict[NamespacedName, set[NamespacedName]] = {}
 
     def everything(self) -> None:
@@ -64,6 +69,10 @@ class Wakeups:
             self._op.doubts.cast(owner_of(item))
         if old is None or event is EventType.DELETED or asks_for_a_turn(item.metadata, old.metadata):
             self._syncs.add(item.metadata.key)
+            # Who leaves, is suspended or goes may be what the others wait for.
+            for group in {group_of(item), group_of(old or item)}:
+                if group is not None:
+                    self._groups.add(group)
         ready = old is not None and _became_ready(item, old)
         if ready or (old is not None and _failure(item) != _failure(old)):
             for key in self._dependants.get(item.metadata.key, ()):
@@ -91,7 +100,9 @@ def asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
     return (
         new.generation != old.generation
         or new.uid != old.uid
-        or any(new.annotations.get(word) != old.annotations.get(word) for word in (REQUESTED_AT, IRREVERSIBLE))
+        or any(
+            new.annotations.get(word) != old.annotations.get(word) for word in (REQUESTED_AT, IRREVERSIBLE, IN_GROUP)
+        )
         or new.deletionTimestamp != old.deletionTimestamp
     )
 
