@@ -1,6 +1,6 @@
 """Writes the generated pages of docs/reference: `python -m docs.generate`; an architecture test says when to.
 
-errors.md             from core/codes.py
+errors.md             from core/codes.py and core/code_pages
 kustomization.md      from api/kustomization.py and api/honoured.py
 git-repository.md     from api/git_repository.py and api/honoured.py
 receiver.md           from api/receiver.py and api/honoured.py
@@ -16,6 +16,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import click
 import msgspec
@@ -34,6 +35,7 @@ from sluice.cli.flags import global_options
 from sluice.cli.fluxd_flags import REFUSED
 from sluice.cli.main import root
 from sluice.core import codes
+from sluice.core.code_pages import PAGES
 from sluice.core.problem import Code
 
 FOLDER = Path(__file__).parent / "reference"
@@ -46,7 +48,7 @@ _RANGES = {
     "E3": "Cluster: the API server refused, or objects did not become healthy",
     "E5": "Images: references, policies, and how they are written to git",
     "E6": "Access and installation",
-    "E7": "Command line",
+    "E7": "Command line, and what looking at the objects finds",
     "W4": "Warnings",
 }
 # Flux v2's kinds, of which an installation of ours serves those in `api.crds.KINDS`.
@@ -70,6 +72,7 @@ _ERRORS_INTRO = """\
 
 Every failure has a code, in `Ready`'s message, in events, in logs and on the command line:
 `title [E204] Deployment shop/web at apps/web.yaml:7:3@2cb7e4d: why; fix: …`.
+`sluice explain E204` prints what stands below about one.
 A code's number and name never change once released. A code marked *reserved* has its number, but nothing
 raises it yet. What happens after a failure: [what a transaction guarantees](../explanation/transaction.md).
 """
@@ -127,7 +130,7 @@ class Field:
 def rendered() -> dict[Path, str]:
     """Every generated page and its text."""
     pages = {
-        "errors.md": ("src/sluice/core/codes.py", _errors()),
+        "errors.md": ("src/sluice/core/codes.py or src/sluice/core/code_pages", _errors()),
         "kustomization.md": ("src/sluice/api/kustomization.py", _kind(Kustomization, _kustomization_notes())),
         "git-repository.md": ("src/sluice/api/git_repository.py", _kind(GitRepository, _git_repository_notes())),
         "receiver.md": ("src/sluice/api/receiver.py", _kind(Receiver, _values(honoured.RECEIVER_TYPES))),
@@ -168,7 +171,17 @@ def _errors() -> str:
             if code.number.startswith(prefix)
         ]
         parts.append(f"## {prefix}xx: {title}\n\n" + table(("Code", "Name", "When"), rows))
+    parts.append("## Each code\n")
+    parts += [_code_page(code) for code in codes.CODES]
     return "\n".join(parts)
+
+
+def _code_page(code: Code) -> str:
+    page = PAGES[code.number]
+    return (
+        f"### {code.number} {code.name}\n\n{page.meaning}\n\n```\n{fill(page.example, 116)}\n```\n\n"
+        f"**Cause.** {page.cause}\n\n**Fix.** {page.fix}\n"
+    )
 
 
 def raised_constants() -> frozenset[str]:

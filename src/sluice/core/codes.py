@@ -217,6 +217,22 @@ FILE_MISSING = Code("E704", "FileMissing", "a file or folder that was named does
 SUSPENDED = Code("E705", "Suspended", "the object is suspended")
 WAIT_TIMEOUT = Code("E706", "WaitTimeout", "the wait ended before the outcome was known")
 
+# E71x and E72x: what looking at the objects themselves finds.
+OPERATOR_ABSENT = Code("E710", "OperatorAbsent", "no operator is at work in this cluster")
+IMAGE_PULL = Code("E711", "ImagePull", "a pod's image can't be pulled")
+CONTAINER_EXITS = Code("E712", "ContainerExits", "a container ends with an error, once for all or again and again")
+UNSCHEDULABLE = Code("E713", "Unschedulable", "no node takes a pod")
+POD_NOT_READY = Code("E714", "PodNotReady", "a pod's containers run, and do not become ready")
+PODS_REFUSED = Code("E715", "PodsRefused", "a workload's pods can't be created")
+CONFIG_MISSING = Code("E716", "ConfigMissing", "a container needs a ConfigMap, a Secret or a key that is not there")
+VOLUME_PENDING = Code("E717", "VolumePending", "a volume claim is not bound")
+UNMANAGED = Code("E718", "Unmanaged", "no sync has applied the object")
+NOT_TRIED_YET = Code("E719", "NotTriedYet", "a revision is fetched and has not been tried yet")
+BEING_DELETED = Code("E720", "BeingDeleted", "an object of ours is being deleted and waits")
+ROLLED_BACK = Code("E721", "RolledBack", "the sync is at an earlier revision than git, as somebody asked")
+INSTALLATION = Code("E722", "Installation", "the installation is not whole, or does not fit this cluster")
+ORIGIN_UNKNOWN = Code("E723", "OriginUnknown", "the repository can't be read here, so files can't be named")
+
 # W4xx: warnings.
 IGNORED_FIELD = Code("W401", "IgnoredField", "a field that the API server will not take from us")
 SHADOWED_KEY = Code("W402", "ShadowedKey", "a Secret sets one key in data and in stringData")

@@ -1,0 +1,98 @@
+"""`sluice explain`: what an error code means, with an example, its causes and its fix. Asks no cluster."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import click
+
+from sluice.cli.exit_codes import ExitCode
+from sluice.cli.flags import Flags, usage
+from sluice.cli.terminal import Terminal
+from sluice.core.problem import Code, printable
+
+WIDTH = 100
+
+
+@click.command(short_help="An error code in words: meaning, cause, fix.")
+@click.argument("code", required=False, default="")
+@click.pass_obj
+def explain(flags: Flags, /, *, code: str) -> ExitCode:
+    """Print the page of an error code, by its number or its name; without one, the list of all codes.
+
+    \b
+    Example: sluice explain E204
+    """
+    from sluice.core.codes import CODES
+
+    terminal = Terminal(flags)
+    found = [_find(code)] if code else list(CODES)
+    if flags.structured:
+        _write_structured(terminal, found, one=bool(code))
+    elif flags.output == "name":
+        for each in found:
+            terminal.answer(each.number)
+    elif code:
+        _show(terminal, found[0])
+    else:
+        from sluice.cli.table import write_table
+
+        rows = [[each.number, each.name, each.about] for each in found]
+        write_table(terminal, ["CODE", "NAME", "WHEN"], rows, cut="WHEN")
+    return ExitCode.DONE
+
+
+def _find(text: str) -> Code:
+    from sluice.core import codes
+
+    wanted = text.strip().strip("[]").upper()
+    for code in codes.CODES:
+        if wanted in {code.number, code.name.upper()}:
+            return code
+    names = [name for code in codes.CODES for name in (code.number, code.name)]
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.6)
+    fix = f"did you mean {' or '.join(near)}?" if near else "`sluice explain` lists all of them"
+    raise usage(f"there is no code {printable(text)!r}", code=codes.USAGE, fix=fix)
+
+
+def _write_structured(terminal: Terminal, found: list[Code], *, one: bool) -> None:
+    from sluice.cli.error_output import API_VERSION
+    from sluice.cli.structured import write_structured
+
+    items = [_fields(code) for code in found]
+    if one:
+        write_structured(terminal, {"apiVersion": API_VERSION, "kind": "CodePage", **items[0]})
+    else:
+        write_structured(terminal, {"apiVersion": API_VERSION, "kind": "CodePageList", "items": items})
+
+
+def _fields(code: Code) -> dict[str, Any]:
+    from sluice.core.code_pages import PAGES
+
+    page = PAGES[code.number]
+    return {
+        "code": code.number,
+        "name": code.name,
+        "title": code.about,
+        "meaning": page.meaning,
+        "example": page.example,
+        "cause": page.cause,
+        "fix": page.fix,
+    }
+
+
+def _show(terminal: Terminal, code: Code) -> None:
+    from textwrap import fill
+
+    from sluice.core.code_pages import PAGES
+
+    page = PAGES[code.number]
+    width = min(terminal.width or WIDTH, WIDTH)
+    terminal.answer(terminal.paint(f"{code.number} {code.name}: {code.about}", "bold", terminal.out))
+    for head, text in (("", page.meaning), ("example", page.example), ("cause", page.cause), ("fix", page.fix)):
+        terminal.answer("")
+        margin = "  " if head else ""
+        if head:
+            terminal.answer(head)
+        terminal.answer(fill(text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False))
