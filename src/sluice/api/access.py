@@ -50,6 +50,8 @@ def _cluster_rules() -> list[Object]:
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},
         # Whether there is room for what a revision creates: looked at before its first write.
         {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]},
+        # Which pod, and why, when an object has not become healthy.
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         # Whether a sync is deleted only because its kind is.
         {
             "apiGroups": ["apiextensions.k8s.io"],

@@ -7,7 +7,7 @@ What is not in our form becomes a cause without a code.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _COUNT = re.compile(r"\A\d+ problems:\n")
 _LINE = re.compile(r"\A(?P<title>.*?) \[(?P<code>[EW]\d{3})\](?P<rest>.*)\Z", re.DOTALL)
@@ -39,11 +39,26 @@ def read_problems(message: str) -> tuple[ToldProblem, ...]:
     return tuple(_read(line) for line in lines if line.strip())
 
 
+def root_of(problem: ToldProblem) -> ToldProblem:
+    """The problem that is told as the cause of the cause …; the problem itself when its cause is plain text.
+
+    >>> root_of(read_problems("a waits [E306] Kustomization shop/a: not valid YAML [E202] at w.yaml:1; fix: b")[0]).code
+    'E202'
+    """
+    while (inner := _LINE.match(problem.cause)) is not None and "\n" not in inner["title"]:
+        found = _read(problem.cause)
+        where = found.where or problem.where
+        problem = replace(found, where=where, fix=found.fix or problem.fix)
+    return problem
+
+
 def _read(line: str) -> ToldProblem:
     match = _LINE.match(line)
     if match is None:
         return ToldProblem(line)
-    rest, _, fix = match["rest"].partition(_FIX)
+    # A cause may be another problem with a fix of its own: the last fix is this one's.
+    rest, told, fix = match["rest"].rpartition(_FIX)
+    rest, fix = (rest, fix) if told else (fix, "")
     parts = _REST.match(rest)
     if parts is None:
         return ToldProblem(match["title"], match["code"], cause=rest.strip(" :"), fix=fix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.kube.resource import Resource
 
 SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True)
+PODS = Resource("", "v1", "Pod", "pods", namespaced=True)
 EVENTS = Resource("", "v1", "Event", "events", namespaced=True)
 QUOTAS = Resource("", "v1", "ResourceQuota", "resourcequotas", namespaced=True)
 ACCESS_REVIEWS = Resource(

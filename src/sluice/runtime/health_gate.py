@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,11 @@ from sluice.core import codes
 from sluice.core.health import Health, HealthStatus, assess, not_found
 from sluice.core.ids import ResourceId
 from sluice.core.plan import OWNER_NAME
-from sluice.core.problem import Origin, Problem
+from sluice.core.problem import Code, Origin, Problem
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from sluice.kube.watch import EventType
+from sluice.runtime.root_cause import root_causes
 from sluice.runtime.together import one_failure
 
 # Up to this many objects of one kind in one namespace are watched by name; more by the owner label.
@@ -63,8 +64,8 @@ class HealthGate:
                     for watch in watches:
                         watch.cancel()
         except TimeoutError:
-            return self._late(seconds)
-        return self._failures()
+            return await self._late(seconds)
+        return await self._failures()
 
     def _watches(self) -> list[tuple[Resource, str, str, str]]:
         grouped: dict[tuple[Resource, str], list[Target]] = {}
@@ -115,30 +116,26 @@ class HealthGate:
             settled = settled and (failed or verdict.status is HealthStatus.CURRENT)
         return settled
 
-    def _failures(self) -> tuple[Problem, ...]:
-        return tuple(
-            Problem(
-                codes.HEALTH_FAILED,
-                f"{key} failed",
-                subject=key,
-                origin=self._targets[key].origin,
-                cause=verdict.message,
-                fix="correct it in git, or make the cluster able to run it",
-            )
-            for key, verdict in sorted(self._verdicts.items())
-            if verdict.status is HealthStatus.FAILED
-        )
+    async def _failures(self) -> tuple[Problem, ...]:
+        failed = {k: v for k, v in self._verdicts.items() if v.status is HealthStatus.FAILED}
+        fix = "correct it in git, or make the cluster able to run it"
+        return await self._told(failed, codes.HEALTH_FAILED, "failed", fix, {k: v.message for k, v in failed.items()})
 
-    def _late(self, seconds: float) -> tuple[Problem, ...]:
-        return tuple(
-            Problem(
-                codes.HEALTH_TIMEOUT,
-                f"{key} is not healthy after {seconds:.0f}s",
-                subject=key,
-                origin=self._targets[key].origin,
-                cause=f"{verdict.status}: {verdict.message}",
-                fix="look at the object, or give it more time with spec.timeout",
-            )
-            for key, verdict in sorted(self._verdicts.items())
-            if not verdict.is_current
-        )
+    async def _late(self, seconds: float) -> tuple[Problem, ...]:
+        late = {k: v for k, v in self._verdicts.items() if not v.is_current}
+        fix = "look at the object, or give it more time with spec.timeout"
+        causes = {k: f"{v.status}: {v.message}" for k, v in late.items()}
+        return await self._told(late, codes.HEALTH_TIMEOUT, f"is not healthy after {seconds:.0f}s", fix, causes)
+
+    async def _told(
+        self, keys: Collection[ResourceId], code: Code, what: str, fix: str, causes: Mapping[ResourceId, str]
+    ) -> tuple[Problem, ...]:
+        """A problem for each; first those whose cause was found, for the others may only wait for these."""
+        ordered = sorted(keys)
+        roots = await root_causes(self._client, [(key, self._targets[key].resource) for key in ordered])
+        problems = []
+        for key in sorted(ordered, key=lambda key: key not in roots):
+            fault, field = roots.get(key, (None, ""))
+            cause = causes[key] if fault is None else str(fault.problem)
+            problems.append(Problem(code, f"{key} {what}", key, self._targets[key].origin, field, cause, fix))
+        return tuple(problems)

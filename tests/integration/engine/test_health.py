@@ -45,7 +45,8 @@ def test_prune_waits_for_health_and_what_is_not_healthy_prunes_nothing(bench: Be
     sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")}, wait=True)
     job = JOB.replace("TAG", "fail")
     message = sync.wait_failed(sync.push({"a.yaml": None, "job.yaml": job}), "E303", "Undone")
-    assert f"Job {sync.target}/migrate at job.yaml:1@" in message
+    assert f"Job {sync.target}/migrate at job.yaml:9:20@" in message
+    assert "container main exits with 1 [E712]" in message
     assert sync.live("configmaps", "a") is not None
     assert f"{sync.target}_a__ConfigMap" in sync.inventory()
     healthy = sync.condition("Healthy")
@@ -133,18 +134,19 @@ def test_a_source_that_vanishes_during_the_wait_is_no_accident(bench: Bench) -> 
 @pytest.mark.timeout(100)
 def test_what_is_not_healthy_in_time_is_named_with_its_place_and_blocks_nobody(bench: Bench) -> None:
     slow = []
-    for image in ("app:broken", "app:unready", "app:crash"):
+    for image, code in (("app:broken", "[E711]"), ("app:unready", "[E714]"), ("app:crash", "[E712]")):
         sync = bench.source()
         revision = sync.commit({"apps/web.yaml": deployment("web", image), "a.yaml": config_map("a")})
         sync.create_source()
         sync.create(wait=True, timeout="30s")
-        slow.append((sync, revision))
-    for sync, _ in slow:
+        slow.append((sync, revision, code))
+    for sync, _, _ in slow:
         sync.wait_condition("Reconciling", "True", "Progressing", "Running health checks")
     bench.synced({"a.yaml": config_map("quick")}, wait=True)
-    for sync, revision in slow:
+    for sync, revision, code in slow:
         message = sync.wait_failed(revision, "E304", "Undone", seconds=45)
-        assert f"Deployment {sync.target}/web at apps/web.yaml:1@" in message
+        assert f"Deployment {sync.target}/web at apps/web.yaml:11:" in message  # the line of the container
+        assert code in message
         assert "is not healthy after" in message
         assert "ConfigMap" not in message
         assert sync.status.get("lastAppliedRevision") is None

@@ -35,7 +35,7 @@ def test_a_first_revision_that_fails_leaves_nothing(bench: Bench) -> None:
     sync.create(wait=True)
     message = sync.wait_failed(revision, "migrate failed", reason="Undone")
     assert "[E303]" in message
-    assert "job.yaml:1@" in message
+    assert "job.yaml:6:56@" in message
     assert "as it was before the first revision" in message
     assert sync.condition("Stalled")["status"] == "True"
     assert sync.live("configmaps", "a") is None
