@@ -20,6 +20,7 @@ def problem(code: Code) -> Problem:
     ("error", "code"),
     [
         (UserError(problem(codes.SUSPENDED)), 1),
+        (UserError(problem(codes.UNMANAGED)), 1),
         (UserError(problem(codes.USAGE)), 2),
         (UsageRefused(problem(codes.BAD_NAME)), 2),
         (UserError(problem(codes.SECRET_ARGUMENT)), 2),

@@ -39,6 +39,7 @@ _BY_CODE: dict[Code, ExitCode] = {
     codes.USAGE: ExitCode.USAGE,
     codes.SECRET_ARGUMENT: ExitCode.USAGE,
     codes.SUSPENDED: ExitCode.NO,
+    codes.UNMANAGED: ExitCode.NO,
     codes.KUBECONFIG_MISSING: ExitCode.NOT_PERMITTED,
     codes.KUBECONFIG_INVALID: ExitCode.NOT_PERMITTED,
     codes.UNAUTHENTICATED: ExitCode.NOT_PERMITTED,

@@ -20,28 +20,43 @@ Item = dict[str, Any]
 
 async def list_views(cluster: Cluster, kind: Kind, namespace: str) -> list[View]:
     """All objects of a kind, by namespace and name. Raises UserError (NotInstalled) when the kind is not served."""
+    views = [view_of(kind, item) for item in await list_items(cluster, kind, namespace)]
+    return sorted(views, key=lambda view: (view.namespace, view.name))
+
+
+async def list_items(cluster: Cluster, kind: Kind, namespace: str) -> list[Item]:
+    """The same as they are served, for verbs that look at more of them than a `View` has."""
     try:
-        listed = await cluster.client.list(kind.resource, namespace, item_type=Item)
+        return (await cluster.client.list(kind.resource, namespace, item_type=Item)).items
     except ClusterError as error:
         raise _not_installed(kind) if error.problems[0].code is codes.UNKNOWN_KIND else error from None
-    views = [view_of(kind, item) for item in listed.items]
-    return sorted(views, key=lambda view: (view.namespace, view.name))
+
+
+async def read_view(cluster: Cluster, kind: Kind, namespace: str, name: str) -> View | None:
+    """One object, wherever it is; None when there is none."""
+    raw = await cluster.client.get(kind.resource, namespace, name)
+    return None if raw is None else view_of(kind, msgspec.json.decode(raw, type=Item))
 
 
 async def find_views(cluster: Cluster, kind: Kind, names: Sequence[str]) -> list[View]:
     """The objects of these names, in that order. Raises UserError (TargetMissing) naming each that is missing."""
-    views = []
+    return [view_of(kind, item) for item in await find_items(cluster, kind, names)]
+
+
+async def find_items(cluster: Cluster, kind: Kind, names: Sequence[str]) -> list[Item]:
+    """The same as they are served."""
+    items: list[Item] = []
     missing = []
     for name in names:
         raw = await cluster.client.get(kind.resource, cluster.namespace, name)
         if raw is None:
             missing.append(name)
         else:
-            views.append(view_of(kind, msgspec.json.decode(raw, type=Item)))
+            items.append(msgspec.json.decode(raw, type=Item))
     if missing:
         known = await list_views(cluster, kind, "")
         raise UserError(*(_missing(kind, cluster.namespace, name, known) for name in missing))
-    return views
+    return items
 
 
 def _missing(kind: Kind, namespace: str, name: str, known: Sequence[View]) -> Problem:

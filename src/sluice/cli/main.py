@@ -35,7 +35,10 @@ class _Verb:
 _GROUPS: dict[str, dict[str, _Verb]] = {
     "Look": {
         "status": _Verb("sluice.cli.status:status", "One screen: problems first, then counts."),
+        "why": _Verb("sluice.cli.why:why", "The cause of what is not live, and its fix."),
         "get": _Verb("sluice.cli.get:get", "Tables of Kustomizations, sources and image kinds."),
+        "tree": _Verb("sluice.cli.tree:tree", "What an app owns, with health and file."),
+        "trace": _Verb("sluice.cli.trace:trace", "From an object back to file and commit."),
         "history": _Verb("sluice.cli.history:history", "Revisions of an app: when, how it ended, what changed."),
     },
     "Try before you push": {

@@ -86,7 +86,7 @@ async def look(terminal: Terminal, wanted: Wanted) -> Answer:
     chosen = choose(wanted.words, default="ks")
     if chosen.kinds != (SYNCS,) or len(chosen.names) != 1:
         raise usage("exactly one Kustomization must be named", fix=f"{_example()}")
-    async with open_cluster(terminal) as cluster, _operator(cluster, wanted) as operator:
+    async with open_cluster(terminal) as cluster, reading_parts(cluster, wanted.allow_loopback) as operator:
         sync = await _sync(cluster, chosen.names[0])
         terminal.say(f"comparing {_compared(wanted)} with {cluster.client.access.server}; nothing is written")
         sync, artifact = await _artifact(terminal, cluster, operator, sync, wanted)
@@ -107,12 +107,12 @@ def _compared(wanted: Wanted) -> str:
 
 
 @asynccontextmanager
-async def _operator(cluster: Cluster, wanted: Wanted) -> AsyncIterator[Operator]:
-    """The operator's parts, with its records where we may read them."""
+async def reading_parts(cluster: Cluster, allow_loopback: bool) -> AsyncIterator[Operator]:
+    """The operator's parts, to fetch and render here what it would, and write nothing."""
     chosen = Settings(
         namespace=await operator_namespace(cluster),
         storage=settings.cache_home() / "preview",
-        git_allow_loopback=wanted.allow_loopback,
+        git_allow_loopback=allow_loopback,
     )
     async with reading_operator(chosen, cluster.client) as operator:
         yield operator
@@ -120,11 +120,12 @@ async def _operator(cluster: Cluster, wanted: Wanted) -> AsyncIterator[Operator]
 
 async def _sync(cluster: Cluster, name: str) -> Kustomization:
     [view] = await find_views(cluster, SYNCS, [name])
-    found: Kustomization = await _read(cluster, SYNCS.resource.id_of(view.namespace, name), Kustomization)
+    found: Kustomization = await read_ours(cluster, SYNCS.resource.id_of(view.namespace, name), Kustomization)
     return found
 
 
-async def _read(cluster: Cluster, key: ResourceId, kind: type[K]) -> K:
+async def read_ours(cluster: Cluster, key: ResourceId, kind: type[K]) -> K:
+    """A Kustomization or a source as its kind has it. Raises UserError when it is not there, or not of its kind."""
     resource = SYNCS.resource if key.kind == SYNCS.resource.kind else GIT.resource
     raw = await cluster.client.get(resource, key.namespace, key.name)
     if raw is None:
@@ -148,7 +149,7 @@ async def _artifact(
         # The top of a checkout stands for the repository; any other folder for the sync's own path.
         at = sync if not local.path and local.commit else _with_path(sync, local.path)
         return at, await local.artifact(key, ignore)
-    source: GitRepository = await _read(cluster, key, GitRepository)
+    source: GitRepository = await read_ours(cluster, key, GitRepository)
     if wanted.branch or wanted.revision:
         reference = GitRef(branch=wanted.branch, commit=wanted.revision)
         source = msgspec.structs.replace(source, spec=msgspec.structs.replace(source.spec, ref=reference))
@@ -158,7 +159,7 @@ async def _artifact(
 async def _ignore_rules(cluster: Cluster, key: ResourceId) -> str | None:
     if key.kind != GIT.resource.kind or await cluster.client.get(GIT.resource, key.namespace, key.name) is None:
         return None
-    source: GitRepository = await _read(cluster, key, GitRepository)
+    source: GitRepository = await read_ours(cluster, key, GitRepository)
     return source.spec.ignore
 
 

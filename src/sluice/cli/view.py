@@ -166,12 +166,12 @@ def fields_of(view: View) -> dict[str, Any]:
         },
         "state": view.state,
         "ready": {"status": view.ready, "reason": view.reason, "message": view.message, "since": view.since},
-        "cause": _cause(problems[0]) if problems else None,
-        "problems": [_cause(problem) for problem in problems],
+        "cause": problem_fields(problems[0]) if problems else None,
+        "problems": [problem_fields(problem) for problem in problems],
         "revision": revision_fields("" if view.kind is IMAGE_POLICIES else view.revision, view.url),
         "image": view.revision or None if view.kind is IMAGE_POLICIES else None,
         "attemptedRevision": revision_fields(view.attempted, view.url),
-        "origin": _origin(problems[0].where) if problems and problems[0].where else None,
+        "origin": origin_fields(problems[0].where) if problems and problems[0].where else None,
         "suspended": _suspended(view) if view.suspended else None,
         "rolledBack": _rolled_back(view) if view.rolled_back else None,
         "source": view.source or None,
@@ -184,7 +184,8 @@ def fields_of(view: View) -> dict[str, Any]:
     }
 
 
-def _cause(problem: ToldProblem) -> dict[str, Any]:
+def problem_fields(problem: ToldProblem) -> dict[str, Any]:
+    """A told problem in the output contract's form."""
     return {
         "code": problem.code,
         "title": problem.title,
@@ -200,7 +201,7 @@ def _drift(view: View) -> dict[str, Any] | None:
     if not view.drift_reason:
         return None
     corrected = view.corrected.splitlines()
-    return {"reason": view.drift_reason, "problems": [_cause(p) for p in view.drift], "corrected": corrected}
+    return {"reason": view.drift_reason, "problems": [problem_fields(p) for p in view.drift], "corrected": corrected}
 
 
 def revision_fields(text: str, url: str) -> dict[str, Any] | None:
@@ -212,7 +213,8 @@ def revision_fields(text: str, url: str) -> dict[str, Any] | None:
     return {"branch": revision.name, "sha": revision.hex, "url": url, "text": text}
 
 
-def _origin(where: str) -> dict[str, Any] | None:
+def origin_fields(where: str) -> dict[str, Any] | None:
+    """A place (`apps/web.yaml:7:3@a1b2c3d`) in the output contract's form; None for what is none."""
     match = _PLACE.match(where)
     if match is None:
         return None

@@ -1,0 +1,121 @@
+"""The failures that people meet most, each as a repository that produces it, with what `why` has to say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.operator_fixture import FAILING_JOB, config_map, deployment
+
+SERVICE = """apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: $NS}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+"""
+CERTIFICATE = """apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: web, namespace: $NS}
+spec: {secretName: web}
+"""
+ENCRYPTED = """apiVersion: v1
+kind: Secret
+metadata: {name: db, namespace: $NS}
+stringData: {password: "ENC[AES256_GCM,data:x]"}
+sops: {version: 3.9.0, mac: "ENC[AES256_GCM,data:y]"}
+"""
+CLAIM = """apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: disk, namespace: $NS}
+spec: {storageClassName: fast, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+GREEDY = deployment("web").replace(
+    """image: "nginx:1"}""", """image: "nginx:1", resources: {requests: {cpu: "9000"}}}"""
+)
+HEALTH: dict[str, Any] = {"wait": True, "timeout": "4s"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`code` is the true cause's; `where` its place in git (a part of it); `says` must be among its words."""
+
+    name: str
+    code: str
+    where: str
+    says: str
+    files: dict[str, str | None]
+    then: dict[str, str | None] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+
+
+GOOD: dict[str, str | None] = {"a.yaml": config_map("a")}
+
+FAILURES = (
+    Failure("branch missing", "E102", "", "mian", GOOD, source={"ref": {"branch": "mian"}}),
+    Failure("name not resolved", "E104", "", "git.invalid", GOOD, source={"url": "https://git.invalid/fleet.git"}),
+    Failure("connection refused", "E104", "", "does not accept", GOOD, source={"url": "http://127.0.0.1:1/fleet.git"}),
+    Failure("path missing", "E201", "", "apps/wbe", {"apps/web/a.yaml": config_map("a")}, spec={"path": "./apps/wbe"}),
+    Failure("broken YAML", "E202", "a.yaml:1", "", {"a.yaml": "a: b: c\n"}),
+    Failure(
+        "kustomization lists what is not there",
+        "E203",
+        "kustomization.yaml:1",
+        "deploy.yml",
+        {"kustomization.yaml": "resources: [deploy.yml]\n", "deploy.yaml": deployment("web")},
+    ),
+    Failure(
+        "unknown field",
+        "E204",
+        "web.yaml:5:3",
+        'did you mean "replicas"?',
+        {"web.yaml": deployment("web").replace("replicas:", "replica:")},
+    ),
+    Failure(
+        "variable without a value",
+        "E205",
+        "a.yaml:5",
+        "TAG",
+        {"a.yaml": config_map("a", "${TAG}")},
+        spec={"postBuild": {"substitute": {"ENV": "dev"}}},
+    ),
+    Failure("still encrypted", "E249", "db.yaml", "SOPS", {"db.yaml": ENCRYPTED}),
+    Failure("kind not installed", "E207", "cert.yaml:1", "Certificate", {"cert.yaml": CERTIFICATE}),
+    Failure("defined twice", "E208", "yaml:1", "twice", {"a.yaml": config_map("a"), "b.yaml": config_map("a", "2")}),
+    Failure(
+        "immutable field",
+        "E301",
+        "web.yaml",
+        "can't be changed",
+        {"web.yaml": deployment("web")},
+        then={"web.yaml": deployment("web", app="other")},
+    ),
+    Failure(
+        "image not found",
+        "E711",
+        "web.yaml:11:24",
+        "app:broken",
+        {"web.yaml": deployment("web", "app:broken")},
+        spec=HEALTH,
+    ),
+    Failure(
+        "crash loop", "E712", "web.yaml:11", "exits with 1", {"web.yaml": deployment("web", "app:crash")}, spec=HEALTH
+    ),
+    Failure(
+        "never ready", "E714", "web.yaml:11", "not ready", {"web.yaml": deployment("web", "app:unready")}, spec=HEALTH
+    ),
+    Failure("job failed", "E712", "job.yaml:6", "exits with 1", {"job.yaml": FAILING_JOB}, spec=HEALTH),
+    Failure("no node", "E713", "web.yaml:1", "nsufficient cpu", {"web.yaml": GREEDY}, spec=HEALTH),
+    Failure("no volume", "E717", "disk.yaml:1", "StorageClass fast", {"disk.yaml": CLAIM}, spec=HEALTH),
+    Failure(
+        "empty revision", "E313", "", "allowEmpty", {"a.yaml": config_map("a")}, then={"a.yaml": None, "b.md": "x"}
+    ),
+    Failure("not honoured", "E244", "", "serviceAccountName", GOOD, spec={"serviceAccountName": "tenant"}),
+    Failure(
+        "variables missing",
+        "E247",
+        "",
+        "ConfigMap",
+        GOOD,
+        spec={"postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": "vars"}]}},
+    ),
+)
