@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -41,6 +42,13 @@ def diff(flags: Flags, /, *, only_summary: bool, exit_zero: bool, **given: Any) 
         from sluice.cli.structured import write_structured
 
         write_structured(terminal, answer_fields(answer, "Diff"))
+    elif flags.output == "md":
+        from sluice.cli.preview_markdown import markdown
+
+        plain = Terminal(replace(flags, color="never"))
+        objects = () if only_summary else enumerate(answer.preview.objects)
+        lines = {number: [text for f in each.fields for text in _lines(plain, f)] for number, each in objects}
+        terminal.answer(markdown(answer, lines))
     else:
         _show(terminal, answer, fields=not only_summary)
     return exit_code(answer, exit_zero=exit_zero)

@@ -16,7 +16,9 @@ from sluice.core.duration import parse_duration
 from sluice.core.name_rules import label_name_fault
 from sluice.core.problem import Problem, printable
 
-OUTPUTS = ("table", "wide", "json", "yaml", "name", "github")
+OUTPUTS = ("table", "wide", "json", "yaml", "name", "github", "md")
+# Those that only some verbs have.
+OUTPUTS_OF = {"github": ("validate",), "md": ("plan", "diff")}
 
 
 @dataclass(slots=True)

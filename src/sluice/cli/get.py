@@ -37,8 +37,6 @@ async def get(cluster: Cluster, *, words: tuple[str, ...], watch: bool) -> ExitC
     Example: sluice get ks -A -o wide
     """
     chosen = choose(words)
-    if cluster.flags.output == "github":
-        raise usage("-o github is for validate", fix="one of table, wide, json, yaml, name")
     if chosen.names and cluster.flags.all_namespaces:
         raise usage("a name and -A exclude each other", fix="give -n NAMESPACE")
     found = {kind: await _views(cluster, kind, chosen) for kind in chosen.kinds}

@@ -17,7 +17,7 @@ from sluice import __version__, settings
 from sluice.cli import exit_codes
 from sluice.cli.error_output import show_problems
 from sluice.cli.exit_codes import ExitCode, UsageRefused, exit_code_of
-from sluice.cli.flags import Flags, apply_environment, global_options, usage
+from sluice.cli.flags import OUTPUTS_OF, Flags, apply_environment, global_options, usage
 from sluice.cli.secret_arguments import refuse_secrets
 from sluice.cli.terminal import Terminal
 from sluice.core.errors import SluiceError
@@ -39,6 +39,8 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "get": _Verb("sluice.cli.get:get", "Tables of Kustomizations, sources and image kinds."),
         "tree": _Verb("sluice.cli.tree:tree", "What an app owns, with health and file."),
         "trace": _Verb("sluice.cli.trace:trace", "From an object back to file and commit."),
+        "events": _Verb("sluice.cli.events:events", "What happened, merged and counted."),
+        "logs": _Verb("sluice.cli.logs:logs", "What the operator, or an app's pods, say."),
         "history": _Verb("sluice.cli.history:history", "Revisions of an app: when, how it ended, what changed."),
     },
     "Try before you push": {
@@ -54,6 +56,10 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "resume": _Verb("sluice.cli.resume:resume", "Sync it again, and wait until it is ready."),
     },
     "Set up": {
+        "check": _Verb("sluice.cli.check:check", "Is the cluster fit, the installation whole, the operator at work?"),
+        "create": _Verb("sluice.cli.create:create", "A source or a sync, from flags."),
+        "export": _Verb("sluice.cli.export:export", "Objects as they would stand in git."),
+        "delete": _Verb("sluice.cli.delete:delete", "Take a source or a sync away."),
         "demo": _Verb("sluice.cli.demo:demo", "Everything on this machine, no account needed."),
         "run": _Verb("sluice.cli.run:run", "Run the operator."),
         "install": _Verb("sluice.cli.install:install", "Put the operator into a cluster."),
@@ -111,7 +117,24 @@ def with_global_options(command: click.Command) -> click.Command:
         command.params += [option for option in global_options() if not own & set(option.opts)]
         command.context_settings = {**SETTINGS, **command.context_settings}
         command.takes_global_options = True  # type: ignore[attr-defined]
+        _refuse_outputs(command)
     return command
+
+
+def _refuse_outputs(command: click.Command) -> None:
+    """An output format that the verb does not have ends before the verb begins."""
+    run = command.callback
+
+    def checked(*given: Any, **more: Any) -> Any:
+        flags: Flags = click.get_current_context().obj
+        verbs = OUTPUTS_OF.get(flags.output, (command.name,))
+        if command.name not in verbs:
+            raise usage(
+                f"-o {flags.output} is for {' and '.join(map(str, verbs))}", fix="one of table, wide, json, yaml, name"
+            )
+        return run(*given, **more) if run is not None else None
+
+    command.callback = checked
 
 
 def _refuse_verb(name: str) -> NoReturn:
@@ -139,12 +162,15 @@ root = Root(
 )
 
 
-def run_cli(argv: Sequence[str]) -> int:
-    """Run one command line and return its exit code. Errors are printed; no exception leaves."""
+def run_cli(argv: Sequence[str], program: str = "sluice") -> int:
+    """Run one command line and return its exit code. Errors are printed; no exception leaves.
+
+    `program` is what people have typed, for usage texts.
+    """
     flags = Flags()
     code = ExitCode.FAILED
     try:
-        code = _run(list(argv), flags)
+        code = _run(list(argv), flags, program)
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
@@ -152,12 +178,12 @@ def run_cli(argv: Sequence[str]) -> int:
     return int(code)
 
 
-def _run(argv: list[str], flags: Flags) -> ExitCode:
+def _run(argv: list[str], flags: Flags, program: str) -> ExitCode:
     terminal = Terminal(flags)
     try:
         refuse_secrets(argv)
         apply_environment(flags, settings.cli_environment())
-        answer = _invoke(argv, flags)
+        answer = _invoke(argv, flags, program)
     except click.exceptions.NoArgsIsHelpError as error:
         terminal.warn(error.format_message())
         return ExitCode.USAGE
@@ -179,14 +205,14 @@ def _run(argv: list[str], flags: Flags) -> ExitCode:
     return answer if isinstance(answer, ExitCode) else ExitCode(answer or 0)
 
 
-def _invoke(argv: list[str], flags: Flags) -> Any:
+def _invoke(argv: list[str], flags: Flags, program: str) -> Any:
     """What `root.main` does, but for its own handling of interrupts and closed pipes."""
     if instruction := settings.environment().get("_SLUICE_COMPLETE"):
         from click.shell_completion import shell_complete
 
         return shell_complete(root, {"obj": flags}, "sluice", "_SLUICE_COMPLETE", instruction)
     try:
-        with root.make_context("sluice", argv, obj=flags) as context:
+        with root.make_context(program, argv, obj=flags) as context:
             return root.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code

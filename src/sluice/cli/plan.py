@@ -47,6 +47,10 @@ def plan(flags: Flags, /, *, exit_zero: bool, **given: Any) -> ExitCode:
         from sluice.cli.structured import write_structured
 
         write_structured(terminal, answer_fields(answer, "Plan"))
+    elif flags.output == "md":
+        from sluice.cli.preview_markdown import markdown
+
+        terminal.answer(markdown(answer, {}))
     else:
         _show(terminal, answer)
     return exit_code(answer, exit_zero=exit_zero)

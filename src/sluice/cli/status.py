@@ -132,8 +132,7 @@ def _show(cluster: Cluster, screen: _Screen, *, only_problems: bool, one: bool) 
             terminal.answer(line)
     first = next((view for view in shown if view.state == "Failing"), None)
     if first is not None:
-        terminal.say(f"next: correct it in git and push, or see all of it: "
-                     f"sluice get {first.kind.short} {first.name} -n {first.namespace} -o yaml")  # fmt: skip
+        terminal.say(f"next: sluice why {first.reference} -n {first.namespace}")
     if not screen.views:
         terminal.say("nothing is here yet; -A looks in all namespaces")
 

@@ -18,6 +18,7 @@ from sluice.core.live import LiveManagers, LiveMeta, LiveObject
 from sluice.kube.config import ClusterAccess
 from sluice.kube.errors import Asked, unreadable
 from sluice.kube.listing import MAX_PAGE, METADATA, METADATA_LIST, MetadataList, ObjectList, decode_meta, decode_page
+from sluice.kube.pod_log import LogRequest, log_lines
 from sluice.kube.resource import Resource, Selection
 from sluice.kube.transport import Answer, Call, Channel, Transport, is_gone
 from sluice.kube.watch import DEFAULT_POLICY, Start, Watch, WatchEvent, WatchPolicy
@@ -350,6 +351,10 @@ class KubeClient:
                 return False
             raise
         return True
+
+    def log(self, request: LogRequest) -> AsyncGenerator[str, None]:
+        """The lines of a container's log; close the generator (`contextlib.aclosing`) to close its connection."""
+        return log_lines(self._channel, self.access.server, request)
 
     async def get_path(self, path: str, *, query: str = "", accept: str = "application/json") -> bytes:
         """GET a path that is no object: `/version`, `/readyz`, `/openapi/v3`. `path` is sent as it is."""
