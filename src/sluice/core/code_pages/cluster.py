@@ -268,7 +268,8 @@ PAGES: dict[str, _Page] = {
         "Roll all members back, or resume the one.",
     ),
     "E370": _Page(
-        "The record of this sync was written by another version of Sluice, and is not read by guess. Nothing is pruned.",
+        "The record of this sync was written by another version of Sluice, and is not read by guess. Nothing is "
+        "pruned.",
         "the operator's record of this sync is of a newer version [E370] Kustomization shop/web: it has format 9",
         "A newer operator ran here before.",
         "Run that version or a later one again.",

@@ -20,7 +20,8 @@ PAGES: dict[str, _Page] = {
     "E503": _Page(
         "A regular expression of a policy can't be used; the policy selects nothing until it is corrected.",
         "filterTags.pattern is not a regular expression [E503]: missing closing )",
-        "A bracket left open, a construct that RE2 does not have (look-ahead, back-references), or a template that names "
+        "A bracket left open, a construct that RE2 does not have (look-ahead, back-references), or a template that "
+        "names "
         "a group that the pattern lacks.",
         "Correct the pattern; it has Go's syntax (RE2).",
     ),
@@ -33,7 +34,8 @@ PAGES: dict[str, _Page] = {
     "E505": _Page(
         "The registry was read, and none of its tags is one that the policy takes.",
         "no tag of registry.example/app is selected [E505]: 14 tags, none in >=2.0.0",
-        "A range or pattern ahead of what is pushed; tags in another form; pre-releases, which a range takes only when it "
+        "A range or pattern ahead of what is pushed; tags in another form; pre-releases, which a range takes only "
+        "when it "
         "names one.",
         "Correct the policy, or push an image that it takes.",
     ),
@@ -63,7 +65,8 @@ PAGES: dict[str, _Page] = {
         "Narrow filterTags, or extract the number with a group.",
     ),
     "E510": _Page(
-        "An annotation that sets an image policy on a workload can't be read, so nothing is selected for that container.",
+        "An annotation that sets an image policy on a workload can't be read, so nothing is selected for that "
+        "container.",
         "fluxcd.io/tag.app can't be read [E510] Deployment shop/web at web.yaml:6@a1b2c3d: 'semvr:~1' is no filter",
         "A typing error, or a filter of another tool.",
         "Write `glob:…`, `semver:…` or `regexp:…`.",
@@ -186,7 +189,8 @@ PAGES: dict[str, _Page] = {
         "A marker can't be read, so its line is left alone.",
         "the marker can't be read [E553] at web.yaml:12@a1b2c3d: 'shop' has no policy's name",
         "A typing error in the comment.",
-        'Write `# {"$imagepolicy": "NAMESPACE:NAME"}`, with `:tag`, `:name` or `:digest` behind it if only that is meant.',
+        'Write `# {"$imagepolicy": "NAMESPACE:NAME"}`, with `:tag`, `:name` or `:digest` behind it if only that is '
+        "meant.",
     ),
     "E554": _Page(
         "A marker names a policy that does not exist or is not selected.",
