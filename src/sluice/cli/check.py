@@ -179,7 +179,7 @@ def _show(cluster: Cluster, findings: Iterable[Finding]) -> None:
         for word, text in (("why", each.problem.cause), ("fix", each.problem.fix)):
             if text:
                 terminal.answer(f"{'':<11} {word}: {one_line(text)}")
-    terminal.say(f"{counted} problems" if counted else "all is well")
+    terminal.say(f"{counted} problem{'s' if counted > 1 else ''}" if counted else "all is well")
 
 
 def _fields(each: Finding) -> dict[str, Any]:

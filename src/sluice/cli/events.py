@@ -154,7 +154,7 @@ def merged(found: Iterable[Told]) -> list[Told]:
             event = replace(newest, count=same.count + event.count)  # noqa: PLW2901 - the two become one
         kept[key] = event
     # Times are whole seconds: within one, the order of the writes decides.
-    return sorted(kept.values(), key=lambda event: (event.last, event.version))
+    return sorted(kept.values(), key=lambda event: (event.last[:19], event.version))
 
 
 def _show(cluster: Cluster, found: list[Told], *, watching: bool) -> None:

@@ -58,6 +58,10 @@ async def status(cluster: Cluster, *, words: tuple[str, ...], problems: bool, ex
     screen = await _look(cluster, words)
     if cluster.flags.structured:
         write_structured(cluster.terminal, _answer(screen))
+    elif cluster.flags.output == "name":
+        for view in screen.views:
+            if not problems or view.state != "Ready":
+                cluster.terminal.answer(view.kind.full_name(view.name))
     else:
         _show(cluster, screen, only_problems=problems, one=bool(words))
     return ExitCode.NO if screen.failing and not exit_zero else ExitCode.DONE

@@ -227,8 +227,8 @@ def _commit(found: Diagnosis) -> str:
     for snapshot in view.history:
         metadata = snapshot.get("metadata") or {}
         if metadata.get("revision") == view.attempted and metadata.get("subject"):
-            author = f" by {metadata['author']}" if metadata.get("author") else ""
-            return f'{short_revision(view.attempted)} "{one_line(str(metadata["subject"]))}"{one_line(author)}'.strip()
+            author = f" by {one_line(str(metadata['author']))}" if metadata.get("author") else ""
+            return f'{short_revision(view.attempted)} "{one_line(str(metadata["subject"]))}"{author}'
     return ""
 
 
