@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tarfile
 
 import pytest
 import yaml
@@ -173,3 +174,30 @@ def test_check_says_that_nobody_acts(cli: Sluice, bench: Bench) -> None:
     ran = cli("check", "-o", "json", RUNTIME_NAMESPACE="default")
     assert ran.code == 1
     assert "E710" in [item["cause"]["code"] for item in ran.json["items"] if item["severity"] == "error"]
+
+
+def test_a_bundle_has_what_a_report_needs_and_no_secret(cli: Sluice, bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a", "not-for-others")})
+    bad = bench.source()
+    bad.commit({"a.yaml": config_map("a")})
+    bad.create_source(url=bench.git.url(bad.name).replace("://", "://ana:hunter2@"))
+    bad.create()
+    bad.wait_condition("Ready", "False", "ArtifactFailed")
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"password": "hunter3"}}
+    bench.api.create(f"/api/v1/namespaces/{bench.namespace}/secrets", secret)
+    file = cli.home / "bundle.tar.gz"
+    ran = cli("debug", "--bundle", str(file))
+    assert (ran.code, ran.out) == (0, f"{file}\n"), ran.err
+    with tarfile.open(file) as bundle:
+        found = {name: bundle.extractfile(name).read().decode() for name in bundle.getnames()}  # type: ignore[union-attr]
+    assert {name.removeprefix("sluice/") for name in found} == {
+        *("versions.json", "check.json", "objects.json", "why.json", "events.json", "operator.json")
+    }
+    everything = "".join(found.values())
+    assert sync.name in found["sluice/objects.json"]
+    assert "E107" in found["sluice/why.json"]
+    assert 'problem":' not in found["sluice/events.json"]
+    for word in ("hunter2", "hunter3", "not-for-others", "managedFields"):
+        assert word not in everything, word
+    assert cli("debug", "--bundle", str(file)).code == 3
+    assert cli("debug").code == 2

@@ -55,9 +55,7 @@ async def check(cluster: Cluster, *, pre: bool) -> ExitCode:
     \b
     Example: sluice check --pre
     """
-    findings = [*await _cluster(cluster), *await _rights(cluster)]
-    if not pre:
-        findings = [*findings[:1], *await _installation(cluster), *await _operator(cluster), *await _sources(cluster)]
+    findings = [*await _cluster(cluster), *await _rights(cluster)] if pre else await _found(cluster)
     wrong = [each for each in findings if each.problem is not None and each.serious]
     if cluster.flags.structured:
         items = [_fields(each) for each in findings]
@@ -66,6 +64,16 @@ async def check(cluster: Cluster, *, pre: bool) -> ExitCode:
     else:
         _show(cluster, findings)
     return ExitCode.NO if wrong else ExitCode.DONE
+
+
+async def _found(cluster: Cluster) -> list[Finding]:
+    parts = (_cluster, _installation, _operator, _sources)
+    return [finding for part in parts for finding in await part(cluster)]
+
+
+async def checked(cluster: Cluster) -> list[dict[str, Any]]:
+    """Every finding in the output contract's form."""
+    return [_fields(each) for each in await _found(cluster)]
 
 
 def _problem(code: Code, title: str, cause: str = "", fix: str = "", subject: Any = None) -> ToldProblem:

@@ -77,6 +77,11 @@ async def events(
     return ExitCode.DONE
 
 
+async def list_events(cluster: Cluster) -> list[dict[str, Any]]:
+    """The events of our objects in scope, in the output contract's form."""
+    return [_fields(event) for event in merged(await _list(cluster, None)) if _is_ours(event.about)]
+
+
 def _chosen(cluster: Cluster, words: tuple[str, ...], wanted: str) -> Chosen | None:
     named = [wanted] if wanted else list(words)
     if wanted and words:

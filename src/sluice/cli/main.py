@@ -66,6 +66,7 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "uninstall": _Verb("sluice.cli.uninstall:uninstall", "Take it out; workloads stay."),
     },
     "Other": {
+        "debug": _Verb("sluice.cli.debug:debug", "A file for a report of a problem, without secrets."),
         "version": _Verb("sluice.cli.version:version", "This version, and with --server the cluster's."),
         "completion": _Verb("sluice.cli.completion:completion", "Completion for bash, zsh or fish."),
     },
