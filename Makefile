@@ -7,11 +7,12 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster-binary demo test faults kill-matrix promises chaos lint format bench docs lock clean
+.PHONY: help setup cluster-binary demo test score faults kill-matrix promises chaos lint format bench docs lock clean
 
 help:
 	@echo 'make demo    see a commit become a running change; DEMO_ARGS="--no-input" runs it through'
 	@echo 'make test    run every test; PYTEST_ARGS="-k drift" chooses'
+	@echo 'make score   how usable it is, point by point, by the tests that show it; ONLY="4 7" judges some points'
 	@echo 'make faults       break the API server, the network and the process, and see what becomes of a revision'
 	@echo 'make kill-matrix  kill the operator at every write; ONLY="undo prune" runs a part'
 	@echo 'make promises     the faults that any operator can be put to; ADAPTER=module names another one'
@@ -45,6 +46,9 @@ demo: cluster-binary
 
 test: cluster-binary
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+score: cluster-binary
+	@$(BIN)/python -m tests.score $(ONLY)
 
 faults: cluster-binary
 	@$(BIN)/python -m pytest tests/faults -m '' $(PYTEST_ARGS)

@@ -340,6 +340,28 @@ def waits(sync: Sync) -> bool:
     return "ImagePullBackOff" in json.dumps(pods)
 
 
+@pytest.mark.timeout(180)
+def test_another_writer_that_keeps_changing_an_object_is_named_and_drift_that_is_only_told(
+    cli: Sluice, bench: Bench
+) -> None:
+    warned = bench.synced(GOOD, drift="Warn")
+    fought = bench.synced({"web.yaml": deployment("web")})
+    bench.api.patch(warned.at("configmaps", "a"), {"data": {"key": "edited"}}, manager="somebody")
+    warned.wait_condition("Drifted", "True")
+    cause = why(cli, warned)["cause"]
+    assert (cause["code"], "somebody" in cause["title"], "a.yaml:" in cause["where"]) == ("E331", True, True)
+
+    def insist() -> bool:
+        """Another controller: puts its value back whenever it finds another."""
+        bench.api.patch(fought.at("apps/v1/deployments", "web"), {"spec": {"replicas": 3}}, manager="scaler")
+        return fought.condition("Drifted").get("reason") == "FightDetected"
+
+    poll("the fight is found", insist, 90)
+    cause = why(cli, fought)["cause"]
+    assert (cause["code"], "scaler" in cause["title"], "web.yaml:" in cause["where"]) == ("E330", True, True)
+    assert "/spec/replicas" in cause["fix"]
+
+
 def test_what_is_suspended_rolled_back_or_being_deleted_says_so(cli: Sluice, bench: Bench) -> None:
     sync = bench.synced(GOOD)
     sync.wait_ready(sync.push({"a.yaml": config_map("a", "2")}))
