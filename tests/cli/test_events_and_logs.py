@@ -122,7 +122,7 @@ def test_lines_of_a_workloads_pods_are_printed_and_followed(cli: Sluice, sync: S
     said = ["one", "two\x07"]
     kubelet.pod(sync.target, "solo", {"main": said, "side": ["aside"]})
     ran = cli("logs", "pod/solo", "--pods", "-n", sync.target)
-    assert ran.out.splitlines() == ["one", "two\\x07", "aside"]
+    assert ran.out.splitlines() == ["one", "two\\x07", "aside"], ran.err
     only = ("logs", "pod/solo", "--pods", "-n", sync.target, "-c", "main")
     assert cli(*only, "--tail", "1").out == "two\\x07\n"
     with subprocess.Popen(cli.command(*only, "-f"), env=cli.env(), stdout=subprocess.PIPE, text=True) as process:
