@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sluice.api.kinds import ROLLBACK_BY, ROLLBACK_FROM
-from sluice.cli.kinds import GIT, SYNCS
+from sluice.cli.kinds import SYNCS
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, short_revision, view_of
 from sluice.core import codes
 from sluice.core.ids import ResourceId
@@ -102,8 +102,8 @@ def told(problem: Problem) -> ToldProblem:
 
 
 def follow(world: World, node: Node) -> Chain:
-    """The chain from `node`, a sync or a source, to its cause."""
-    return _follow_source(node) if node.view.kind is GIT else _follow_sync(world, node, (node.key,))
+    """The chain from `node` to its cause. What is no sync waits for nothing that a chain could follow."""
+    return _follow_sync(world, node, (node.key,)) if node.view.kind is SYNCS else _follow_source(node)
 
 
 def waiting_for(world: World, culprit: Node) -> tuple[View, ...]:
@@ -114,7 +114,7 @@ def waiting_for(world: World, culprit: Node) -> tuple[View, ...]:
         holder = todo.pop()
         for node in world.syncs.values():
             waits = holder.key in node.depends_on if holder.view.kind is SYNCS else _source_key(node) == holder.key
-            if waits and node.key not in blocked and node is not culprit and node.view.ready != "True":
+            if waits and node.key not in blocked and node.id != culprit.id and node.view.ready != "True":
                 blocked[node.key] = node.view
                 todo.append(node)
     return tuple(blocked[key] for key in sorted(blocked))

@@ -11,7 +11,7 @@ import click
 from sluice.cli.age import age
 from sluice.cli.any_object import find_objects, id_of, owners_of, sync_of
 from sluice.cli.applied_revision import applied_revision, git_options
-from sluice.cli.chain import Chain, Link, Node, World, follow, told
+from sluice.cli.chain import Chain, Link, Node, World, follow, node_of, told
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.diagnosis import (
     Diagnosis,
@@ -27,9 +27,9 @@ from sluice.cli.diagnosis import (
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import usage
-from sluice.cli.kinds import GIT, KINDS, SYNCS, choose
+from sluice.cli.kinds import KINDS, SYNCS, choose
 from sluice.cli.live_names import words as words_of
-from sluice.cli.lookup import find_views
+from sluice.cli.lookup import find_items
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
 from sluice.cli.trace import unmanaged
@@ -88,7 +88,7 @@ async def _look(cluster: Cluster, words: Sequence[str]) -> list[Diagnosis]:
 
 
 def _names_ours(words: Sequence[str]) -> bool:
-    ours = {name for kind in KINDS for name in kind.names} | {"app", "apps", "sources", "source", "all"}
+    ours = {name for kind in KINDS for name in kind.names} | {"app", "apps", "source", "sources", "image", "images", "all"}
     if any("/" in word for word in words):
         return all(word.partition("/")[0].lower() in ours for word in words)
     return len(words) == 1 or words[0].lower() in ours
@@ -98,15 +98,14 @@ async def _chosen(cluster: Cluster, world: World, words: Sequence[str]) -> list[
     """The named one, or everything in scope that its status says is not well, or may hide what is not."""
     if words:
         chosen = choose(words, default="ks")
-        if len(chosen.kinds) != 1 or len(chosen.names) != 1 or chosen.kinds[0] not in {SYNCS, GIT}:
+        if len(chosen.kinds) != 1 or len(chosen.names) != 1:
             raise usage(
                 "name one Kustomization, source or object", fix="sluice why ks/web; without a name: all of them"
             )
         if cluster.flags.all_namespaces:
             raise usage("a name and -A exclude each other", fix="give -n NAMESPACE")
-        await find_views(cluster, chosen.kinds[0], chosen.names)
-        nodes = world.syncs if chosen.kinds[0] is SYNCS else world.sources
-        return [nodes[cluster.namespace, chosen.names[0]]]
+        [item] = await find_items(cluster, chosen.kinds[0], chosen.names)
+        return [node_of(chosen.kinds[0], item)]
     every = (*world.syncs.values(), *(n for n in world.sources.values() if n.view.state != "Ready"))
     return [node for node in every if cluster.scope in {"", node.view.namespace}]
 

@@ -366,6 +366,24 @@ PAGES: dict[str, _Page] = {
         "An old host.",
         "Push to one branch only.",
     ),
+    "E585": _Page(
+        "Two writers change an image to and fro, so it is left as it is until somebody decides.",
+        "the image of Deployment shop/web goes to and fro [E585] at web.yaml:12@a1b2c3d: policy shop:web and ana",
+        "Two automations with different policies mark the same value, or a person sets it back each time.",
+        "Leave the value to one of them: remove a marker, or lock the workload.",
+    ),
+    "E591": _Page(
+        "Somebody changed a value that an image update had written, so it is left to them.",
+        "the value at web.yaml:12 was set back by ana [E591] at web.yaml:12@a1b2c3d",
+        "A person reverted the update.",
+        "Nothing, if that is meant. The next tag that the policy chooses is written again.",
+    ),
+    "E595": _Page(
+        "A CEL expression can't be read, or has no answer for what it is asked about.",
+        "spec.resourceFilter is not a CEL expression [E595] Receiver shop/hook: undeclared reference to 'rse'",
+        "A typing error, or a field that the object or the request does not have.",
+        "Correct the expression; guard fields that may be missing with `has(…)`.",
+    ),
     "E590": _Page(
         "An ImageRepository does not let the namespace of a policy refer to it.",
         "ImageRepository infra/web lets nobody of shop refer to it [E590] ImagePolicy shop/web",
