@@ -88,7 +88,8 @@ async def _look(cluster: Cluster, words: Sequence[str]) -> list[Diagnosis]:
 
 
 def _names_ours(words: Sequence[str]) -> bool:
-    ours = {name for kind in KINDS for name in kind.names} | {"app", "apps", "source", "sources", "image", "images", "all"}
+    families = {"app", "apps", "source", "sources", "image", "images", "all"}
+    ours = {name for kind in KINDS for name in kind.names} | families
     if any("/" in word for word in words):
         return all(word.partition("/")[0].lower() in ours for word in words)
     return len(words) == 1 or words[0].lower() in ours
