@@ -6,6 +6,7 @@ is what counts, never what the cluster runs: an image that was undone there is n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -199,7 +200,8 @@ class ImageUpdateAutomationReconciler:
         run.stage = "UpdateFailed"
         found = await head.files_with(f'"{KEY}"', (clean_path(automation.spec.update.path),))
         files = await head.read([path for path in found if is_candidate(path)])
-        update = update_marked(files, run.reach, head.commit)
+        # A large file takes seconds to read, and leases are renewed on the loop.
+        update = await asyncio.to_thread(update_marked, files, run.reach, head.commit)
         run.rejected |= await self._set_back(run, update, branch, head.commit)
         held = {
             (change.path, change.line, change.field): set_back_problem(change, head.commit)
@@ -210,9 +212,11 @@ class ImageUpdateAutomationReconciler:
             for change, writer in self._flips.held(branch.where, update.changes)
         }
         if held:
-            update = update_marked(files, run.reach, head.commit, held)
+            update = await asyncio.to_thread(update_marked, files, run.reach, head.commit, held)
         run.update = replace(update, skipped=tuple(each for each in update.skipped if self._is_ours(automation, each)))
-        message = message_of(git.commit, automation.metadata.key, update) if update.files else ""
+        message = ""
+        if update.files:
+            message = await asyncio.to_thread(message_of, git.commit, automation.metadata.key, update)
         run.stage = "GitOperationFailed"
         return Draft(update.files, message)
 
