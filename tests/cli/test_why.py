@@ -13,6 +13,7 @@ import pytest
 
 from devcluster.git_http import GitHttpServer
 from devcluster.git_ssh import GitSshServer
+from sluice.api.crds import KINDS
 from sluice.core.codes import CODES
 from tests.cli.conftest import Sluice
 from tests.cli.failing_repositories import FAILURES, GOOD, HEALTH, SERVICE, Failure
@@ -280,11 +281,7 @@ def test_a_kind_that_the_account_may_not_write_is_the_cause(cli: Sluice, bench: 
             {"apiGroups": [""], "resources": ["secrets", "configmaps", "events", "namespaces", "pods"], "verbs": ["*"]},
             {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]},
             {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
-            {
-                "apiGroups": ["kustomize.toolkit.fluxcd.io", "source.toolkit.fluxcd.io"],
-                "resources": ["*"],
-                "verbs": ["*"],
-            },
+            {"apiGroups": sorted({kind.group for kind, _ in KINDS}), "resources": ["*"], "verbs": ["*"]},
             {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["get"]},
             {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list"]},
         ],
