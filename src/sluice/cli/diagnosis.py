@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sluice.cli.any_object import Object, id_of, reference_of
-from sluice.cli.chain import Chain, Link, Node, World, follow, node_of, told, waiting_for
+from sluice.cli.chain import follow, waiting_for
+from sluice.cli.chain_node import Chain, Link, Node, World, node_of
+from sluice.cli.chain_problem import told
 from sluice.cli.cluster import Cluster
 from sluice.cli.installation import OUR_LEASE, RIVALS, holder, operator_namespace
 from sluice.cli.kinds import GIT, SYNCS, Kind

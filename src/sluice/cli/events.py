@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sluice.cli.age import age
-from sluice.cli.chain import node_of
+from sluice.cli.chain_node import node_of
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sluice.cli.any_object import Object
-from sluice.cli.chain import Node
+from sluice.cli.chain_node import Node
 from sluice.cli.cluster import Cluster
 from sluice.core.errors import ClusterError
 from sluice.core.health import Health, HealthStatus, assess, needs_watch, not_found

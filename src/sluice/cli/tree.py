@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sluice.cli.applied_revision import AppliedRevision, applied_revision, git_options
-from sluice.cli.chain import Node, node_of
+from sluice.cli.chain_node import Node, node_of
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode

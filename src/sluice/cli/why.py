@@ -11,7 +11,9 @@ import click
 from sluice.cli.age import age
 from sluice.cli.any_object import find_objects, id_of, owners_of, sync_of
 from sluice.cli.applied_revision import applied_revision, git_options
-from sluice.cli.chain import Chain, Link, Node, World, follow, node_of, told
+from sluice.cli.chain import follow
+from sluice.cli.chain_node import Chain, Link, Node, World, node_of
+from sluice.cli.chain_problem import told
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.diagnosis import (
     Diagnosis,
