@@ -8,7 +8,7 @@ from typing import Any
 from sluice.cli.excerpt import excerpt, hint_is_shown
 from sluice.cli.terminal import Terminal
 from sluice.core.problem import Problem, printable
-from sluice.core.problem_text import ToldProblem
+from sluice.core.problem_text import ToldProblem, in_short
 
 API_VERSION = "cli.sluice.dev/v1"
 
@@ -89,6 +89,7 @@ def problem_fields(problem: Problem) -> dict[str, Any]:
 
 def told_text(terminal: Terminal, problem: ToldProblem, subject: str = "") -> str:
     """A problem that a condition tells, in the same form."""
+    problem = in_short(problem)
     head = terminal.paint(f"error[{problem.code}]" if problem.code else "error", "red", terminal.err)
     lines = [f"{head}: {printable(problem.title)}"]
     if problem.where:

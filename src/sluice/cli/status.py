@@ -21,7 +21,7 @@ from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, fields_of, short_revision
 from sluice.core.errors import ClusterError, UserError
-from sluice.core.problem_text import ToldProblem
+from sluice.core.problem_text import ToldProblem, in_short
 
 _ORDER = ("Failing", "Waiting", "Suspended", "Reconciling", "Unknown", "Ready")
 
@@ -185,6 +185,7 @@ def _drift_lines(cluster: Cluster, view: View) -> list[str]:
 
 
 def _problem_lines(head: str, subject: str, problem: ToldProblem) -> list[str]:
+    problem = in_short(problem)
     code = f"  [{problem.code}]" if problem.code else ""
     lines = [f"{head}{one_line(subject + problem.title)}{code}"]
     for word, text in (("", problem.where), ("why: ", problem.cause), ("fix: ", problem.fix)):

@@ -52,6 +52,20 @@ def root_of(problem: ToldProblem) -> ToldProblem:
     return problem
 
 
+def in_short(problem: ToldProblem) -> ToldProblem:
+    """The problem with its root in place of the whole chain of causes: what happened, why in the end, its fix.
+
+    >>> in_short(read_problems("a waits [E306] Kustomization shop/a: no YAML [E202]: a tab; fix: b; fix: c")[0]).cause
+    'no YAML [E202]: a tab'
+    """
+    root = root_of(problem)
+    if root == problem:
+        return problem
+    place = f" at {root.where}" if root.where not in {"", problem.where} else ""
+    cause = f"{root.title} [{root.code}]{place}" + (f": {root.cause}" if root.cause else "")
+    return replace(problem, cause=cause, fix=root.fix)
+
+
 def _read(line: str) -> ToldProblem:
     match = _LINE.match(line)
     if match is None:
