@@ -4,6 +4,7 @@ errors.md             from core/codes.py and core/code_pages
 kustomization.md      from api/kustomization.py and api/honoured.py
 git-repository.md     from api/git_repository.py and api/honoured.py
 receiver.md           from api/receiver.py and api/honoured.py
+provider.md, alert.md from api/provider.py, api/alert.py and api/honoured.py
 image-*.md            from api/image_repository.py, api/image_policy.py and api/image_update_automation.py
 cli.md                from the command tree of cli/main.py
 not-yet-honoured.md   from api/honoured.py and cli/fluxd_flags.py
@@ -22,12 +23,14 @@ import click
 import msgspec
 
 from sluice.api import honoured
+from sluice.api.alert import Alert
 from sluice.api.crds import KINDS
 from sluice.api.git_repository import GitRepository
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.api.kustomization import Kustomization
+from sluice.api.provider import Provider
 from sluice.api.receiver import Receiver
 from sluice.api.schema import Schema, schema_of
 from sluice.cli.exit_codes import MEANINGS
@@ -48,7 +51,7 @@ _RANGES = {
     "E3": "Cluster: the API server refused, or objects did not become healthy",
     "E5": "Images: references, policies, and how they are written to git",
     "E6": "Access and installation",
-    "E7": "Command line, and what looking at the objects finds",
+    "E7": "Command line, notifications, and what looking at the objects finds",
     "W4": "Warnings",
 }
 # Flux v2's kinds, of which an installation of ours serves those in `api.crds.KINDS`.
@@ -94,7 +97,8 @@ _REFUSED_INTRO = """\
 
 What Flux has and this version does not act on. None of it is silently ignored: a field is refused by name in `Ready`
 with E244 `NotHonoured` and `Stalled`, a flag of `sluice run` ends the command with exit code 2, and a kind that is not
-here has no CRD, so the API server refuses its objects. What is accepted although nothing acts on it has a table too.
+here has no CRD, so the API server refuses its objects. A Provider has no status: an Event on it says so. What is
+accepted although nothing acts on it has a table too.
 
 ```
 $ kubectl get ks shop -n flux-system -o 'jsonpath={.status.conditions[?(@.type=="Ready")].message}'
@@ -117,6 +121,11 @@ _WITHOUT_EFFECT = """\
 """
 
 
+_NO_STATUS = (
+    "\nIt has no status, as in Flux: [what is wrong with it is told by Events](notifications.md#where-to-look).\n"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a kind, as its CRD's schema has it."""
@@ -133,6 +142,8 @@ def rendered() -> dict[Path, str]:
         "errors.md": ("src/sluice/core/codes.py or src/sluice/core/code_pages", _errors()),
         "kustomization.md": ("src/sluice/api/kustomization.py", _kind(Kustomization, _kustomization_notes())),
         "git-repository.md": ("src/sluice/api/git_repository.py", _kind(GitRepository, _git_repository_notes())),
+        "provider.md": ("src/sluice/api/provider.py", _kind(Provider, _provider_notes())),
+        "alert.md": ("src/sluice/api/alert.py", _kind(Alert, {})),
         "receiver.md": ("src/sluice/api/receiver.py", _kind(Receiver, _values(honoured.RECEIVER_TYPES))),
         "image-repository.md": ("src/sluice/api/image_repository.py", _kind(ImageRepository, {})),
         "image-policy.md": ("src/sluice/api/image_policy.py", _kind(ImagePolicy, {})),
@@ -208,6 +219,11 @@ def _git_repository_notes() -> dict[str, str]:
     return fields | _values(honoured.GIT_REPOSITORY_VALUES)
 
 
+def _provider_notes() -> dict[str, str]:
+    fields = dict.fromkeys(honoured.PROVIDER_FIELDS_REFUSED, "**refused** (E244)")
+    return fields | {"interval": "no, as in Flux"} | _values(honoured.PROVIDER_VALUES)
+
+
 def _values(choices: Mapping[str, frozenset[str]]) -> dict[str, str]:
     return {
         field: f"only {' or '.join(f'`{v}`' for v in sorted(known))}; others refused (E244)"
@@ -222,17 +238,22 @@ def _kind(struct: type[msgspec.Struct], notes: Mapping[str, str]) -> str:
     properties = schema_of(struct)["properties"]
     about = inspect.getdoc(struct) or ""
     spec = [(f"`spec.{f.path}`", f.type, f.rule, _note(f.path, notes), f.about) for f in walk(properties["spec"])]
-    status = [(f"`status.{f.path}`", f.type, f.about) for f in walk(properties["status"])]
+    status = (
+        [(f"`status.{f.path}`", f.type, f.about) for f in walk(properties["status"])] if "status" in properties else []
+    )
+    group = f"{definition.group}/{definition.version}"
+    names = f"; short name{'s' if len(definition.short_names) > 1 else ''} `{', '.join(definition.short_names)}`"
     return (
         f"# {definition.kind}\n\n{about}\n\n"
-        f"`apiVersion: {definition.group}/{definition.version}`, `kind: {definition.kind}`; "
-        f"short name{'s' if len(definition.short_names) > 1 else ''} `{', '.join(definition.short_names)}`. "
+        f"`apiVersion: {group}`, `kind: {definition.kind}`{names if definition.short_names else ''}. "
         f"CRD: `deploy/crds/{definition.crd_name}.yaml`.\n\n"
         "What the CRD's schema refuses, the API server refuses. What this version does not act on is refused by name\n"
-        "in the `Ready` condition ([all of it](not-yet-honoured.md)); nothing is silently ignored.\n"
+        f"in {'the `Ready` condition' if status else 'an Event on the object'} ([all of it](not-yet-honoured.md)); "
+        "nothing is silently ignored.\n"
         "A field whose description begins with *Extension of Sluice* is unknown to Flux.\n\n"
-        "## spec\n\n" + table(("Field", "Type", "Required, default, limits", "Acted on", "Meaning"), spec) + "\n"
-        "## status\n\n" + table(("Field", "Type", "Meaning"), status)
+        "## spec\n\n"
+        + table(("Field", "Type", "Required, default, limits", "Acted on", "Meaning"), spec)
+        + ("\n## status\n\n" + table(("Field", "Type", "Meaning"), status) if status else _NO_STATUS)
     )
 
 
@@ -327,6 +348,7 @@ def _not_yet_honoured() -> str:
         *(("Kustomization", f"`spec.{name}`", note) for name, note in _kustomization_notes().items()),
         *(("GitRepository", f"`spec.{name}`", note) for name, note in _git_repository_notes().items()),
         *(("Receiver", f"`spec.{name}`", note) for name, note in _values(honoured.RECEIVER_TYPES).items()),
+        *(("Provider", f"`spec.{name}`", note) for name, note in _provider_notes().items() if "E244" in note),
     ]
     return (
         f"{_REFUSED_INTRO}"

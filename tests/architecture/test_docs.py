@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from docs.generate import FOLDER, raised_constants, rendered
+from sluice.api.alert import AlertSpec
 from sluice.api.git_repository import GitRepositorySpec, GitRepositoryStatus
 from sluice.api.image_policy import ImagePolicySpec, ImagePolicyStatus
 from sluice.api.image_repository import ImageRepositorySpec, ImageRepositoryStatus
 from sluice.api.image_update_automation import ImageUpdateAutomationSpec, ImageUpdateAutomationStatus
 from sluice.api.kustomization import KustomizationSpec, KustomizationStatus
+from sluice.api.provider import ProviderSpec
 from sluice.api.schema import schema_of
 from sluice.cli.exit_codes import MEANINGS
 from sluice.cli.fluxd_flags import REFUSED
@@ -32,6 +34,8 @@ REPOSITORY_PATH = re.compile(r"`((?:src|tests|docs|deploy|devcluster|bench)/[\w.
 SOURCE_PATH = re.compile(r"`((?!src/|tests/|docs/|deploy/|devcluster/|bench/)[a-z_]+(?:/[a-z_]+)*\.py)`")
 CODE_NAME = re.compile(r"`(sluice\.[a-z_.]+(?:\.[A-Za-z_]\w*)*)`")
 KINDS = [
+    ("provider.md", "spec", ProviderSpec),
+    ("alert.md", "spec", AlertSpec),
     ("kustomization.md", "spec", KustomizationSpec),
     ("kustomization.md", "status", KustomizationStatus),
     ("git-repository.md", "spec", GitRepositorySpec),

@@ -41,6 +41,8 @@ def _cluster_rules() -> list[Object]:
         {"apiGroups": [IMAGE_GROUP], "resources": [f"{kind}/status" for kind in _IMAGE_KINDS], "verbs": ["patch"]},
         {"apiGroups": [NOTIFICATION_GROUP], "resources": ["receivers"], "verbs": ["list", "watch", "patch"]},
         {"apiGroups": [NOTIFICATION_GROUP], "resources": ["receivers/status"], "verbs": ["patch"]},
+        # They have no status, and nothing is written to them.
+        {"apiGroups": [NOTIFICATION_GROUP], "resources": ["providers", "alerts"], "verbs": ["list", "watch"]},
         # Credentials and variables, read by the name that a spec gives: never listed, never watched.
         {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
         # Whose imagePullSecrets a scan uses, by the name that a spec gives.

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from sluice.api import (
+    alert,
     git_repository,
     image_policy,
     image_repository,
     image_update_automation,
     kustomization,
+    provider,
     receiver,
 )
 from sluice.api.schema import Definition, crd
@@ -24,6 +26,8 @@ KINDS: tuple[tuple[Definition, type[msgspec.Struct]], ...] = (
     (image_repository.DEFINITION, image_repository.ImageRepository),
     (image_policy.DEFINITION, image_policy.ImagePolicy),
     (image_update_automation.DEFINITION, image_update_automation.ImageUpdateAutomation),
+    (provider.DEFINITION, provider.Provider),
+    (alert.DEFINITION, alert.Alert),
     (receiver.DEFINITION, receiver.Receiver),
 )
 

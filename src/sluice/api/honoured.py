@@ -37,3 +37,14 @@ RECEIVER_TYPES: dict[str, frozenset[str]] = {
         }
     )
 }
+
+PROVIDER_TYPES: frozenset[str] = frozenset(
+    {
+        *("alertmanager", "azuredevops", "bitbucket", "bitbucketserver", "datadog", "discord", "generic"),
+        *("generic-hmac", "gitea", "github", "githubdispatch", "gitlab", "googlechat", "grafana", "incident.io"),
+        *("lark", "matrix", "msteams", "opsgenie", "pagerduty", "rocket", "sentry", "slack", "telegram", "webex"),
+        *("zoom", "zulip"),
+    }
+)
+PROVIDER_VALUES: dict[str, frozenset[str]] = {"type": PROVIDER_TYPES}
+PROVIDER_FIELDS_REFUSED: tuple[str, ...] = ("serviceAccountName",)

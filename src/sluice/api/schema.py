@@ -173,7 +173,7 @@ def _column(column: Column) -> Schema:
 
 
 def crd(definition: Definition, struct: type[msgspec.Struct], labels: dict[str, str]) -> dict[str, Any]:
-    """The whole CustomResourceDefinition, with one version that is served and stored."""
+    """The whole CustomResourceDefinition, with one version that is served and stored; without status where none is."""
     schema = schema_of(struct)
     properties = schema["properties"]
     root = {
@@ -183,15 +183,14 @@ def crd(definition: Definition, struct: type[msgspec.Struct], labels: dict[str, 
             "apiVersion": {"description": "The API's group and version.", "type": "string"},
             "kind": {"description": "The kind of the object.", "type": "string"},
             "metadata": {"type": "object"},
-            "spec": properties["spec"],
-            "status": properties["status"],
+            **{part: properties[part] for part in ("spec", "status") if part in properties},
         },
     }
     version = {
         "name": definition.version,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": {"status": {}} if "status" in properties else {},
         "additionalPrinterColumns": [_column(column) for column in definition.columns],
         "schema": {"openAPIV3Schema": root},
     }
@@ -212,7 +211,7 @@ def crd(definition: Definition, struct: type[msgspec.Struct], labels: dict[str, 
                 "listKind": f"{definition.kind}List",
                 "plural": definition.plural,
                 "singular": definition.kind.lower(),
-                "shortNames": list(definition.short_names),
+                **({"shortNames": list(definition.short_names)} if definition.short_names else {}),
                 "categories": ["all", "fluxcd", definition.category],
             },
             "versions": [version],

@@ -33,17 +33,27 @@ class Expression:
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
         """Whether it is true. Raises CelError when it has no answer, another than yes or no, or would cost too much."""
+        answer = self._answer(variables)
+        if not isinstance(answer, bool):
+            raise CelError(f"its answer is no yes or no, but {type(answer).__name__}")
+        return answer
+
+    def text_for(self, variables: Mapping[str, Any]) -> str:
+        """The text that it makes. Raises CelError when it has no answer, another than text, or would cost too much."""
+        answer = self._answer(variables)
+        if not isinstance(answer, str):
+            raise CelError(f"its answer is no text, but {type(answer).__name__}")
+        return answer
+
+    def _answer(self, variables: Mapping[str, Any]) -> Any:
         if self.comprehensions and size_of(variables) ** self.comprehensions > MAX_COST:
             raise CelError("the input is too large for an expression with comprehensions")
         try:
-            answer = self.program.execute(dict(variables))
+            return self.program.execute(dict(variables))
         except KeyError as error:
             raise CelError(f"no such field: {error.args[0] if error.args else ''}") from None
         except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
             raise CelError(_first_line(str(error))) from None
-        if not isinstance(answer, bool):
-            raise CelError(f"its answer is no yes or no, but {type(answer).__name__}")
-        return answer
 
 
 def parse_cel(text: str, *variables: str) -> Expression:

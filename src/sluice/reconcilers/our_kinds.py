@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sluice.api import (
+    alert,
     git_repository,
     image_policy,
     image_repository,
     image_update_automation,
     kustomization,
+    provider,
     receiver,
 )
 from sluice.kube.resource import Resource
@@ -32,4 +34,17 @@ IMAGE_UPDATE_AUTOMATIONS = Resource(
     namespaced=True,
 )
 RECEIVERS = Resource(group=receiver.GROUP, version="v1", kind="Receiver", plural="receivers", namespaced=True)
-ALL = (GIT_REPOSITORIES, KUSTOMIZATIONS, IMAGE_REPOSITORIES, IMAGE_POLICIES, IMAGE_UPDATE_AUTOMATIONS, RECEIVERS)
+PROVIDERS = Resource(
+    group=provider.GROUP, version=provider.VERSION, kind="Provider", plural="providers", namespaced=True
+)
+ALERTS = Resource(group=alert.GROUP, version=alert.VERSION, kind="Alert", plural="alerts", namespaced=True)
+ALL = (
+    GIT_REPOSITORIES,
+    KUSTOMIZATIONS,
+    IMAGE_REPOSITORIES,
+    IMAGE_POLICIES,
+    IMAGE_UPDATE_AUTOMATIONS,
+    RECEIVERS,
+    PROVIDERS,
+    ALERTS,
+)

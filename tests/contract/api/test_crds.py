@@ -19,7 +19,10 @@ import pytest
 
 from devcluster.cluster import Cluster
 from sluice import __version__
+from sluice.api.alert import SOURCE_KINDS
 from sluice.api.crds import crds
+from sluice.api.provider import COMMIT_STATUS_TYPES
+from sluice.api.provider import TYPES as PROVIDER_TYPES
 from sluice.api.receiver import TYPES
 
 pytestmark = pytest.mark.cluster
@@ -51,6 +54,16 @@ AUTOMATION: dict[str, Any] = {
     "kind": "ImageUpdateAutomation",
     "spec": {"interval": "10m", "sourceRef": {"kind": "GitRepository", "name": "apps"}},
 }
+PROVIDER: dict[str, Any] = {
+    "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
+    "kind": "Provider",
+    "spec": {"type": "slack"},
+}
+ALERT: dict[str, Any] = {
+    "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
+    "kind": "Alert",
+    "spec": {"providerRef": {"name": "chat"}, "eventSources": [{"kind": "Kustomization", "name": "*"}]},
+}
 RECEIVER: dict[str, Any] = {
     "apiVersion": "notification.toolkit.fluxcd.io/v1",
     "kind": "Receiver",
@@ -61,6 +74,8 @@ RECEIVER: dict[str, Any] = {
     },
 }
 PATHS = {
+    "Provider": "/apis/notification.toolkit.fluxcd.io/v1beta3/namespaces/{}/providers",
+    "Alert": "/apis/notification.toolkit.fluxcd.io/v1beta3/namespaces/{}/alerts",
     "Receiver": "/apis/notification.toolkit.fluxcd.io/v1/namespaces/{}/receivers",
     "ImageRepository": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imagerepositories",
     "ImagePolicy": "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imagepolicies",
@@ -350,6 +365,74 @@ RECEIVER_REFUSED = refused(
 )
 
 
+NOTIFICATION_ACCEPTED: list[Row] = [
+    *accepted(
+        PROVIDER,
+        (
+            *({"type": value} for value in PROVIDER_TYPES),
+            *({"type": value, "commitStatusExpr": "'x'"} for value in COMMIT_STATUS_TYPES),
+            {"interval": "1h30m", "timeout": "1m30s", "suspend": True, "serviceAccountName": "x"},
+            *({field: "x" * 2048} for field in ("channel", "username", "address")),
+            {"proxy": "http://proxy:3128", "proxySecretRef": {"name": "a"}},
+            {"secretRef": {"name": "a"}, "certSecretRef": {"name": "b"}},
+        ),
+    ),
+    *accepted(
+        ALERT,
+        (
+            {},
+            {"eventSources": []},
+            {"eventSources": [{"kind": kind, "name": "x"} for kind in SOURCE_KINDS]},
+            {
+                "eventSources": [
+                    {"apiVersion": "v1", "kind": "Bucket", "name": "*", "namespace": "x", "matchLabels": {"a": "b"}}
+                ]
+            },
+            *({"eventSeverity": value} for value in ("info", "error")),
+            {"eventMetadata": {"env": "prod"}, "summary": "x" * 255, "suspend": True},
+            {"inclusionList": [".*"], "exclusionList": ["(unclosed"]},
+        ),
+    ),
+]
+NOTIFICATION_REFUSED: list[tuple[Any, Any, str]] = [
+    *refused(
+        PROVIDER,
+        (
+            ({"type": "irc"}, "spec.type"),
+            ({"type": None}, "spec.type"),
+            ({"interval": "1d"}, "spec.interval"),
+            ({"timeout": "1h"}, "spec.timeout"),
+            *(({field: "x" * 2049}, f"spec.{field}") for field in ("channel", "username", "address")),
+            ({"proxy": "socks5://x"}, "spec.proxy"),
+            ({"proxy": "http://" + "x" * 2048}, "spec.proxy"),
+            *(({field: {}}, f"spec.{field}.name") for field in ("secretRef", "certSecretRef", "proxySecretRef")),
+            ({"suspend": "yes"}, "spec.suspend"),
+            ({"commitStatusExpr": "'x'"}, "commitStatusExpr is only supported for the"),
+            ({"token": "x"}, "spec.token"),
+        ),
+    ),
+    *refused(
+        ALERT,
+        (
+            ({"providerRef": None}, "spec.providerRef"),
+            ({"providerRef": {}}, "spec.providerRef.name"),
+            ({"eventSources": None}, "spec.eventSources"),
+            ({"eventSources": [{"kind": "Receiver", "name": "x"}]}, "spec.eventSources[0].kind"),
+            ({"eventSources": [{"kind": "Bucket"}]}, "spec.eventSources[0].name"),
+            *(
+                ({"eventSources": [{"kind": "Bucket", "name": "x", field: value}]}, f"spec.eventSources[0].{field}")
+                for field in ("name", "namespace")
+                for value in ("", "x" * 254)
+            ),
+            ({"eventSeverity": "trace"}, "spec.eventSeverity"),
+            ({"summary": "x" * 256}, "spec.summary"),
+            ({"eventMetadata": {"a": 1}}, "spec.eventMetadata.a"),
+            ({"inclusionList": "x"}, "spec.inclusionList"),
+        ),
+    ),
+]
+
+
 @pytest.fixture(scope="module")
 def served(cluster: Cluster) -> Cluster:
     """The shared cluster with our CRDs established."""
@@ -438,6 +521,29 @@ def test_what_flux_refuses_of_a_receiver_is_refused_at_that_field(
     status, answer = create(served, base, spec)
     assert status in {400, 422}, answer
     assert field in answer
+
+
+@pytest.mark.parametrize(("base", "spec"), NOTIFICATION_ACCEPTED, ids=label)
+def test_what_flux_accepts_of_the_notification_kinds_is_accepted(
+    served: Cluster, base: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    status, answer = create(served, base, spec)
+    assert status == 201, answer
+
+
+@pytest.mark.parametrize(("base", "spec", "field"), NOTIFICATION_REFUSED, ids=label)
+def test_what_flux_refuses_of_the_notification_kinds_is_refused_at_that_field(
+    served: Cluster, base: dict[str, Any], spec: dict[str, Any], field: str
+) -> None:
+    status, answer = create(served, base, spec)
+    assert status in {400, 422}, answer
+    assert field in answer
+
+
+def test_an_alert_is_about_everything_unless_it_says_otherwise(served: Cluster) -> None:
+    alert = json.loads(create(served, ALERT, {})[1])
+    assert alert["spec"]["eventSeverity"] == "info"
+    assert "status" not in alert
 
 
 def test_a_new_object_has_the_defaults_that_flux_gives(served: Cluster) -> None:

@@ -57,3 +57,10 @@ def test_the_price_of_nested_comprehensions_is_bounded_before_they_run() -> None
 
 def test_the_size_of_a_value_counts_everything_in_it() -> None:
     assert size_of({"a": [1, 2], "b": {"c": None}}) == 6
+
+
+def test_an_expression_may_make_a_text() -> None:
+    assert parse_cel("req.ref + '!'", "req").text_for({"req": {"ref": "main"}}) == "main!"
+    for text in ("1 + 1", "true", "req.absent"):
+        with pytest.raises(CelError):
+            parse_cel(text, "req").text_for({"req": {}})
