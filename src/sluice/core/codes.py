@@ -233,6 +233,22 @@ ROLLED_BACK = Code("E721", "RolledBack", "the sync is at an earlier revision tha
 INSTALLATION = Code("E722", "Installation", "the installation is not whole, or does not fit this cluster")
 ORIGIN_UNKNOWN = Code("E723", "OriginUnknown", "the repository can't be read here, so files can't be named")
 
+# E73x: notifications.
+NOTIFY_ADDRESS = Code("E730", "NotifyAddress", "a provider has no address, or one that can't be used")
+EGRESS_BLOCKED = Code("E731", "EgressBlocked", "a provider's address leads to where notifications must not be sent")
+NOTIFY_SECRET = Code("E732", "NotifySecret", "the Secret of a provider lacks what its type needs, or can't be read")
+NOTIFY_REFUSED = Code("E733", "NotifyRefused", "the receiver of a notification refused it")
+NOTIFY_UNREACHABLE = Code(
+    "E734", "NotifyUnreachable", "the receiver of a notification did not answer, or with an error; it is tried again"
+)
+NOTIFY_REDIRECT = Code("E735", "NotifyRedirect", "the receiver of a notification sends us elsewhere")
+NOTIFY_EXPIRED = Code("E736", "NotifyExpired", "a notification could not be delivered in its time and was given up")
+NOTIFY_OVERFLOW = Code("E737", "NotifyOverflow", "more notifications waited for a provider than are kept")
+NOTIFY_REVISION = Code("E738", "NotifyRevision", "an event for a commit's status names no commit")
+NOTIFY_CHANNEL = Code(
+    "E739", "NotifyChannel", "a provider's channel is missing, or has not the form that its type needs"
+)
+
 # W4xx: warnings.
 IGNORED_FIELD = Code("W401", "IgnoredField", "a field that the API server will not take from us")
 SHADOWED_KEY = Code("W402", "ShadowedKey", "a Secret sets one key in data and in stringData")

@@ -195,7 +195,7 @@ def blocked_reason(address: str, *, allow_loopback: bool) -> str:
     are allowed: git servers inside the cluster live there.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
-    inner = _embedded(ip)
+    inner = embedded_ipv4(ip)
     if inner is not None:
         return blocked_reason(str(inner), allow_loopback=allow_loopback)
     if any(ip.version == network.version and ip in network for network in _METADATA):
@@ -209,7 +209,8 @@ def blocked_reason(address: str, *, allow_loopback: bool) -> str:
     return ""
 
 
-def _embedded(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+def embedded_ipv4(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to: mapped, 6to4, Teredo, NAT64."""
     if isinstance(ip, ipaddress.IPv4Address):
         return None
     if ip in _NAT64:

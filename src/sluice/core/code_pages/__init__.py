@@ -5,7 +5,17 @@ Nothing on the way of a change reads these: they are loaded when somebody asks f
 
 from __future__ import annotations
 
-from sluice.core.code_pages import access, build, cluster, command_line, diagnosis, images, source, warnings
+from sluice.core.code_pages import (
+    access,
+    build,
+    cluster,
+    command_line,
+    diagnosis,
+    images,
+    notifications,
+    source,
+    warnings,
+)
 from sluice.core.code_pages.page import CodePage
 
 __all__ = ["PAGES", "CodePage"]
@@ -18,5 +28,6 @@ PAGES: dict[str, CodePage] = {
     **access.PAGES,
     **command_line.PAGES,
     **diagnosis.PAGES,
+    **notifications.PAGES,
     **warnings.PAGES,
 }

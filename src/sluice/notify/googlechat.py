@@ -1,0 +1,31 @@
+"""googlechat: a card with the message and the fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.core.event import Event
+from sluice.notify.message import Request, Target, post_json
+
+
+def googlechat(event: Event, target: Target) -> tuple[Request, ...]:
+    """One card, in red for an error."""
+    text = f'<font color="#ff0000">{event.message}</font>' if event.is_error else event.message
+    sections = [_section([{"textParagraph": {"text": text}, "keyValue": None}])]
+    if event.metadata:
+        sections.append(_section([{"textParagraph": None, "keyValue": _pair(*field)} for field in event.fields]))
+    header = {
+        "title": event.involved_object.short,
+        "subtitle": event.reporting_controller,
+        "imageUrl": None,
+        "imageStyle": None,
+    }
+    return (post_json(target.need_address(), {"cards": [{"header": header, "sections": sections}]}),)
+
+
+def _section(widgets: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"header": "", "widgets": widgets}
+
+
+def _pair(key: str, text: str) -> dict[str, Any]:
+    return {"topLabel": key, "content": text, "contentMultiline": False, "bottomLabel": None, "icon": None}
