@@ -626,6 +626,7 @@ def settings_for(name: str, root: Path) -> Settings:
         storage=root / "data",
         git_allow_loopback=True,
         registry_allow_loopback=True,
+        egress_allow=("127.0.0.0/8",),
         identity=name,
     )
 

@@ -43,6 +43,7 @@ class Settings:
     registry_realm_hosts: tuple[str, ...] = ()
     registry_rps: float = 50.0
     registry_burst: int = 125
+    egress_allow: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

@@ -16,6 +16,7 @@ from sluice.api.git_repository import GitRepository
 from sluice.api.install import InstallOptions, manifests
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
+from sluice.core.egress import parse_egress
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.guard import OwnParts
 from sluice.core.ids import NamespacedName, ResourceId
@@ -30,6 +31,7 @@ from sluice.kube.lease import Candidate, LeaseName, acquire_all
 from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
+from sluice.notify.transport import Transport
 from sluice.reconcilers import our_kinds
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
@@ -40,7 +42,8 @@ from sluice.reconcilers.group_members import recorded_groups
 from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.kustomization import KustomizationReconciler
-from sluice.reconcilers.operator import FinalizerPatches, Operator, utc_now
+from sluice.reconcilers.notifier import Notifier
+from sluice.reconcilers.operator import FinalizerPatches, Operator, nothing_told, utc_now
 from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.receiver_calls import ReceiverCalls
@@ -69,6 +72,7 @@ from sluice.server.hooks import Hooks
 from sluice.server.probes import metrics, probes, serving
 from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
+from sluice.store.notification_spool import NotificationSpool
 from sluice.store.tag_cache import TagCache
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
@@ -151,12 +155,14 @@ async def run_operator(
         )
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
-        images, hooks = None, Hooks(Receivers())
+        images = notifier = None
+        hooks = Hooks(Receivers())
         discovery = Discovery(client)
         if settings.flag_source is None:
             await _require_crds(discovery)
             images = await _open_images(stack, settings)
             await stack.enter_async_context(hooks.serving(settings.hook_address))
+            notifier = await _open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
@@ -164,7 +170,9 @@ async def run_operator(
                 log.info("leading", identity=settings.identity)
                 for candidate in candidates:
                     group.create_task(_keep(candidate))
-                started = await _start(group, settings, client, discovery, mirrors)
+                if notifier is not None:
+                    await notifier.start(group)
+                started = await _start(group, settings, client, discovery, mirrors, notifier)
                 if images is not None:
                     await _start_images(group, settings, started, images, candidates)
                     await _start_receivers(group, settings, started.operator, hooks)
@@ -218,7 +226,12 @@ async def _require_crds(discovery: Discovery) -> None:
 
 
 async def _start(
-    group: asyncio.TaskGroup, settings: Settings, client: KubeClient, discovery: Discovery, mirrors: Mirrors
+    group: asyncio.TaskGroup,
+    settings: Settings,
+    client: KubeClient,
+    discovery: Discovery,
+    mirrors: Mirrors,
+    notifier: Notifier | None,
 ) -> _Started:
     """Build the parts and start their tasks; returns once every cache is true and turns are being served."""
     records = RecordStore(client, settings.namespace)
@@ -231,7 +244,7 @@ async def _start(
             syncs.queue.add(NamespacedName(owner.namespace, owner.name), due)
 
     owned = OwnedObjects(client, group, suspect)
-    operator = _operator(settings, client, discovery, mirrors, records, owned, parts)
+    operator = _operator(settings, client, discovery, mirrors, records, owned, parts, notifier=notifier)
     source_reconciler = GitRepositoryReconciler(operator)
     sync_reconciler = KustomizationReconciler(operator)
     sources = Controller("GitRepository", source_reconciler.reconcile)
@@ -295,6 +308,16 @@ def _proxies(settings: Settings) -> ProxyRules:
         return NO_PROXIES
 
 
+async def _open_notifier(
+    stack: AsyncExitStack, settings: Settings, client: KubeClient, may_send: Callable[[], bool]
+) -> Notifier:
+    egress = parse_egress(settings.egress_allow)
+    transport = await stack.enter_async_context(Transport(egress, f"sluice/{__version__}"))
+    spool = await stack.enter_async_context(NotificationSpool(settings.storage / "notifications.sqlite"))
+    rules = SpecRules(settings.no_cross_namespace_refs)
+    return Notifier(client, settings.watch_namespace, rules, transport, spool, utc_now, may_send)
+
+
 async def _start_images(
     group: asyncio.TaskGroup,
     settings: Settings,
@@ -345,8 +368,11 @@ def _operator(
     records: RecordStore,
     owned: OwnedObjects,
     parts: _Parts,
+    *,
+    notifier: Notifier | None = None,
 ) -> Operator:
     sources, syncs = parts.sources, parts.syncs
+    offer = notifier.offer if notifier is not None else None
     return Operator(
         client=client,
         discovery=discovery,
@@ -360,8 +386,8 @@ def _operator(
         else StatusWriter(client, KUSTOMIZATIONS, "gotk-kustomize-controller"),
         git_finalizers=NoFinalizers() if settings.flag_source else FinalizerPatches(client, GIT_REPOSITORIES),
         sync_finalizers=NoFinalizers() if settings.flag_source else FinalizerPatches(client, KUSTOMIZATIONS),
-        git_events=EventRecorder(client, "source-controller", utc_now),
-        sync_events=EventRecorder(client, "kustomize-controller", utc_now),
+        git_events=EventRecorder(client, "source-controller", utc_now, offer, settings.identity),
+        sync_events=EventRecorder(client, "kustomize-controller", utc_now, offer, settings.identity),
         artifacts=Artifacts(),
         mirrors=mirrors,
         store=ArtifactStore(settings.storage / "artifacts"),
@@ -378,6 +404,9 @@ def _operator(
         own=_own_parts(settings.namespace),
         claims=Claims(),
         default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
+        offer=offer,
+        told=notifier.told if notifier is not None else nothing_told,
+        instance=settings.identity,
     )
 
 

@@ -43,7 +43,7 @@ IMAGES = "image.toolkit.fluxcd.io"
 OURS = (
     ("source.toolkit.fluxcd.io", "gitrepositories"),
     ("kustomize.toolkit.fluxcd.io", "kustomizations"),
-    ("notification.toolkit.fluxcd.io", "receivers"),
+    *(("notification.toolkit.fluxcd.io", kind) for kind in ("receivers", "providers", "alerts")),
     *((IMAGES, kind) for kind in ("imagerepositories", "imagepolicies", "imageupdateautomations")),
 )
 PASSWORD = "correct horse"

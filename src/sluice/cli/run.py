@@ -70,6 +70,12 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 )
 @click.option("--registry-rps", default=50.0, metavar="N", help="Requests a second to one registry. [50]")
 @click.option("--registry-burst", default=125, metavar="N", help="Requests at once to one registry. [125]")
+@click.option(
+    "--egress-allow",
+    multiple=True,
+    metavar="NET|HOST",
+    help="A private network (10.0.0.0/8) or host (*.svc.cluster.local) that notifications may be sent to; repeatable.",
+)
 @click.option("--git-url", default="", metavar="URL", help="Flag mode: sync this one repository, without any CRD.")
 @click.option("--git-branch", metavar="NAME", help="Flag mode: branch. [master]")
 @click.option("--git-path", multiple=True, metavar="PATH", help="Flag mode: folder; repeat it, or separate by commas.")
@@ -142,6 +148,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         git_insecure_http_credentials=given["git_insecure_http_credentials"],
         git_read_only=given["git_readonly"],
         **_registries(given),
+        egress_allow=_egress(given["egress_allow"]),
         environment=settings.environment(),
     )
 
@@ -158,6 +165,17 @@ def _registries(given: dict[str, Any]) -> dict[str, Any]:
         "registry_rps": given["registry_rps"],
         "registry_burst": given["registry_burst"],
     }
+
+
+def _egress(entries: tuple[str, ...]) -> tuple[str, ...]:
+    from sluice.core.egress import parse_egress
+
+    try:
+        parse_egress(entries)
+    except ValueError as error:
+        fix = "write a network such as 10.0.0.0/8, or a host such as *.svc.cluster.local"
+        raise usage(f"--egress-allow: {error}", field="--egress-allow", fix=fix) from None
+    return entries
 
 
 def _flag_source(given: dict[str, Any]) -> FlagSource | None:

@@ -98,12 +98,12 @@ class Audience:
     def hears(self, event: Event) -> bool:
         """True when an event, as told by an alert, is for providers of this type.
 
-        A commit's status is set by failures, by events that name a commit, and by those that say only that a revision
-        is live; the last are for no other type, but for webhooks that get everything.
+        A commit's status is set by failures of a revision, by events that name a commit, and by those that say only
+        that a revision is live; the last are for no other type, but for webhooks that get everything.
         """
         if self.commit_status:
             wanted = event.is_error or event.is_commit_status_update or bool(event.metadata.get(COMMIT))
-            return wanted and event.reason != PROGRESSING
+            return wanted and event.reason != PROGRESSING and bool(event.revision)
         if self.change_request:
             return bool(event.metadata.get(CHANGE_REQUEST))
         return self.everything or not event.is_commit_status_update

@@ -82,12 +82,14 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return " ".join(_WORD.findall(self.reason)).lower()
 
     @property
+    def revision(self) -> str:
+        """The revision that it is about, the most direct one that it names; empty when it names none."""
+        return next((found for key in (COMMIT, "originRevision", "revision") if (found := self.metadata.get(key))), "")
+
+    @property
     def commit(self) -> str:
-        """The hash of the commit that it is about; empty when it names none."""
-        revision = next(
-            (found for key in (COMMIT, "originRevision", "revision") if (found := self.metadata.get(key))), ""
-        )
-        match = _HASH.search(revision)
+        """The hash of the commit that it is about; empty when its revision is none."""
+        match = _HASH.search(self.revision)
         return match[1] if match else ""
 
     @property

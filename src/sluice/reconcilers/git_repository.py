@@ -184,7 +184,9 @@ class GitRepositoryReconciler:
         if artifact is None:
             artifact = await self._op.store.put(identity, resolved.revision, tree, blobs, now=self._op.now())
             for warning in warnings[:MOST_WARNINGS]:
-                self._op.git_events.record(subject_of(source), "Warning", warning.code.name, str(warning))
+                self._op.git_events.record(
+                    subject_of(source), "Warning", warning.code.name, str(warning), severity="info"
+                )
         return await _told(artifact, mirror)
 
     async def _tree(
@@ -311,7 +313,7 @@ class GitRepositoryReconciler:
         )
         if source.metadata.generation != source.status.observedGeneration:
             for warning in warn_git_repository(source):
-                self._op.git_events.record(subject_of(source), "Warning", "SpecWarning", warning)
+                self._op.git_events.record(subject_of(source), "Warning", "SpecWarning", warning, severity="info")
         if fresh:
             revision = {f"{GROUP}/revision": str(artifact.revision), f"{GROUP}/digest": artifact.digest}
             self._op.git_events.record(subject_of(source), "Normal", "NewArtifact", message, revision)

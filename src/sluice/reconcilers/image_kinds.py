@@ -41,8 +41,8 @@ class ImageKinds:
     ) -> None:
         self._op = operator
         self._namespace = namespace
-        self._reflector = EventRecorder(operator.client, REFLECTOR, operator.now)
-        self._automation = EventRecorder(operator.client, AUTOMATION, operator.now)
+        self._reflector = operator.recorder(REFLECTOR)
+        self._automation = operator.recorder(AUTOMATION)
         found = ImageScans()
         self.repositories = self._kind(IMAGE_REPOSITORIES, ImageRepository, self._reflector, REFLECTOR)
         self.policies = self._kind(IMAGE_POLICIES, ImagePolicy, self._reflector, REFLECTOR)

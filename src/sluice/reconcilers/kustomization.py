@@ -17,6 +17,7 @@ from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
 from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, StateError, UserError
+from sluice.core.event import COMMIT_STATUS, UPDATE, Severity
 from sluice.core.history import Past
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
@@ -384,12 +385,14 @@ class KustomizationReconciler:
         fresh = turnout.succeeded and turnout.revision != sync.status.lastAppliedRevision
         stamp = condition.Stamp(meta.generation, rfc3339(self._op.now()))
         status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=fresh)
-        await self._op.sync_status.write(meta.key, status, sync.status)
         subject = subject_of(sync)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
         self.tell_corrections(sync)
         if drift.news:
-            self._op.sync_events.record(subject, "Warning", drift.reason, summarize(drift.standing, 1000), annotations)
+            # The commit is as good as it was: what others did to its objects is no failure of it.
+            self._op.sync_events.record(
+                subject, "Warning", drift.reason, summarize(drift.standing, 1000), annotations, severity="info"
+            )
             log.warning("drift stands", namespace=meta.namespace, name=meta.name, reason=drift.reason,
                         drift=summarize(drift.standing))  # fmt: skip
         corrected = {drifted.id for drifted in drift.corrected}
@@ -397,13 +400,14 @@ class KustomizationReconciler:
         changed = any(o.result != "unchanged" and o.id not in corrected for o in turnout.outcomes)
         if meta.generation != sync.status.observedGeneration and turnout.reason != "BuildFailed":
             for warning in warn_kustomization(sync):
-                self._op.sync_events.record(subject, "Warning", "SpecWarning", warning, annotations)
+                self._op.sync_events.record(subject, "Warning", "SpecWarning", warning, annotations, severity="info")
         if turnout.warnings and changed:
-            self._op.sync_events.record(subject, "Warning", "Warning", summarize(turnout.warnings, 1000), annotations)
-        if turnout.succeeded and changed:
-            self._op.sync_events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
-        elif not turnout.succeeded and not turnout.echo:
-            self._op.sync_events.record(subject, "Warning", turnout.reason, event_message(turnout), annotations)
+            told = summarize(turnout.warnings, 1000)
+            self._op.sync_events.record(subject, "Warning", "Warning", told, annotations, severity="info")
+        self._tell_end(sync, turnout, annotations, changed=changed, fresh=fresh)
+        # Before the status: once it says that this is done, no later process would tell it.
+        await self._op.told()
+        await self._op.sync_status.write(meta.key, status, sync.status)
         log.info(
             "reconciled" if turnout.succeeded else "not reconciled",
             controllerKind=KIND,
@@ -421,6 +425,28 @@ class KustomizationReconciler:
         except StateError:
             return ()  # the turn has reported it
         return record.history if record is not None else ()
+
+    def _tell_end(
+        self, sync: Kustomization, turnout: Turnout, annotations: Mapping[str, str], *, changed: bool, fresh: bool
+    ) -> None:
+        """The events of a turn's end: what changed, what failed, that a failure is over, that a revision is live."""
+        subject, events = subject_of(sync), self._op.sync_events
+        before = condition.find_condition(sync.status.conditions, condition.READY)
+        live = f"Applied revision: {turnout.revision}"
+        if not turnout.succeeded:
+            if turnout.echo:
+                return  # told by the one that failed
+            severity: Severity = "info" if turnout.waiting else "error"
+            events.record(subject, "Warning", turnout.reason, event_message(turnout), annotations, severity=severity)
+            return
+        if changed:
+            events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
+        elif before is not None and before.status == "False":
+            events.record(subject, "Normal", turnout.reason, live, annotations)
+        if fresh or before is None or before.status != "True":
+            # Said to the commit alone, also when it changed nothing of this sync.
+            update = {**annotations, f"{GROUP}/{COMMIT_STATUS}": UPDATE}
+            events.notify(subject, "info", turnout.reason, live, update)
 
     def tell_corrections(self, sync: Kustomization) -> None:
         """Tell what drift was set right since this was asked last."""

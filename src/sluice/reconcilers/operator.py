@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
@@ -14,6 +14,7 @@ from sluice.api.git_repository import GitRepository
 from sluice.api.kinds import FINALIZER, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
+from sluice.core.event import Occurrence
 from sluice.core.guard import OwnParts
 from sluice.git.mirrors import Mirrors
 from sluice.kube.client import KubeClient
@@ -84,6 +85,10 @@ class FinalizerPatches:
         )
 
 
+async def nothing_told() -> None:
+    """Where nobody is notified there is nothing to wait for."""
+
+
 @dataclass(slots=True)
 class Operator:
     """The parts of one running operator."""
@@ -116,7 +121,14 @@ class Operator:
     default_namespace: str = ""
     wishes: Wishes = field(default_factory=Wishes)
     doubts: Doubts = field(default_factory=Doubts)
+    offer: Callable[[Occurrence], None] | None = None
+    told: Callable[[], Awaitable[None]] = nothing_told
+    instance: str = ""
     poll_jitter: Callable[[], float] = random.SystemRandom().random
+
+    def recorder(self, component: str) -> EventRecorder:
+        """A recorder of events in the name of one of Flux's controllers. Its `run` is the caller's to start."""
+        return EventRecorder(self.client, component, utc_now, self.offer, self.instance)
 
     def now(self) -> datetime:
         """The time, in UTC."""

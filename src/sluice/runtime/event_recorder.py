@@ -1,11 +1,14 @@
-"""Kubernetes Events about our own kinds: one per transition, written in the background, repeats dropped."""
+"""Events about our own kinds: one per transition, repeats dropped; written to the cluster in the background.
+
+They are offered to whoever notifies people of them, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -14,6 +17,7 @@ import structlog
 
 from sluice.api.kinds import ObjectMeta
 from sluice.core.errors import SluiceError
+from sluice.core.event import Event, InvolvedObject, Occurrence, Severity, clipped, object_metadata
 from sluice.core.problem import clip
 from sluice.core.timestamp import rfc3339
 from sluice.kube.client import KubeClient
@@ -28,7 +32,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The object that an event is about."""
+    """The object that an event is about. `metadata` is what its annotations add to its events."""
 
     api_version: str
     kind: str
@@ -36,20 +40,37 @@ class Subject:
     name: str
     uid: str
     resource_version: str
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @staticmethod
     def of(api_version: str, kind: str, meta: ObjectMeta) -> Subject:
         """An object of ours, by its metadata."""
-        return Subject(api_version, kind, meta.namespace, meta.name, meta.uid, meta.resourceVersion)
+        more = object_metadata(meta.annotations)
+        return Subject(api_version, kind, meta.namespace, meta.name, meta.uid, meta.resourceVersion, meta.labels, more)
+
+    @property
+    def involved(self) -> InvolvedObject:
+        """The object, as events refer to it."""
+        return InvolvedObject(self.kind, self.namespace, self.name, self.uid, self.api_version, self.resource_version)
 
 
 class EventRecorder:
     """Takes events at once and sends them when it can. Losing one loses no state: status holds the same words."""
 
-    def __init__(self, client: KubeClient, component: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        component: str,
+        now: Callable[[], datetime],
+        offer: Callable[[Occurrence], None] | None = None,
+        instance: str = "",
+    ) -> None:
         self._client = client
         self._component = component
         self._now = now
+        self._offer = offer
+        self._instance = instance
         self._waiting: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(MAX_WAITING)
         self._last: dict[str, bytes] = {}
 
@@ -59,14 +80,18 @@ class EventRecorder:
         kind: Literal["Normal", "Warning"],
         reason: str,
         message: str,
-        annotations: dict[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        *,
+        severity: Severity | None = None,
     ) -> None:
         """Queue one event; the same reason and message as the object's last event is dropped.
 
-        A subject without a UID lives in no cluster (flag mode): the log says the same.
+        A subject without a UID lives in no cluster (flag mode): the log says the same. People are notified of a
+        warning as of an error, unless `severity` says that nothing failed.
         """
         if not subject.uid:
             return
+        annotations = {**subject.metadata, **(annotations or {})}
         digest = hashlib.sha256(f"{reason}\n{message}\n{annotations}".encode()).digest()
         if self._last.get(subject.uid) == digest:
             return
@@ -79,16 +104,9 @@ class EventRecorder:
             "metadata": {
                 "name": f"{subject.name[:200]}.{now.timestamp():.6f}",
                 "namespace": subject.namespace or "default",
-                "annotations": annotations or {},
+                "annotations": annotations,
             },
-            "involvedObject": {
-                "apiVersion": subject.api_version,
-                "kind": subject.kind,
-                "namespace": subject.namespace,
-                "name": subject.name,
-                "uid": subject.uid,
-                "resourceVersion": subject.resource_version,
-            },
+            "involvedObject": subject.involved,
             "type": kind,
             "reason": reason,
             "message": clip(message, MAX_MESSAGE),
@@ -102,6 +120,25 @@ class EventRecorder:
             self._waiting.put_nowait((subject.namespace or "default", body))
         except asyncio.QueueFull:
             log.warning("event dropped: too many are waiting", reason=reason, name=subject.name)
+        self.notify(subject, severity or ("error" if kind == "Warning" else "info"), reason, message, annotations)
+
+    def notify(
+        self, subject: Subject, severity: Severity, reason: str, message: str, annotations: Mapping[str, str]
+    ) -> None:
+        """Offer an event to those who notify people, and write none to the cluster."""
+        if self._offer is None or not subject.uid:
+            return
+        event = Event(
+            involved_object=subject.involved,
+            severity=severity,
+            timestamp=rfc3339(self._now()),
+            message=clipped(message),
+            reason=reason,
+            metadata={**subject.metadata, **annotations},
+            reporting_controller=self._component,
+            reporting_instance=self._instance,
+        )
+        self._offer(Occurrence(event, subject.labels))
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""

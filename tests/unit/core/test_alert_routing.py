@@ -16,7 +16,10 @@ GROUP = "kustomize.toolkit.fluxcd.io"
 ALERT, PROVIDER = NamespacedName("flux-system", "alert"), NamespacedName("flux-system", "slack")
 APPS = InvolvedObject("Kustomization", "flux-system", "apps", "u-1", f"{GROUP}/v1", "12")
 EVENT = Event(APPS, "info", "2026-01-02T03:04:05Z", "Deployment/shop/web configured", "ReconciliationSucceeded")
-FAILED = msgspec.structs.replace(EVENT, severity="error", message="health check failed", reason="HealthCheckFailed")
+FAILED = msgspec.structs.replace(
+    EVENT, severity="error", message="no", reason="HealthCheckFailed", metadata={"revision": "main@sha1:1"}
+)
+UNFETCHED = msgspec.structs.replace(FAILED, reason="GitOperationFailed", metadata={})
 LABELS = {"team": "pay", "tier": "front"}
 
 
@@ -87,17 +90,17 @@ def test_what_is_nearer_to_the_controller_goes_before(
     assert msgspec.structs.replace(found.event, metadata={}) == EVENT
 
 
-UPDATE = msgspec.structs.replace(EVENT, metadata={"commit_status": "update"})
+UPDATE = msgspec.structs.replace(EVENT, metadata={"commit_status": "update", "revision": "main@sha1:1"})
 WITH_COMMIT = msgspec.structs.replace(EVENT, metadata={"commit": "sha1:1"})
 WITH_REQUEST = msgspec.structs.replace(EVENT, metadata={"change_request": "7"})
 PROGRESSING = msgspec.structs.replace(UPDATE, reason="Progressing")
-EVERYTHING = (EVENT, FAILED, UPDATE, WITH_COMMIT, WITH_REQUEST)
+EVERYTHING = (EVENT, FAILED, UNFETCHED, UPDATE, WITH_COMMIT, WITH_REQUEST)
 
 
 @pytest.mark.parametrize(
     ("audience", "heard"),
     [
-        (Audience(), (EVENT, FAILED, WITH_COMMIT, WITH_REQUEST)),
+        (Audience(), (EVENT, FAILED, UNFETCHED, WITH_COMMIT, WITH_REQUEST)),
         (Audience(everything=True), EVERYTHING),
         (Audience(commit_status=True), (FAILED, UPDATE, WITH_COMMIT)),
         (Audience(change_request=True), (WITH_REQUEST,)),
