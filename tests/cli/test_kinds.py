@@ -6,11 +6,13 @@ import pytest
 
 from sluice.cli.exit_codes import UsageRefused
 from sluice.cli.kinds import (
+    ALERTS,
     GIT,
     IMAGE_AUTOMATIONS,
     IMAGE_POLICIES,
     IMAGE_REPOSITORIES,
     IMAGES,
+    PROVIDERS,
     RECEIVERS,
     SYNCS,
     Kind,
@@ -32,6 +34,10 @@ from sluice.cli.kinds import (
         (("sources", "all"), (GIT,), ()),
         (("all",), (GIT, SYNCS, *IMAGES, RECEIVERS), ()),
         (("receivers",), (RECEIVERS,), ()),
+        (("alert", "chat"), (ALERTS,), ("chat",)),
+        (("alerts",), (ALERTS,), ()),
+        (("alert-providers",), (PROVIDERS,), ()),
+        (("provider/slack",), (PROVIDERS,), ("slack",)),
         (("images",), IMAGES, ()),
         (("image", "all"), IMAGES, ()),
         (("images", "policy"), (IMAGE_POLICIES,), ()),

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sluice.api import (
+    alert,
     git_repository,
     image_policy,
     image_repository,
     image_update_automation,
     kustomization,
+    provider,
     receiver,
 )
 from sluice.cli.flags import usage
@@ -22,11 +24,12 @@ from sluice.kube.resource import Resource
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of our kinds. `short` is how people and our own output name it."""
+    """One of our kinds. `short` is how people and our own output name it. Without status it has no turns either."""
 
     resource: Resource
     short: str
     names: tuple[str, ...]
+    has_status: bool = True
 
     def reference(self, name: str) -> str:
         """The form for people: `ks/apps`."""
@@ -37,13 +40,13 @@ class Kind:
         return f"{self.resource.kind.lower()}.{self.resource.group}/{name}"
 
 
-def _kind(definition: object, short: str, *names: str) -> Kind:
+def _kind(definition: object, short: str, *names: str, has_status: bool = True) -> Kind:
     from sluice.api.schema import Definition
 
     assert isinstance(definition, Definition)  # noqa: S101
     resource = Resource(definition.group, definition.version, definition.kind, definition.plural, namespaced=True)
     every = (short, definition.kind.lower(), definition.plural, *definition.short_names, *names)
-    return Kind(resource, short, tuple(dict.fromkeys(every)))
+    return Kind(resource, short, tuple(dict.fromkeys(every)), has_status)
 
 
 SYNCS = _kind(kustomization.DEFINITION, "ks")
@@ -53,7 +56,9 @@ IMAGE_POLICIES = _kind(image_policy.DEFINITION, "imgpol")
 IMAGE_AUTOMATIONS = _kind(image_update_automation.DEFINITION, "imgupd")
 IMAGES = (IMAGE_REPOSITORIES, IMAGE_POLICIES, IMAGE_AUTOMATIONS)
 RECEIVERS = _kind(receiver.DEFINITION, "receiver")
-KINDS = (SYNCS, GIT, *IMAGES, RECEIVERS)
+PROVIDERS = _kind(provider.DEFINITION, "provider", "alert-provider", "alert-providers", has_status=False)
+ALERTS = _kind(alert.DEFINITION, "alert", has_status=False)
+KINDS = (SYNCS, GIT, *IMAGES, RECEIVERS, PROVIDERS, ALERTS)
 _SETS: dict[str, tuple[Kind, ...]] = {
     "apps": (SYNCS,),
     "app": (SYNCS,),

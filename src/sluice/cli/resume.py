@@ -43,7 +43,7 @@ async def _resume(cluster: Cluster, view: View, progress: Progress, *, wait: boo
     notes: dict[str, str | None] = {**dict.fromkeys(_NOTES), REQUESTED_AT: token}
     resumed = await annotate(cluster, view, notes, spec={"suspend": False})
     undo = f"undo: sluice suspend {view.kind.short} {view.name} -n {view.namespace}"
-    if not wait:
+    if not wait or not view.kind.has_status:
         cluster.terminal.say(f"{view.reference} is resumed; {undo}")
         return resumed
     progress.now(view.reference, f"resumed; {undo}")

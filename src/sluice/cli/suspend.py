@@ -37,7 +37,8 @@ async def suspend(cluster: Cluster, *, words: tuple[str, ...], everything: bool,
     after = [view if view.suspended else await annotate(cluster, view, notes, spec={"suspend": True}) for view in views]
     for before, view in zip(views, after, strict=True):
         undo = f"undo: sluice resume {view.kind.short} {view.name} -n {view.namespace}"
-        said = "was suspended already" if before.suspended else "is suspended; drift is not corrected meanwhile"
+        meanwhile = "drift is not corrected meanwhile" if view.kind.has_status else "what happens meanwhile is not told"
+        said = "was suspended already" if before.suspended else f"is suspended; {meanwhile}"
         why = f" ({one_line(reason)})" if reason and not before.suspended else ""
         cluster.terminal.say(
             f"{cluster.terminal.glyph('Suspended', cluster.terminal.err)} {view.reference} {said}{why}"

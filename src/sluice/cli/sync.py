@@ -9,6 +9,7 @@ import click
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, told_text
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.flags import usage
 from sluice.cli.kinds import GIT, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_views, list_views
@@ -32,6 +33,9 @@ async def sync(cluster: Cluster, *, words: tuple[str, ...], with_source: bool) -
     chosen = choose(words, default="apps")
     settled: list[View] = []
     for kind in chosen.kinds:
+        if not kind.has_status:
+            what = f"a {kind.resource.kind} is not reconciled: it is read whenever there is something to send"
+            raise usage(what, fix=f"see `sluice events --for {kind.short}/NAME`")
         if chosen.names:
             views = await find_views(cluster, kind, chosen.names)
         else:

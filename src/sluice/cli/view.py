@@ -79,11 +79,15 @@ class View:
         return self.reconciling and self.ready != "False"
 
 
+# Flux shows the kinds without status as ready, and scripts expect that.
+_STATIC = {"status": "True", "message": "has no status; what is wrong with it is told by events"}
+
+
 def view_of(kind: Kind, item: dict[str, Any]) -> View:
     """Read one object."""
     meta, spec, status = (item.get(part) or {} for part in ("metadata", "spec", "status"))
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}
-    ready = conditions.get("Ready", {})
+    ready = conditions.get("Ready", {}) if kind.has_status else _STATIC
     suspended = bool(spec.get("suspend"))
     reconciling = conditions.get("Reconciling", {}).get("status") == "True"
     stalled = conditions.get("Stalled", {}).get("status") == "True"
