@@ -8,7 +8,6 @@ from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.kube.resource import Resource, Selection
-from sluice.reconcilers.image_kind import ImageKind, T
 from sluice.reconcilers.image_policy import ImagePolicyReconciler
 from sluice.reconcilers.image_repository import ImageRepositoryReconciler
 from sluice.reconcilers.image_scans import ImageScans
@@ -16,6 +15,7 @@ from sluice.reconcilers.image_update_automation import ImageUpdateAutomationReco
 from sluice.reconcilers.image_wakeups import ImageQueues, ImageWakeups
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import IMAGE_POLICIES, IMAGE_REPOSITORIES, IMAGE_UPDATE_AUTOMATIONS
+from sluice.reconcilers.reported_kind import ReportedKind, T
 from sluice.reconcilers.served_kinds import follow
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.registries import Registries
@@ -59,8 +59,8 @@ class ImageKinds:
         self.wakeups = ImageWakeups(self.policies, self.automations, queues)
         found.subscribe(self.wakeups.tags_changed)
 
-    def _kind(self, resource: Resource, item_type: type[T], events: EventRecorder, controller: str) -> ImageKind[T]:
-        return ImageKind(
+    def _kind(self, resource: Resource, item_type: type[T], events: EventRecorder, controller: str) -> ReportedKind[T]:
+        return ReportedKind(
             self._op.client, Selection(resource, self._namespace), item_type, events, controller, self._op.now
         )
 

@@ -17,11 +17,11 @@ from sluice.core.image_policy import Choice, DigestStep, Previous, TagPolicy, de
 from sluice.core.image_policy.digest_reflection import ReflectionPolicy
 from sluice.core.problem import Code, Problem
 from sluice.kube.well_known import NAMESPACES
-from sluice.reconcilers.image_kind import ImageKind
 from sluice.reconcilers.image_rules import scan_filter, tag_policy
 from sluice.reconcilers.image_scans import ImageScans
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.registry_access import registry_access
+from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.registry.access import RegistryAccess
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.registries import Registries
@@ -43,8 +43,8 @@ class ImagePolicyReconciler:
     def __init__(
         self,
         operator: Operator,
-        kind: ImageKind[ImagePolicy],
-        repositories: ImageKind[ImageRepository],
+        kind: ReportedKind[ImagePolicy],
+        repositories: ReportedKind[ImageRepository],
         scans: ImageScans,
         scanner: Scanner,
         registries: Registries,

@@ -22,11 +22,11 @@ from sluice.core.image import ImageRef, ImageTag
 from sluice.core.image_policy import TagPolicy
 from sluice.core.scan_schedule import Scanned, Wanted, due, shown_time
 from sluice.core.schedule import next_interval
-from sluice.reconcilers.image_kind import ImageKind
 from sluice.reconcilers.image_rules import scan_filter, tag_policy
 from sluice.reconcilers.image_scans import FoundTags, ImageScans
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.registry_access import registry_access
+from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.registry.access import RegistryAccess
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.scanner import Scanner, TagFilter
@@ -53,8 +53,8 @@ class ImageRepositoryReconciler:
     def __init__(
         self,
         operator: Operator,
-        kind: ImageKind[ImageRepository],
-        policies: ImageKind[ImagePolicy],
+        kind: ReportedKind[ImageRepository],
+        policies: ReportedKind[ImagePolicy],
         scans: ImageScans,
         scanner: Scanner,
         clouds: Clouds,

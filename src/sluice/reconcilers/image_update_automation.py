@@ -57,8 +57,8 @@ from sluice.reconcilers.automation_run import (
 )
 from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
-from sluice.reconcilers.image_kind import ImageKind
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.reconcilers.secret_data import secret_data
 from sluice.reconcilers.written_branch import WrittenBranch
 from sluice.runtime.queue import Turn
@@ -86,8 +86,8 @@ class ImageUpdateAutomationReconciler:
     def __init__(
         self,
         operator: Operator,
-        kind: ImageKind[ImageUpdateAutomation],
-        policies: ImageKind[ImagePolicy],
+        kind: ReportedKind[ImageUpdateAutomation],
+        policies: ReportedKind[ImagePolicy],
         writing: Writing,
     ) -> None:
         self._op = operator

@@ -10,7 +10,7 @@ from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.kube.watch import EventType
-from sluice.reconcilers.image_kind import ImageKind
+from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.reconcilers.wakeups import asks_for_a_turn
 from sluice.runtime.queue import KeyedQueue
 
@@ -28,7 +28,7 @@ class ImageWakeups:
     """Turns changes into turns, as `Wakeups` does for sources and syncs."""
 
     def __init__(
-        self, policies: ImageKind[ImagePolicy], automations: ImageKind[ImageUpdateAutomation], queues: ImageQueues
+        self, policies: ReportedKind[ImagePolicy], automations: ReportedKind[ImageUpdateAutomation], queues: ImageQueues
     ) -> None:
         self._policies = policies
         self._automations = automations

@@ -9,9 +9,9 @@ from sluice.core.duration import parse_duration
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.problem import Problem
-from sluice.reconcilers.image_kind import ImageKind as ReportedKind
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.receivers import OpenReceiver, Receivers, Target
+from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.reconcilers.secret_data import secret_data
 from sluice.runtime.queue import Turn
 

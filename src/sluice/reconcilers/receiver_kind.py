@@ -7,11 +7,11 @@ import asyncio
 from sluice.api.receiver import Receiver
 from sluice.kube.resource import Selection
 from sluice.kube.watch import EventType
-from sluice.reconcilers.image_kind import ImageKind as ReportedKind
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import RECEIVERS
 from sluice.reconcilers.receiver import ReceiverReconciler
 from sluice.reconcilers.receivers import Receivers
+from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.reconcilers.served_kinds import follow
 from sluice.reconcilers.wakeups import asks_for_a_turn
 from sluice.runtime.controller import Controller

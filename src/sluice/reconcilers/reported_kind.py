@@ -1,4 +1,4 @@
-"""What the three image kinds have in common: which object is due, and how the end of its turn is told.
+"""What small kinds have in common (of images, and Receiver): which object is due, and how the end of its turn is told.
 
 Conditions, events and the fields beside them are Flux's: an event when an object becomes ready, when what its Ready
 says changes, and when it fails; nothing for a turn that found all as it was.
@@ -35,7 +35,7 @@ T = TypeVar("T", ImageRepository, ImagePolicy, ImageUpdateAutomation, Receiver)
 log = structlog.get_logger()
 
 
-class ImageKind(Generic[T]):
+class ReportedKind(Generic[T]):
     """The objects of one kind, and the places where what becomes of them is told."""
 
     def __init__(
