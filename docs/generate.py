@@ -210,8 +210,7 @@ def _sentence(text: str) -> str:
 
 def _kustomization_notes() -> dict[str, str]:
     fields = dict.fromkeys(honoured.KUSTOMIZATION_FIELDS_REFUSED, "**refused** (E244)")
-    dependencies = {f"dependsOn[].{name}": "**refused** (E244)" for name in honoured.DEPENDENCY_FIELDS_REFUSED}
-    return fields | dependencies | _values(honoured.KUSTOMIZATION_VALUES)
+    return fields | _values(honoured.KUSTOMIZATION_VALUES)
 
 
 def _git_repository_notes() -> dict[str, str]:

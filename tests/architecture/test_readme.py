@@ -17,7 +17,6 @@ REFUSED = sorted(
     {
         *honoured.KUSTOMIZATION_FIELDS_REFUSED,
         *honoured.KUSTOMIZATION_VALUES,
-        *(f"dependsOn[].{name}" for name in honoured.DEPENDENCY_FIELDS_REFUSED),
         *honoured.GIT_REPOSITORY_FIELDS_REFUSED,
         *honoured.GIT_REPOSITORY_VALUES,
     }

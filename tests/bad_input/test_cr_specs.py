@@ -88,8 +88,8 @@ REFUSED = [
     (
         "B095 an expression",
         {"healthCheckExprs": [{"apiVersion": "v1", "kind": "ConfigMap", "current": "1+"}]},
-        "E244",
-        "spec.healthCheckExprs",
+        "E595",
+        "spec.healthCheckExprs[0].current",
     ),
     (
         "B098 a tenant's force",

@@ -13,9 +13,7 @@ KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
     "decryption",
     "serviceAccountName",
     "kubeConfig",
-    "healthCheckExprs",
 )
-DEPENDENCY_FIELDS_REFUSED: tuple[str, ...] = ("readyExpr",)
 
 GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
 GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("verify", "serviceAccountName")

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 
-from sluice.api.honoured import DEPENDENCY_FIELDS_REFUSED, KUSTOMIZATION_FIELDS_REFUSED, KUSTOMIZATION_VALUES
+from sluice.api.honoured import KUSTOMIZATION_FIELDS_REFUSED, KUSTOMIZATION_VALUES
 from sluice.api.ignore_rules import faults_of
 from sluice.api.kinds import IN_GROUP
 from sluice.api.kustomization import GROUP, KIND, Kustomization, KustomizationSpec
 from sluice.api.validate import SpecRules, SpecSubject
-from sluice.core.codes import BAD_NAME, DEPENDENCY_CYCLE, GROUP_NAME, SPEC_INVALID, VARIABLE_INVALID
+from sluice.core.cel import CelError, parse_cel
+from sluice.core.codes import BAD_NAME, CEL_INVALID, DEPENDENCY_CYCLE, GROUP_NAME, SPEC_INVALID, VARIABLE_INVALID
 from sluice.core.duration import parse_duration
-from sluice.core.ids import ResourceId
+from sluice.core.health import CustomHealth
+from sluice.core.ids import ResourceId, split_api_version
 from sluice.core.name_rules import label_name_fault
 from sluice.core.problem import Problem, clip
 from sluice.core.tree_path import clean_path
@@ -45,6 +47,21 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
         *_check_dependencies(subject, spec),
         *_check_variables(subject, spec),
         *_check_ignore(subject, spec),
+        *_check_expressions(subject, spec),
+    )
+
+
+def health_rules(sync: Kustomization) -> tuple[CustomHealth, ...]:
+    """The rules of `spec.healthCheckExprs`. Call it only with a spec without Problems."""
+    return tuple(
+        CustomHealth(
+            split_api_version(each.apiVersion)[0],
+            each.kind,
+            parse_cel(each.current),
+            parse_cel(each.inProgress) if each.inProgress else None,
+            parse_cel(each.failed) if each.failed else None,
+        )
+        for each in sync.spec.healthCheckExprs
     )
 
 
@@ -109,7 +126,6 @@ def _check_dependencies(subject: SpecSubject, spec: KustomizationSpec) -> list[P
     problems: list[Problem] = []
     for index, dependency in enumerate(spec.dependsOn):
         field = f"dependsOn[{index}]"
-        problems.extend(subject.check_unused(dependency, DEPENDENCY_FIELDS_REFUSED, f"{field}."))
         namespace = dependency.namespace or subject.id.namespace
         if (namespace, dependency.name) == (subject.id.namespace, subject.id.name):
             title = f"spec.{field} names the Kustomization itself"
@@ -137,3 +153,25 @@ def _check_ignore(subject: SpecSubject, spec: KustomizationSpec) -> list[Problem
         subject.problem(SPEC_INVALID, field, f"spec.{field} can't be used", fix, clip(why, 300))
         for field, why in faults_of(spec.ignore)
     ]
+
+
+def _check_expressions(subject: SpecSubject, spec: KustomizationSpec) -> list[Problem]:
+    asked = [
+        (f"healthCheckExprs[{index}].{name}", text, ())
+        for index, each in enumerate(spec.healthCheckExprs)
+        for name, text in (("current", each.current), ("inProgress", each.inProgress), ("failed", each.failed))
+        if text or name == "current"
+    ]
+    ready = [
+        (f"dependsOn[{index}].readyExpr", each.readyExpr, ("self", "dep"))
+        for index, each in enumerate(spec.dependsOn)
+        if each.readyExpr
+    ]
+    problems = []
+    for field, text, variables in (*asked, *ready):
+        try:
+            parse_cel(text, *variables)
+        except CelError as error:
+            fix = "write a CEL expression that is true or false"
+            problems.append(subject.problem(CEL_INVALID, field, f"spec.{field} can't be read", fix, str(error)))
+    return problems

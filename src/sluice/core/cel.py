@@ -57,7 +57,10 @@ class Expression:
 
 
 def parse_cel(text: str, *variables: str) -> Expression:
-    """Read an expression that may use these variables. Raises CelError when it can't be read or uses others."""
+    """Read an expression that may use these variables; without any named, all that it is given.
+
+    Raises CelError when it can't be read or uses others.
+    """
     if len(text) > MAX_LENGTH:
         raise CelError(f"it has {len(text)} characters, limit {MAX_LENGTH}")
     try:
@@ -65,7 +68,7 @@ def parse_cel(text: str, *variables: str) -> Expression:
     except ValueError as error:
         raise CelError(_first_line(str(error))) from None
     bound = _COMPREHENSION.findall(_STRING.sub("''", text))
-    unknown = sorted(set(program.variables()) - {*variables, *bound})
+    unknown = sorted(set(program.variables()) - {*variables, *bound}) if variables else []
     if unknown:
         raise CelError(f"there is no variable {unknown[0]}; it may use {', '.join(variables)}")
     return Expression(text, program, len(bound))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from sluice.api.kustomization import Kustomization
+from typing import Any
+
+import msgspec
+
+from sluice.api.kustomization import GROUP, KIND, VERSION, Kustomization
 from sluice.core import codes, condition
+from sluice.core.cel import CelError, parse_cel
 from sluice.core.depends_on import find_cycle
 from sluice.core.errors import NotReady, UserError
 from sluice.core.ids import NamespacedName, ResourceId
@@ -24,7 +29,7 @@ def check_dependencies(sync: Kustomization, all_syncs: Objects[Kustomization], r
 
     Raises NotReady (woken when one becomes ready), or UserError for a circle.
     """
-    wanted = dependencies_of(sync)
+    wanted = tuple(zip(dependencies_of(sync), (d.readyExpr for d in sync.spec.dependsOn), strict=True))
     if not wanted:
         return
     this = sync_id(sync)
@@ -40,7 +45,11 @@ def check_dependencies(sync: Kustomization, all_syncs: Objects[Kustomization], r
                 fix="remove one of these dependencies",
             )
         )
-    problems = tuple(p for key in wanted if (p := _unmet(sync, this, key, all_syncs, revision)) is not None)
+    unmet = (
+        _untrue(sync, this, key, all_syncs, text) if text else _unmet(sync, this, key, all_syncs, revision)
+        for key, text in wanted
+    )
+    problems = tuple(problem for problem in unmet if problem is not None)
     if problems:
         raise NotReady(*problems)
 
@@ -73,6 +82,27 @@ def _unmet(
     if source_of(other) == source_of(sync) and _reached(other) != str(revision):
         return _problem(this, key, f"it is still at {other.status.lastAppliedRevision}, not at {revision}")
     return None
+
+
+def _untrue(
+    sync: Kustomization, this: ResourceId, key: NamespacedName, all_syncs: Objects[Kustomization], text: str
+) -> Problem | None:
+    """Why a dependency is not ready by the expression that says when it is, in place of its Ready and revision."""
+    other = all_syncs.get(key.namespace, key.name)
+    if other is None:
+        return _problem(this, key, "it does not exist")
+    try:
+        if parse_cel(text, "self", "dep").holds({"self": _fields(sync), "dep": _fields(other)}):
+            return None
+    except CelError as error:
+        return _problem(this, key, f"readyExpr {text} has no answer: {error}")
+    return _problem(this, key, f"readyExpr {text} is not true")
+
+
+def _fields(sync: Kustomization) -> dict[str, Any]:
+    """The object as an expression sees it, with the parts that it may be without."""
+    found: dict[str, Any] = msgspec.to_builtins(sync)
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "status": {}, **found}
 
 
 def _reached(sync: Kustomization) -> str:

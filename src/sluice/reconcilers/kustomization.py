@@ -12,12 +12,13 @@ import structlog
 
 from sluice.api.kinds import FINALIZER
 from sluice.api.kustomization import GROUP, KIND, Kustomization
-from sluice.api.validate_kustomization import validate_kustomization, warn_kustomization
+from sluice.api.validate_kustomization import health_rules, validate_kustomization, warn_kustomization
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
 from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, StateError, UserError
 from sluice.core.event import COMMIT_STATUS, UPDATE, Severity
+from sluice.core.health import rule_for
 from sluice.core.history import Past
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
@@ -302,13 +303,13 @@ class KustomizationReconciler:
         self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
     ) -> tuple[Target, ...]:
         """What the sync waits for: every object of its plan, or its health checks. Raises NotReady, ClusterError."""
-        itself = sync_id(sync)
+        itself, rules = sync_id(sync), health_rules(sync)
         if sync.spec.wait:
             known = dict(resources)
             for change in plan.changes():
                 if change.id in known and known[change.id] is None:
                     known[change.id] = await self._op.discovery.find(change.api_version, change.id.kind)
-            return health_targets(plan, known, frozenset({itself, *self._drift.expired(sync)}))
+            return health_targets(plan, known, frozenset({itself, *self._drift.expired(sync)}), rules)
         targets = []
         for check in sync.spec.healthChecks:
             resource = await self._op.discovery.find(check.apiVersion or "apps/v1", check.kind)
@@ -323,7 +324,8 @@ class KustomizationReconciler:
                     )
                 )
             namespace = (check.namespace or sync.metadata.namespace) if resource.namespaced else ""
-            targets.append(Target(resource.id_of(namespace, check.name), resource, owned=False))
+            key = resource.id_of(namespace, check.name)
+            targets.append(Target(key, resource, owned=False, rule=rule_for(key.group_kind, rules)))
         return tuple(targets)
 
     async def _superseded(self, sync: Kustomization, head: str, turn: Turn[NamespacedName]) -> None:

@@ -79,6 +79,11 @@ class Wakeups:
                 # One that is well goes on; one that waits says why, and that has just changed.
                 if ready or _waits(self._op.kustomizations.get(key.namespace, key.name)):
                     self._syncs.add(key)
+        for key in self._dependants.get(item.metadata.key, ()):
+            # An expression may look at anything.
+            dependant = self._op.kustomizations.get(key.namespace, key.name)
+            if _waits(dependant) and _asks_by_expression(dependant):
+                self._syncs.add(key)
         if ready or event is EventType.DELETED:
             for owner in self._op.wishes.waiting_for(owner_of(item)):
                 self._syncs.add(NamespacedName(owner.namespace, owner.name))
@@ -122,6 +127,10 @@ def _waits(sync: Kustomization | None) -> bool:
         return False
     ready = condition.find_condition(sync.status.conditions, condition.READY)
     return ready is not None and ready.status == "False" and ready.reason == condition.DEPENDENCY_NOT_READY
+
+
+def _asks_by_expression(sync: Kustomization | None) -> bool:
+    return sync is not None and any(dependency.readyExpr for dependency in sync.spec.dependsOn)
 
 
 def _failure(item: GitRepository | Kustomization) -> str:

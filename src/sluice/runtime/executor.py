@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sluice.core.errors import SluiceError
-from sluice.core.health import needs_watch
+from sluice.core.health import CustomHealth, needs_watch, rule_for
 from sluice.core.history import Counts, Past
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
@@ -291,7 +291,10 @@ class Superseded(Exception):
 
 
 def health_targets(
-    plan: Plan, resources: Mapping[ResourceId, Resource | None], skipped: frozenset[ResourceId]
+    plan: Plan,
+    resources: Mapping[ResourceId, Resource | None],
+    skipped: frozenset[ResourceId],
+    rules: tuple[CustomHealth, ...] = (),
 ) -> tuple[Target, ...]:
     """Every object of the plan that can be anything but healthy once it exists, except `skipped`."""
     targets = []
@@ -299,6 +302,7 @@ def health_targets(
         resource = resources.get(change.id)
         if change.manifest is None or resource is None or change.id in skipped or change.action is Action.SKIP:
             continue
-        if needs_watch(change.id.group_kind):
-            targets.append(Target(change.id, resource, owned=True, origin=change.manifest.origin))
+        rule = rule_for(change.id.group_kind, rules)
+        if rule is not None or needs_watch(change.id.group_kind):
+            targets.append(Target(change.id, resource, owned=True, origin=change.manifest.origin, rule=rule))
     return tuple(targets)

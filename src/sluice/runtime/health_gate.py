@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sluice.core import codes
-from sluice.core.health import Health, HealthStatus, assess, not_found
+from sluice.core.health import CustomHealth, Health, HealthStatus, assess, not_found
 from sluice.core.ids import ResourceId
 from sluice.core.plan import OWNER_NAME
 from sluice.core.problem import Code, Origin, Problem
@@ -26,12 +26,16 @@ BY_NAME_UP_TO = 3
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One object to wait for. `owned` says that it carries our owner label; `origin` is where git defines it."""
+    """One object to wait for. `owned` says that it carries our owner label; `origin` is where git defines it.
+
+    `rule` is the user's, in place of the one of its kind.
+    """
 
     id: ResourceId
     resource: Resource
     owned: bool
     origin: Origin | None = None
+    rule: CustomHealth | None = None
 
 
 class HealthGate:
@@ -95,7 +99,8 @@ class HealthGate:
             else:
                 event.item.setdefault("apiVersion", resource.api_version)
                 event.item.setdefault("kind", resource.kind)
-                self._verdicts[key] = assess(event.item, self._time_of(key, metadata.get("creationTimestamp") or ""))
+                now = self._time_of(key, metadata.get("creationTimestamp") or "")
+                self._verdicts[key] = assess(event.item, now, self._targets[key].rule)
             self._changed.set()
 
     def _time_of(self, key: ResourceId, created: str) -> datetime | None:

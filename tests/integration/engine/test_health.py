@@ -58,6 +58,22 @@ def test_a_job_must_complete(bench: Bench) -> None:
     assert (sync.live("batch/v1/jobs", "migrate") or {})["status"]["succeeded"] == 1
 
 
+def test_an_expression_of_the_user_says_when_a_kind_is_healthy_and_when_it_failed(bench: Bench) -> None:
+    sync = bench.source()
+    first = sync.commit({"a.yaml": config_map("a")})
+    sync.create_source()
+    rule = {"apiVersion": "v1", "kind": "ConfigMap", "current": "data.key == '1'", "failed": "data.key == '3'"}
+    sync.create(wait=True, timeout="30s", healthCheckExprs=[rule])
+    sync.wait_ready(first)
+    second = sync.push({"a.yaml": config_map("a", "2")})
+    sync.wait_condition("Reconciling", "True", "Progressing", "Running health checks")
+    third = sync.push({"a.yaml": config_map("a", "3")})
+    assert second != third
+    message = sync.wait_failed(third, "E303", "Undone")
+    assert "data.key == '3' is true" in message
+    assert sync.config("a")["data"] == {"key": "1"}
+
+
 def test_health_checks_wait_for_the_named_objects_only(bench: Bench) -> None:
     sync = bench.source()
     revision = sync.commit(

@@ -156,6 +156,22 @@ def test_syncs_of_one_source_reach_a_revision_in_the_order_of_their_dependencies
     assert [w.path[-1] for w in base.writes(audit) if not w.dry_run] == ["a", "b"]
 
 
+def test_an_expression_says_when_a_dependency_is_ready_and_is_asked_again_when_that_changes(bench: Bench) -> None:
+    base, top = bench.synced({"a.yaml": config_map("a")}), bench.source()
+    revision = top.commit({"b.yaml": config_map("b")})
+    top.create_source()
+    same = "dep.metadata.labels['release'] == self.metadata.labels['release']"
+    top.create(dependsOn=[{"name": base.name, "readyExpr": f"has(dep.metadata.labels) && {same}"}])
+    bench.api.patch(top.path, {"metadata": {"labels": {"release": "2"}}})
+    waiting = top.wait_condition("Ready", "False", "DependencyNotReady")
+    assert "readyExpr has(dep.metadata.labels)" in waiting["message"]
+    bench.api.patch(base.path, {"metadata": {"labels": {"release": "1"}}})
+    top.wait_condition("Ready", "False", "DependencyNotReady")
+    assert top.live("configmaps", "b") is None
+    bench.api.patch(base.path, {"metadata": {"labels": {"release": "2"}}})
+    top.wait_ready(revision)  # woken: it would look again by itself only after longer than this waits
+
+
 def test_a_dependant_does_not_run_while_its_dependency_fails(bench: Bench) -> None:
     base = bench.source()
     base.commit({"base/a.yaml": config_map("a"), "top/b.yaml": config_map("b")})

@@ -78,11 +78,24 @@ def test_a_spec_that_uses_everything_this_version_acts_on_is_fine() -> None:
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
+        ({"healthCheckExprs": [{"apiVersion": "v1", "current": ""}]}, "spec.healthCheckExprs[0].current"),
+        (
+            {"healthCheckExprs": [{"apiVersion": "v1", "current": "true", "failed": "1+"}]},
+            "spec.healthCheckExprs[0].failed",
+        ),
+        ({"dependsOn": [{"name": "a"}, {"name": "b", "readyExpr": "that.x"}]}, "spec.dependsOn[1].readyExpr"),
+    ],
+)
+def test_an_expression_that_can_not_be_read_is_refused_at_its_field(spec: dict[str, Any], field: str) -> None:
+    assert told(validate_kustomization(sync(**spec), OPEN)) == [("CelInvalid", field)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
         ({"decryption": {"provider": "sops"}}, "spec.decryption"),
         ({"serviceAccountName": "deployer"}, "spec.serviceAccountName"),
         ({"kubeConfig": {"secretRef": {"name": "remote"}}}, "spec.kubeConfig"),
-        ({"healthCheckExprs": [{"apiVersion": "v1", "current": "true"}]}, "spec.healthCheckExprs"),
-        ({"dependsOn": [{"name": "a"}, {"name": "b", "readyExpr": "true"}]}, "spec.dependsOn[1].readyExpr"),
         ({"sourceRef": {"kind": "OCIRepository", "name": "x"}}, "spec.sourceRef.kind"),
         ({"sourceRef": {"kind": "Bucket", "name": "x"}}, "spec.sourceRef.kind"),
         ({"sourceRef": {"kind": "ExternalArtifact", "name": "x"}}, "spec.sourceRef.kind"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from sluice.core.health.crd import assess_crd
+from sluice.core.health.custom import CustomHealth
 from sluice.core.health.daemonset import assess_daemonset
 from sluice.core.health.deployment import assess_deployment
 from sluice.core.health.generic import assess_common, assess_ready
@@ -25,7 +26,16 @@ from sluice.core.health.statefulset import assess_statefulset
 from sluice.core.health.verdict import Health, HealthStatus, Object, current, not_found, text
 from sluice.core.ids import GroupKind, split_api_version
 
-__all__ = ["Health", "HealthStatus", "assess", "needs_watch", "not_found", "vanishes_when_done"]
+__all__ = [
+    "CustomHealth",
+    "Health",
+    "HealthStatus",
+    "assess",
+    "needs_watch",
+    "not_found",
+    "rule_for",
+    "vanishes_when_done",
+]
 
 _POD = GroupKind("", "Pod")
 
@@ -62,11 +72,13 @@ _ALWAYS_CURRENT = frozenset(
 )
 
 
-def assess(obj: Object, now: datetime | None = None) -> Health:
-    """Judge an object by what it says of itself. Never raises, whatever `obj` holds.
+def assess(obj: Object, now: datetime | None = None, rule: CustomHealth | None = None) -> Health:
+    """Judge an object by what it says of itself, or by a rule of the user's. Never raises, whatever `obj` holds.
 
     `now` (with a time zone) is needed only to see that a Pod has been unschedulable for too long.
     """
+    if rule is not None:
+        return rule.assess(obj)
     verdict = assess_common(obj)
     if verdict is not None:
         return verdict
@@ -76,6 +88,11 @@ def assess(obj: Object, now: datetime | None = None) -> Health:
     if kind == GroupKind("batch", "CronJob"):
         return current("Resource is always ready")
     return _RULES.get(kind, assess_ready)(obj)
+
+
+def rule_for(kind: GroupKind, rules: tuple[CustomHealth, ...]) -> CustomHealth | None:
+    """The first of the user's rules that is about the kind; None when its own rule holds."""
+    return next((rule for rule in rules if rule.judges(kind)), None)
 
 
 def needs_watch(kind: GroupKind) -> bool:

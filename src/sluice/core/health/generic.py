@@ -18,8 +18,9 @@ from sluice.core.health.verdict import (
 
 def assess_common(obj: Object) -> Health | None:
     """The verdict that holds for every kind before its own rules are asked; None leaves it to them."""
-    if text(obj, "metadata", "deletionTimestamp"):
-        return Health(HealthStatus.TERMINATING, "Resource scheduled for deletion")
+    deletion = assess_deletion(obj)
+    if deletion is not None:
+        return deletion
     generation = number(obj, "metadata", "generation", default=-1)
     observed = number(obj, "status", "observedGeneration", default=generation)
     if generation >= 0 and observed != generation:
@@ -30,6 +31,13 @@ def assess_common(obj: Object) -> Health | None:
             return in_progress(entry.message)
         if entry.type == "Stalled" and entry.status == "True":
             return failed(entry.message)
+    return None
+
+
+def assess_deletion(obj: Object) -> Health | None:
+    """The verdict on what is being deleted; None for what is not."""
+    if text(obj, "metadata", "deletionTimestamp"):
+        return Health(HealthStatus.TERMINATING, "Resource scheduled for deletion")
     return None
 
 
