@@ -49,7 +49,7 @@ from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.receiver_calls import ReceiverCalls
 from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
-from sluice.reconcilers.served_kinds import follow, not_installed
+from sluice.reconcilers.served_kinds import follow_all, not_installed
 from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.registry.cloud.clouds import Clouds
@@ -170,12 +170,15 @@ async def run_operator(
                 log.info("leading", identity=settings.identity)
                 for candidate in candidates:
                     group.create_task(_keep(candidate))
-                if notifier is not None:
-                    await notifier.start(group)
-                started = await _start(group, settings, client, discovery, mirrors, notifier)
+                async with asyncio.TaskGroup() as starting:
+                    core = starting.create_task(_start(group, settings, client, discovery, mirrors, notifier))
+                    if notifier is not None:
+                        starting.create_task(notifier.start(group))
+                started = core.result()
                 if images is not None:
-                    await _start_images(group, settings, started, images, candidates)
-                    await _start_receivers(group, settings, started.operator, hooks)
+                    async with asyncio.TaskGroup() as starting:
+                        starting.create_task(_start_images(group, settings, started, images, candidates))
+                        starting.create_task(_start_receivers(group, settings, started.operator, hooks))
                 ready.set()
                 on_ready()
         except* Stopped:
@@ -265,14 +268,10 @@ async def _start(
     await _watch_recorded(records, discovery, owned)
     wakeups = Wakeups(operator, sources.queue, syncs.queue, groups.queue)
     operator.artifacts.subscribe(wakeups.artifact_changed)
-    if isinstance(parts.sources, WatchCache):
+    if isinstance(parts.sources, WatchCache) and isinstance(parts.syncs, WatchCache):
         parts.sources.subscribe(wakeups.source_changed)
-        group.create_task(follow(parts.sources, GIT_REPOSITORIES))
-        await parts.sources.synced.wait()
-    if isinstance(parts.syncs, WatchCache):
         parts.syncs.subscribe(wakeups.sync_changed)
-        group.create_task(follow(parts.syncs, KUSTOMIZATIONS))
-        await parts.syncs.synced.wait()
+        await follow_all(group, (parts.sources, GIT_REPOSITORIES), (parts.syncs, KUSTOMIZATIONS))
     for key in recorded_groups(records):
         groups.queue.add(key)
     if settings.flag_source is not None:

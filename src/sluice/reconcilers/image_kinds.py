@@ -16,7 +16,7 @@ from sluice.reconcilers.image_wakeups import ImageQueues, ImageWakeups
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import IMAGE_POLICIES, IMAGE_REPOSITORIES, IMAGE_UPDATE_AUTOMATIONS
 from sluice.reconcilers.reported_kind import ReportedKind, T
-from sluice.reconcilers.served_kinds import follow
+from sluice.reconcilers.served_kinds import follow_all
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
@@ -69,9 +69,8 @@ class ImageKinds:
         for recorder in (self._reflector, self._automation):
             group.create_task(recorder.run())
         self._op.artifacts.subscribe(self.wakeups.artifact_changed)
-        for kind in (self.repositories, self.policies, self.automations):
-            group.create_task(follow(kind.objects, kind.resource))
-            await kind.objects.synced.wait()
+        kinds = (self.repositories, self.policies, self.automations)
+        await follow_all(group, *((kind.objects, kind.resource) for kind in kinds))
         self.repositories.objects.subscribe(self.wakeups.repository_changed)
         self.policies.objects.subscribe(self.wakeups.policy_changed)
         self.automations.objects.subscribe(self.wakeups.automation_changed)

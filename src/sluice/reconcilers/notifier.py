@@ -34,7 +34,7 @@ from sluice.notify.providers import CHATS, audience
 from sluice.notify.transport import Transport
 from sluice.reconcilers.notification_target import Destinations
 from sluice.reconcilers.our_kinds import ALERTS, PROVIDERS
-from sluice.reconcilers.served_kinds import follow
+from sluice.reconcilers.served_kinds import follow_all
 from sluice.runtime.delivery_lanes import DeliveryLanes
 from sluice.runtime.event_recorder import EventRecorder, Subject
 from sluice.runtime.event_repeats import Repeats
@@ -91,10 +91,7 @@ class Notifier:
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start its tasks; returns once the caches are true and what an earlier process left is queued."""
         group.create_task(self._events.run())
-        group.create_task(follow(self.providers, PROVIDERS))
-        group.create_task(follow(self.alerts, ALERTS))
-        await self.providers.synced.wait()
-        await self.alerts.synced.wait()
+        await follow_all(group, (self.providers, PROVIDERS), (self.alerts, ALERTS))
         self.providers.subscribe(self._provider_changed)
         self.alerts.subscribe(self._alert_changed)
         lanes = DeliveryLanes(group, self, self._spool, lambda: self._now().timestamp(), self._may_send)

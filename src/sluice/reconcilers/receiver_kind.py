@@ -12,7 +12,7 @@ from sluice.reconcilers.our_kinds import RECEIVERS
 from sluice.reconcilers.receiver import ReceiverReconciler
 from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.reported_kind import ReportedKind
-from sluice.reconcilers.served_kinds import follow
+from sluice.reconcilers.served_kinds import follow_all
 from sluice.reconcilers.wakeups import asks_for_a_turn
 from sluice.runtime.controller import Controller
 from sluice.runtime.event_recorder import EventRecorder
@@ -33,8 +33,7 @@ class ReceiverKind:
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start its tasks; returns once its cache is true and turns are being served."""
         group.create_task(self._events.run())
-        group.create_task(follow(self.kind.objects, RECEIVERS))
-        await self.kind.objects.synced.wait()
+        await follow_all(group, (self.kind.objects, RECEIVERS))
         self.kind.objects.subscribe(self._changed)
         group.create_task(self._controller.run())
 

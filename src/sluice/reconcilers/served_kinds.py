@@ -27,6 +27,17 @@ def not_installed(kind: Resource) -> Problem:
     )
 
 
+async def follow_all(group: asyncio.TaskGroup, *kinds: tuple[WatchCache[Any], Resource]) -> None:
+    """Keep the caches true from now on; returns once each is.
+
+    They begin together: the API server takes up to a second until a watch of a kind that nobody watches is there.
+    """
+    for cache, kind in kinds:
+        group.create_task(follow(cache, kind))
+    for cache, _ in kinds:
+        await cache.synced.wait()
+
+
 async def follow(cache: WatchCache[Any], kind: Resource) -> None:
     """Keep the cache true. When somebody deletes the CRD, say so and wait until it is there again: nothing is lost."""
     told = False
