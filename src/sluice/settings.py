@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # slow to import, and most command lines are answered without
     from sluice.kube.config import ClusterAccess
 
 DEFAULT_NAMESPACE = "flux-system"
+MAX_DOCKER_CONFIG = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,16 @@ def cache_home() -> Path:
     """Where files go that may be lost: XDG_CACHE_HOME/sluice."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "sluice"
+
+
+def docker_config() -> bytes:
+    """Docker's configuration of who runs this command, with the logins of registries; empty when there is none."""
+    folder = os.environ.get("DOCKER_CONFIG")
+    try:
+        with ((Path(folder) if folder else Path.home() / ".docker") / "config.json").open("rb") as file:
+            return file.read(MAX_DOCKER_CONFIG)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
 
 
 def wants_plain_text() -> bool:

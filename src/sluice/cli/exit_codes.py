@@ -50,7 +50,13 @@ _BY_CODE: dict[Code, ExitCode] = {
     codes.HEALTH_TIMEOUT: ExitCode.TIMED_OUT,
     codes.API_UNAVAILABLE: ExitCode.UNREACHABLE,
     codes.REMOTE_UNREACHABLE: ExitCode.UNREACHABLE,
+    codes.REGISTRY_UNREACHABLE: ExitCode.UNREACHABLE,
+    codes.REGISTRY_AUTH: ExitCode.NOT_PERMITTED,
     codes.TARGET_MISSING: ExitCode.NOT_FOUND,
+    codes.WORKLOAD_MISSING: ExitCode.NOT_FOUND,
+    codes.CONTAINER_MISSING: ExitCode.NOT_FOUND,
+    codes.MANIFEST_MISSING: ExitCode.NOT_FOUND,
+    codes.RELEASE_HELD: ExitCode.NO,
 }
 
 

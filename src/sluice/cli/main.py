@@ -41,6 +41,7 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "trace": _Verb("sluice.cli.trace:trace", "From an object back to file and commit."),
         "events": _Verb("sluice.cli.events:events", "What happened, merged and counted."),
         "logs": _Verb("sluice.cli.logs:logs", "What the operator, or an app's pods, say."),
+        "images": _Verb("sluice.cli.images:images", "Images that run, the newer tags, and why one is not updated."),
         "history": _Verb("sluice.cli.history:history", "Revisions of an app: when, how it ended, what changed."),
     },
     "Try before you push": {
@@ -71,7 +72,7 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "completion": _Verb("sluice.cli.completion:completion", "Completion for bash, zsh or fish."),
     },
 }
-_ALIASES = {"reconcile": "sync"}
+_ALIASES = {"reconcile": "sync", "list-images": "images"}
 _VERBS: dict[str, _Verb] = {name: verb for group in _GROUPS.values() for name, verb in group.items()}
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

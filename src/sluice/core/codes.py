@@ -248,6 +248,12 @@ NOTIFY_REVISION = Code("E738", "NotifyRevision", "an event for a commit's status
 NOTIFY_CHANNEL = Code(
     "E739", "NotifyChannel", "a provider's channel is missing, or has not the form that its type needs"
 )
+# E75x: releases and policies from the command line.
+LOCAL_ONLY = Code("E750", "LocalOnly", "the verb edits a checkout, and no folder was named")
+CHECKOUT_DIRTY = Code("E751", "CheckoutDirty", "what is to be committed has changes of yours, or is in no repository")
+EDIT_RACE = Code("E752", "EditRace", "a file was changed by another while it was edited, or can't be written")
+RELEASE_HELD = Code("E753", "ReleaseHeld", "a lock, an ignore or a pattern keeps the image from being released")
+CHECKOUT_COMMIT = Code("E754", "CheckoutCommit", "git could not commit in the checkout")
 
 # W4xx: warnings.
 IGNORED_FIELD = Code("W401", "IgnoredField", "a field that the API server will not take from us")

@@ -1,4 +1,4 @@
-"""E70x: pages of what the command line refuses."""
+"""E70x and E75x: pages of what the command line refuses."""
 
 from __future__ import annotations
 
@@ -42,5 +42,42 @@ PAGES: dict[str, _Page] = {
         "ks/web: the outcome is not known after 300s [E706] Kustomization shop/web: Running health checks",
         "It takes longer than --timeout; or no operator answers, which the message then says.",
         "`sluice why`, or a longer --timeout.",
+    ),
+    "E750": _Page(
+        "Nothing was done: this verb edits files of a checkout, and none was named. Exit code 2.",
+        "release needs the folder of a checkout [E750]: the operator takes no such requests yet, so git is edited where "
+        "you have it; fix: clone the repository, and there: sluice release --local . …",
+        "`release`, `automate`, `deautomate`, `lock`, `unlock` or `policy` without --local.",
+        "Clone the repository, and run it there with `--local .`.",
+    ),
+    "E751": _Page(
+        "Nothing was written: the commit would have taken changes of yours along, or there is no commit to follow.",
+        "a commit would take changes of yours along [E751] at apps/web.yaml; fix: commit or stash them first, or leave "
+        "--commit out and commit all of it yourself",
+        "A file to be edited has changes that are not committed, or is not in git; or the folder is no git checkout.",
+        "`git stash`, or leave --commit out.",
+    ),
+    "E752": _Page(
+        "Nothing was written, and every file is as it was before, or as somebody else saved it.",
+        "nothing was written [E752] at apps/web.yaml: it was changed while the edit was made; fix: look at the file, and "
+        "run it again",
+        "An editor saved the file meanwhile; it became a link or went away; or the disk is full or read-only.",
+        "Look at the file, and run it again.",
+    ),
+    "E753": _Page(
+        "The image of this workload was not changed. Others that were asked for may have been: the table says so. "
+        "Exit code 1.",
+        'shop:deployment/web gets no other image [E753] Deployment shop/web at apps/web.yaml:2: it is locked by "ada": '
+        '"freeze"; fix: take the lock away with `sluice unlock`, or release it all the same with --force',
+        "An annotation of fluxd's on the workload: a lock, an ignore, a pattern that does not take the tag; or no tag of "
+        "the image fits the pattern.",
+        "`sluice unlock`, `sluice policy`, or --force, which lifts locks of named workloads and patterns for a named image.",
+    ),
+    "E754": _Page(
+        "git did not make the commit that --commit asked for. The files are as they were.",
+        "git did not commit, and the files are as they were [E754] at /home/ada/fleet: Please tell me who you are.; fix: "
+        "see that `git commit` works here",
+        "No name and address are configured, the signing key can't be used, or another git holds the index.",
+        "Make `git commit` work in that checkout, or leave --commit out.",
     ),
 }

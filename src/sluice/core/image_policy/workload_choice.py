@@ -46,12 +46,13 @@ def choose_images(
     if hold:
         problem = policies.unreadable[0] if policies.unreadable else None
         return tuple(ContainerChoice(name, image, None, hold, problem) for name, image in containers.items())
-    return tuple(_choose(policies, name, image, listing_of) for name, image in containers.items())
+    return tuple(choose_image(policies, name, image, listing_of) for name, image in containers.items())
 
 
-def _choose(
+def choose_image(
     policies: WorkloadPolicies, name: str, image: ImageRef, listing_of: Callable[[ImageRef], Listing | None]
 ) -> ContainerChoice:
+    """Choose the image of one container by its pattern, whether or not the workload is held: a person asked."""
     if image.tag is None and image.digest is not None:
         return ContainerChoice(name, image, None, "it is named by its digest alone, which has no place in any order")
     listing = listing_of(image)

@@ -7,7 +7,7 @@ a HelmRelease has what its values describe (`helm_values`). Other kinds are appl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluice.core.image import ImageRefError, parse
@@ -26,6 +26,7 @@ _POD_SPEC = {
     "cronjob": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
 _HELM_KINDS = frozenset({"helmrelease", "fluxhelmrelease"})
+KINDS = (*_POD_SPEC, *sorted(_HELM_KINDS))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,7 +56,7 @@ class WorkloadId:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A workload and where it is. `annotations` are those on its own metadata, where policies are."""
+    """A workload and where it is (`line` 0: in no file). `annotations` are those of its own metadata: its policies."""
 
     id: WorkloadId
     subject: FileObject
@@ -84,19 +85,30 @@ def _in(file: YamlText, value: Any, at: Address, namespace: str, depth: int) -> 
             for index, item in enumerate(value["items"]):
                 yield from _in(file, item, at.step("items", index), namespace, depth + 1)
         return
+    found = _workload(value, at, namespace)
+    if found is not None:
+        line = list(file.documents[at.document - 1].root.descend(at.path))[-1].at.line
+        yield replace(found, line=line)
+
+
+def live_workload(value: Any) -> Workload | None:
+    """The workload that an object of a cluster is, or None; its addresses are of no file."""
+    return _workload(value, Address(1, ()), DEFAULT_NAMESPACE)
+
+
+def _workload(value: Any, at: Address, namespace: str) -> Workload | None:
     subject = file_object(value)
     kind = subject.kind.lower()
     if not subject.name or (kind not in _POD_SPEC and kind not in _HELM_KINDS):
-        return
+        return None
     held = value["metadata"].get("annotations")
     pairs = held.items() if isinstance(held, dict) else ()
     annotations = {key: _text(item) for key, item in pairs if isinstance(item, str | bool)}
     found = (
         helm_containers(value, at, annotations) if kind in _HELM_KINDS else _pod_containers(value, at, _POD_SPEC[kind])
     )
-    line = list(file.documents[at.document - 1].root.descend(at.path))[-1].at.line
     identity = WorkloadId(subject.namespace or namespace, kind, subject.name)
-    yield Workload(identity, subject, at, line, annotations, tuple(found))
+    return Workload(identity, subject, at, 0, annotations, tuple(found))
 
 
 def _text(value: str | bool) -> str:
