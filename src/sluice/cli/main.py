@@ -56,6 +56,14 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "rollback": _Verb("sluice.cli.rollback:rollback", "Take an app back to an earlier revision."),
         "resume": _Verb("sluice.cli.resume:resume", "Sync it again, and wait until it is ready."),
     },
+    "Images": {
+        "release": _Verb("sluice.cli.release:release", "A new image for workloads, into git."),
+        "automate": _Verb("sluice.cli.automate:automate", "Let new images of a workload be released."),
+        "deautomate": _Verb("sluice.cli.automate:deautomate", "Release no image that nobody asked for."),
+        "lock": _Verb("sluice.cli.lock:lock", "Let nobody release images of a workload, with a reason."),
+        "unlock": _Verb("sluice.cli.lock:unlock", "Take a lock away."),
+        "policy": _Verb("sluice.cli.policy:policy", "Which tags the containers of a workload may get."),
+    },
     "Set up": {
         "check": _Verb("sluice.cli.check:check", "Is the cluster fit, the installation whole, the operator at work?"),
         "create": _Verb("sluice.cli.create:create", "A source or a sync, from flags."),

@@ -58,7 +58,7 @@ def missing_workloads(missing: Iterable[WorkloadId], known: Iterable[WorkloadId]
     names = sorted(map(str, known))
     problems = []
     for identity in missing:
-        near = difflib.get_close_matches(str(identity), names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(identity), names, n=3, cutoff=0.8)
         elsewhere = [name for name in names if name.partition(":")[2] == str(identity).partition(":")[2]]
         found = elsewhere or near
         fix = f"did you mean {' or '.join(found[:3])}?" if found else f"there: {', '.join(names[:10]) or 'none'}"

@@ -248,6 +248,7 @@ NOTIFY_REVISION = Code("E738", "NotifyRevision", "an event for a commit's status
 NOTIFY_CHANNEL = Code(
     "E739", "NotifyChannel", "a provider's channel is missing, or has not the form that its type needs"
 )
+
 # E75x: releases and policies from the command line.
 LOCAL_ONLY = Code("E750", "LocalOnly", "the verb edits a checkout, and no folder was named")
 CHECKOUT_DIRTY = Code("E751", "CheckoutDirty", "what is to be committed has changes of yours, or is in no repository")

@@ -10,7 +10,8 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,64 @@ def read_folder(root: Path, chosen: Collection[str] | None = None) -> LocalFolde
     if problems:
         raise UserError(*problems)
     return LocalFolder(root, FileTree(tuple(entries)))
+
+
+def replace_files(root: Path, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> None:
+    """Give files other contents: all of them, or none. `before` is what each has now; modes stay.
+
+    Raises UserError (EditRace), with every file as it was: somebody else changed one meanwhile, one is no plain file
+    of the folder, or the disk refuses. A reader never sees half of a file.
+    """
+    staged: dict[str, Path] = {}
+    done: list[str] = []
+    try:
+        for path, data in after.items():
+            _check_unchanged(root, path, before[path])
+            staged[path] = _stage(root / path, data)
+        for path in after:
+            _check_unchanged(root, path, before[path])
+            staged[path].replace(root / path)
+            done.append(path)
+    except OSError as error:
+        _put_back(root, before, done)
+        raise UserError(_race(str(error.filename or root), error.strerror or type(error).__name__)) from error
+    except UserError:
+        _put_back(root, before, done)
+        raise
+    finally:
+        for left in staged.values():
+            left.unlink(missing_ok=True)
+
+
+def _put_back(root: Path, before: Mapping[str, bytes], paths: Sequence[str]) -> None:
+    for path in paths:
+        _stage(root / path, before[path]).replace(root / path)
+
+
+def _check_unchanged(root: Path, path: str, content: bytes) -> None:
+    place = root / path
+    if place.parent.resolve() != (root.resolve() / path).parent or not stat.S_ISREG(place.lstat().st_mode):
+        raise UserError(_race(path, "it is no plain file of the folder any more"))
+    if place.read_bytes() != content:
+        raise UserError(_race(path, "it was changed while the edit was made"))
+
+
+def _stage(place: Path, data: bytes) -> Path:
+    """The new contents beside the file, with its mode."""
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=".sluice-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, stat.S_IMODE(place.lstat().st_mode))  # noqa: PTH101  the name is mkstemp's
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def _race(path: str, cause: str) -> Problem:
+    title = "nothing was written"
+    return Problem(codes.EDIT_RACE, title, origin=Origin(path), cause=cause, fix="look at the file, and run it again")
 
 
 def _walk(root: Path) -> Iterator[str]:

@@ -45,8 +45,8 @@ PAGES: dict[str, _Page] = {
     ),
     "E750": _Page(
         "Nothing was done: this verb edits files of a checkout, and none was named. Exit code 2.",
-        "release needs the folder of a checkout [E750]: the operator takes no such requests yet, so git is edited where "
-        "you have it; fix: clone the repository, and there: sluice release --local . …",
+        "release needs the folder of a checkout [E750]: the operator takes no such requests yet, so git is edited "
+        "where you have it; fix: clone the repository, and there: sluice release --local . …",
         "`release`, `automate`, `deautomate`, `lock`, `unlock` or `policy` without --local.",
         "Clone the repository, and run it there with `--local .`.",
     ),
@@ -59,8 +59,8 @@ PAGES: dict[str, _Page] = {
     ),
     "E752": _Page(
         "Nothing was written, and every file is as it was before, or as somebody else saved it.",
-        "nothing was written [E752] at apps/web.yaml: it was changed while the edit was made; fix: look at the file, and "
-        "run it again",
+        "nothing was written [E752] at apps/web.yaml: it was changed while the edit was made; fix: look at the file, "
+        "and run it again",
         "An editor saved the file meanwhile; it became a link or went away; or the disk is full or read-only.",
         "Look at the file, and run it again.",
     ),
@@ -69,14 +69,15 @@ PAGES: dict[str, _Page] = {
         "Exit code 1.",
         'shop:deployment/web gets no other image [E753] Deployment shop/web at apps/web.yaml:2: it is locked by "ada": '
         '"freeze"; fix: take the lock away with `sluice unlock`, or release it all the same with --force',
-        "An annotation of fluxd's on the workload: a lock, an ignore, a pattern that does not take the tag; or no tag of "
-        "the image fits the pattern.",
-        "`sluice unlock`, `sluice policy`, or --force, which lifts locks of named workloads and patterns for a named image.",
+        "An annotation of fluxd's on the workload: a lock, an ignore, a pattern that does not take the tag; or no tag "
+        "of the image fits the pattern.",
+        "`sluice unlock`, `sluice policy`, or --force, which lifts locks of named workloads and patterns for a named "
+        "image.",
     ),
     "E754": _Page(
         "git did not make the commit that --commit asked for. The files are as they were.",
-        "git did not commit, and the files are as they were [E754] at /home/ada/fleet: Please tell me who you are.; fix: "
-        "see that `git commit` works here",
+        "git did not commit, and the files are as they were [E754] at /home/ada/fleet: Please tell me who you are.; "
+        "fix: see that `git commit` works here",
         "No name and address are configured, the signing key can't be used, or another git holds the index.",
         "Make `git commit` work in that checkout, or leave --commit out.",
     ),

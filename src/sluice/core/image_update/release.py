@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sluice.core import codes
 from sluice.core.image import ImageRef
 from sluice.core.image_update.container import Container
-from sluice.core.image_update.file_edit import Wanted, edit_file, merged, skip
+from sluice.core.image_update.file_edit import Wanted, edit_file, merged, skip, unreadable
 from sluice.core.image_update.result import FileObject, ImageUpdate, Skipped
 from sluice.core.image_update.workload import DEFAULT_NAMESPACE, Workload, WorkloadId, find_workloads
 from sluice.core.problem import Code, Problem
@@ -86,6 +86,21 @@ def locate_workloads(
     here = {identity: places[0] for identity, places in found.items() if len(places) == 1}
     missing = {identity: _missing(found.get(identity, []), identity, unread, files) for identity in ids - here.keys()}
     return Located({identity: here[identity] for identity in sorted(here)}, missing)
+
+
+def workload_ids(
+    files: Mapping[str, bytes], namespace: str = DEFAULT_NAMESPACE
+) -> tuple[frozenset[WorkloadId], tuple[Skipped, ...]]:
+    """The names of all workloads that files define, and the files that could not be read for them."""
+    ids: set[WorkloadId] = set()
+    unread = []
+    for path in sorted(files):
+        if path.endswith((".yaml", ".yml", ".json")):
+            try:
+                ids |= {workload.id for workload in find_workloads(open_text(files[path], path), namespace)}
+            except EditRefused as error:
+                unread.append(unreadable(path, error))
+    return frozenset(ids), tuple(unread)
 
 
 def missing_workload(identity: WorkloadId, problem: Problem, field: str, policy: str) -> Skipped:

@@ -1,0 +1,164 @@
+"""Edits of a checkout: read its YAML files, say what will change, write all of it or nothing, commit when asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sluice import settings
+from sluice.cli.flags import Flags, usage
+from sluice.cli.local_source import LocalSource, local_source
+from sluice.cli.terminal import Terminal
+from sluice.cli.workload_names import workload_id
+from sluice.core import codes
+from sluice.core.commit_text import clean_message, identity
+from sluice.core.errors import UserError
+from sluice.core.image_update.result import ImageUpdate
+from sluice.core.image_update.workload import DEFAULT_NAMESPACE, WorkloadId
+from sluice.core.problem import Problem
+from sluice.git.checkout_commit import Checkout
+from sluice.store.local_folder import replace_files
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the flags of an editing verb say. `folder` is a checkout, or a folder in one."""
+
+    folder: Path
+    dry_run: bool
+    commit: bool
+    message: str
+    user: str
+
+
+def editing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of every verb that edits a checkout."""
+    folder = click.Path(path_type=Path)
+    options = [
+        click.option("--local", type=folder, metavar="DIR", help="The checkout, or the folder of it, to edit."),
+        click.option("--dry-run", is_flag=True, help="Only say what would change."),
+        click.option("--commit", is_flag=True, help="Commit it, in the checkout's branch; nothing is pushed."),
+        click.option("-m", "--message", default="", metavar="TEXT", help="Why: the message of the commit."),
+        click.option("--user", default="", metavar="NAME", help="Who: the commit's author, as `Name <email>`."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def wish_of(verb: str, local: Path | None, *, dry_run: bool, commit: bool, message: str, user: str) -> Wish:
+    """Read the flags. Raises UsageRefused (LocalOnly) without a folder: the operator can't be asked yet."""
+    if local is None:
+        raise usage(
+            f"{verb} needs the folder of a checkout",
+            code=codes.LOCAL_ONLY,
+            field="--local",
+            cause="the operator takes no such requests yet, so git is edited where you have it",
+            fix=f"clone the repository, and there: sluice {verb} --local . …",
+        )
+    if dry_run and commit:
+        raise usage("--dry-run and --commit exclude each other", field="--commit")
+    if user and commit:
+        _author(user)
+    return Wish(local, dry_run, commit, message, user)
+
+
+def workloads_of(flags: Flags, words: Sequence[str]) -> tuple[WorkloadId, ...]:
+    """The workloads that are named; objects without a namespace are in that of -n. Raises UsageRefused."""
+    return tuple(dict.fromkeys(workload_id(word, default_namespace(flags)) for word in words))
+
+
+def default_namespace(flags: Flags) -> str:
+    """The namespace of objects that name none."""
+    return flags.namespace or DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The YAML files of a folder, by their paths from the checkout's top."""
+
+    source: LocalSource
+    contents: dict[str, bytes]
+
+    @property
+    def root(self) -> Path:
+        """The top of the checkout."""
+        return self.source.folder.root
+
+    async def person(self) -> str:
+        """Who works here, for a lock that says whose it is."""
+        return await Checkout(self.root, settings.environment()).person() or settings.person()
+
+
+async def read_files(terminal: Terminal, folder: Path) -> Files:
+    """Read what may be edited: YAML and JSON, no links. Raises UserError (FileMissing)."""
+    source = await local_source(folder)
+    terminal.flags.folders.append(source.folder.root)
+    entries = [
+        entry
+        for entry in source.folder.tree.under(source.path)
+        if entry.mode != "symlink" and entry.path.endswith(SUFFIXES)
+    ]
+    contents = await source.folder.read(entries)
+    return Files(source, {entry.path: data for entry, data in zip(entries, contents, strict=True)})
+
+
+def refuse_skipped(update: ImageUpdate) -> None:
+    """Raise UserError with every change that can't be made: then none is."""
+    problems = tuple(dict.fromkeys(skipped.problem for skipped in update.skipped))
+    if problems:
+        raise UserError(*problems)
+
+
+async def carry_out(terminal: Terminal, files: Files, update: ImageUpdate, wish: Wish, message: str) -> str:
+    """Write what was said before, and commit it when that is wished; returns the commit.
+
+    Raises UserError or StateError; the files then are as they were.
+    """
+    if wish.dry_run or not update.files:
+        terminal.say("nothing to do" if not update.files else "nothing is written: this was a dry run")
+        return ""
+    paths = sorted(update.files)
+    before = {path: files.contents[path] for path in paths}
+    if not wish.commit:
+        replace_files(files.root, before, update.files)
+        terminal.say(f"changed {count_files(len(paths))}; nothing is committed")
+        if wish.message or wish.user:
+            terminal.say("  --message and --user are of a commit, which only --commit makes")
+        return ""
+    if not files.source.commit:
+        title, fix = "there is nothing to commit to", "name a folder of a git checkout that has a commit"
+        raise UserError(Problem(codes.CHECKOUT_DIRTY, title, field="--commit", fix=fix))
+    checkout = Checkout(files.root, settings.environment())
+    await checkout.check(paths)
+    replace_files(files.root, before, update.files)
+    try:
+        commit = await checkout.commit(paths, clean_message(message), _author(wish.user) if wish.user else "")
+    except BaseException:
+        replace_files(files.root, update.files, before)
+        raise
+    terminal.say(f"committed {count_files(len(paths))} as {commit[:7]}; nothing is pushed")
+    terminal.say(f"  undo: git revert {commit[:7]}")
+    return commit
+
+
+def _author(user: str) -> str:
+    name, _, rest = user.partition("<")
+    try:
+        found = identity(name.strip() if rest else "", rest.rstrip("> ") if rest else user, field="--user")
+    except UserError as error:
+        raise usage("--user names no author", field="--user", cause=error.problems[0].title) from None
+    if "@" not in found.email:
+        raise usage("--user needs an address", field="--user", fix="write --user 'Ada <ada@example.com>'")
+    return f"{found.name} <{found.email}>"
+
+
+def count_files(number: int) -> str:
+    """A number of files in words."""
+    return "1 file" if number == 1 else f"{number} files"
