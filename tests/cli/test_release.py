@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(checkout: Checkout) -> None:
             "workload": "shop:deployment/web",
             "status": "success",
             "reason": None,
+            "problem": None,
             "updates": [
                 {
                     "field": "main",
@@ -221,6 +223,7 @@ def test_policies_go_into_annotations_and_out_again_to_the_last_byte(checkout: C
         (("release", "--local", "nowhere", "-w", "deploy/web", "-i", "a:1"), 3, "E704"),
         (("release", "--local", ".", "--all", "-i", "a:1", "--commit", "--dry-run"), 2, "exclude each other"),
         (("release", "--local", ".", "--all", "-i", "a:1", "--commit", "--user", "ada"), 2, "--user"),
+        (("release", "--local", ".", "--all", "-i", "a:1", "--interactive"), 2, "nobody to ask"),
         (("lock", "--local", "."), 2, "needs a workload"),
         (("policy", "--local", ".", "shop:deploy/web"), 2, "nothing is to change"),
         (("policy", "--local", ".", "shop:deploy/web", "--lock", "--unlock"), 2, "exclude each other"),
@@ -247,6 +250,35 @@ def test_two_definitions_of_a_workload_and_broken_files_stop_a_release_and_nothi
     (checkout.root / "apps/copy.yaml").write_text("a: [\n")
     ran = checkout(*NAMED, "--all", "--dry-run")
     assert (ran.code, "1 file can't be read as YAML" in ran.err) == (0, True)
+
+
+def test_interactive_asks_about_each_container_and_releases_what_is_wanted(checkout: Checkout) -> None:
+    checkout("unlock", "--local", ".", "shop:sts/db", "--commit")
+    before = checkout.read()
+    near, far = pty.openpty()
+    command = checkout.sluice.command(*NAMED, "--all", "--interactive", "--commit")
+    try:
+        os.write(near, b"y\nn\n")
+        done = subprocess.run(
+            command,
+            cwd=checkout.root,
+            env=checkout.sluice.env(),
+            stdin=far,
+            stderr=far,
+            stdout=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(far)
+    asked = os.read(near, 65536).decode()
+    os.close(near)
+    assert done.returncode == 0, asked
+    assert "shop:deployment/web main: ghcr.io/acme/web:1.1.0 -> ghcr.io/acme/web:1.2.0? [y/N]" in asked
+    assert "success" in done.stdout.decode()
+    assert checkout.read() == before.replace("web:1.1.0", "web:1.2.0")
+    assert "web:1.1.0" in checkout.read("apps/db.yaml")
+    assert checkout.git("log", "-1", "--format=%s") == "Update image refs in shop:deployment/web"
 
 
 def test_links_are_never_written_through(checkout: Checkout, tmp_path: Path) -> None:

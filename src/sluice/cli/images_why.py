@@ -17,13 +17,13 @@ from sluice.cli.registry_tags import TagReader
 from sluice.cli.running_images import ImageKinds, RunningContainer, running_containers
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
+from sluice.cli.workload_names import names_a_workload
 from sluice.core import codes
 from sluice.core.condition import READY, find_condition
 from sluice.core.errors import UserError
 from sluice.core.image import ImageRef, ImageRefError, ImageTag, parse
 from sluice.core.image_policy import InvalidPolicy, Previous, Verdict, decide, explain
 from sluice.core.image_policy.workload_choice import ContainerChoice, Listing, choose_image
-from sluice.core.image_update.workload import KINDS
 from sluice.core.problem import Problem, printable
 
 
@@ -62,8 +62,7 @@ def _read(targets: Sequence[str]) -> tuple[list[str], list[ImageRef]]:
     """Which targets are workloads, and which images: a workload has the name of its kind before its slash."""
     names, images = [], []
     for text in targets:
-        head = text.rpartition("/")[0].rpartition(":")[2].lower()
-        if head in {*KINDS, "deploy", "ds", "sts", "cj", "hr"}:
+        if names_a_workload(text):
             names.append(text)
             continue
         try:

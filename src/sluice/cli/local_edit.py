@@ -129,8 +129,6 @@ async def carry_out(terminal: Terminal, files: Files, update: ImageUpdate, wish:
     if not wish.commit:
         replace_files(files.root, before, update.files)
         terminal.say(f"changed {count_files(len(paths))}; nothing is committed")
-        if wish.message or wish.user:
-            terminal.say("  --message and --user are of a commit, which only --commit makes")
         return ""
     if not files.source.commit:
         title, fix = "there is nothing to commit to", "name a folder of a git checkout that has a commit"

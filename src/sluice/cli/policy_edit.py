@@ -19,7 +19,8 @@ from sluice.cli.local_edit import (
     wish_of,
     workloads_of,
 )
-from sluice.cli.release import change_cells, change_fields, changes_of, refuse_missing
+from sluice.cli.release import refuse_missing
+from sluice.cli.release_output import HEADERS, change_cells, change_fields, changes_of
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
 from sluice.cli.terminal import Terminal
@@ -32,7 +33,6 @@ from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.message_template.fluxd import policies_message, policy_events
 from sluice.core.problem import printable
 
-HEADERS = ("WORKLOAD", "STATUS", "UPDATES", "FILE")
 EVERYTHING = "*"
 
 # From a workload's name, who asks, and why, to what changes.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sluice.cli.error_output import API_VERSION, problem_text
+from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, usage
 from sluice.cli.local_edit import (
@@ -25,8 +25,8 @@ from sluice.cli.local_edit import (
     workloads_of,
 )
 from sluice.cli.registry_tags import Asked, Reach, login_hint, open_tags, registry_options
+from sluice.cli.release_output import release_fields, show_release
 from sluice.cli.structured import write_structured
-from sluice.cli.table import write_table
 from sluice.cli.terminal import Terminal
 from sluice.cli.workload_names import missing_workloads, workload_option
 from sluice.core import codes
@@ -35,17 +35,14 @@ from sluice.core.image import ImageRef, ImageRefError, parse
 from sluice.core.image_policy import TagPolicy
 from sluice.core.image_policy.workload_choice import Listing
 from sluice.core.image_policy.workload_policies import read_policies
-from sluice.core.image_update.release import Located, locate_workloads, update_containers, workload_ids
+from sluice.core.image_update.release import ContainerUpdate, Located, locate_workloads, update_containers, workload_ids
 from sluice.core.image_update.request import ReleaseRequest, WorkloadResult, plan_release
-from sluice.core.image_update.result import ImageChange, ImageUpdate
-from sluice.core.image_update.workload import Workload, WorkloadId
-from sluice.core.message_template.fluxd import release_message
+from sluice.core.image_update.workload import Workload
+from sluice.core.message_template.fluxd import containers_message, release_message
 from sluice.core.problem import printable
 
 if TYPE_CHECKING:
     from sluice.registry.scanner import ScanResult
-
-HEADERS = ("WORKLOAD", "STATUS", "UPDATES", "FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,7 @@ class _Ask:
 @click.option("-i", "--image", "--update-image", "image", default="", metavar="IMAGE", help="The image, with its tag.")
 @click.option("--all-images", "--update-all-images", "all_images", is_flag=True, help="The newest of each image.")
 @click.option("-f", "--force", is_flag=True, help="Lift locks (of named workloads) and patterns (for a named image).")
+@click.option("--interactive", is_flag=True, help="Ask about each container.")
 @click.option("--unchecked", is_flag=True, help="Do not ask the registry whether it has the image.")
 @editing_options
 @registry_options
@@ -87,7 +85,16 @@ def release(flags: Flags, /, **given: Any) -> ExitCode:
     excluded_ids = frozenset(workloads_of(flags, excluded))
     request = ReleaseRequest(image, workloads_of(flags, words), excluded_ids, given["force"])
     ask = _Ask(Reach(given["allow_loopback"], given["insecure_hosts"]), given["unchecked"])
-    return asyncio.run(_release(Terminal(flags), wish, request, ask))
+    terminal = Terminal(flags)
+    if given["interactive"] and not (terminal.can_ask or flags.yes):
+        raise usage(
+            "--interactive has nobody to ask", fix="run it on a terminal, or leave it out", field="--interactive"
+        )
+    made = asyncio.run(_prepare(terminal, wish, request, ask))
+    # Between the two loops, where Ctrl-C ends the question at once.
+    made = _choose(terminal, made) if given["interactive"] else made
+    message = _message(request, made, chosen=given["interactive"])
+    return asyncio.run(_make(terminal, wish, request, made, message))
 
 
 def _image(text: str) -> ImageRef:
@@ -101,28 +108,63 @@ def _image(text: str) -> ImageRef:
     return image
 
 
-async def _release(terminal: Terminal, wish: Wish, request: ReleaseRequest, ask: _Ask) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """A release that is decided, and not made yet."""
+
+    files: Files
+    results: tuple[WorkloadResult, ...]
+
+
+async def _prepare(terminal: Terminal, wish: Wish, request: ReleaseRequest, ask: _Ask) -> _Release:
     files = await read_files(terminal, wish.folder)
     located = _locate(terminal, files, request)
-    results = await _decide(terminal, located, request, ask)
-    wanted = [update for result in results for update in result.updates]
-    update = update_containers(files.contents, wanted, default_namespace(terminal.flags))
+    return _Release(files, await _decide(terminal, located, request, ask))
+
+
+async def _make(terminal: Terminal, wish: Wish, request: ReleaseRequest, made: _Release, message: str) -> ExitCode:
+    namespace = default_namespace(terminal.flags)
+    wanted = [update for result in made.results for update in result.updates]
+    update = update_containers(made.files.contents, wanted, namespace)
     refuse_skipped(update)
     if not terminal.flags.structured:
-        _show(terminal, results, update, everything=not request.workloads)
-    image = None if request.image is None else str(request.image)
-    message = wish.message or release_message(image, [str(identity) for identity in request.workloads])
-    commit = await carry_out(terminal, files, update, wish, message)
+        show_release(terminal, made.results, update, everything=not request.workloads)
+    commit = await carry_out(terminal, made.files, update, wish, wish.message or message)
+    if update.files and not commit and (wish.message or wish.user):
+        terminal.say("  --message and --user are of a commit, which only --commit makes")
     if terminal.flags.structured:
-        items = [_fields(result, update, default_namespace(terminal.flags)) for result in results]
-        answer = {"kind": "ReleaseResult", "written": _is_written(wish, update), "commit": commit or None}
+        items = [release_fields(result, update, namespace) for result in made.results]
+        answer = {"kind": "ReleaseResult", "written": bool(update.files) and not wish.dry_run, "commit": commit or None}
         write_structured(terminal, {"apiVersion": API_VERSION, **answer, "items": items})
-    held = [result.problem for result in results if result.problem is not None and request.workloads]
+    held = [result.problem for result in made.results if result.problem is not None and request.workloads]
     return ExitCode.NO if held else ExitCode.DONE
 
 
-def _is_written(wish: Wish, update: ImageUpdate) -> bool:
-    return bool(update.files) and not wish.dry_run
+def _message(request: ReleaseRequest, made: _Release, *, chosen: bool) -> str:
+    """fluxd's words: of what was asked for, or, where a person chose among it, of what they chose."""
+    if chosen:
+        return containers_message(
+            {str(r.workload): [str(u.image) for u in r.updates] for r in made.results if r.updates}
+        )
+    image = None if request.image is None else str(request.image)
+    return release_message(image, [str(identity) for identity in request.workloads])
+
+
+def _choose(terminal: Terminal, made: _Release) -> _Release:
+    """Ask about each container; what is declined stays as it is, and says so."""
+    return replace(made, results=tuple(_chosen(terminal, result) for result in made.results))
+
+
+def _chosen(terminal: Terminal, result: WorkloadResult) -> WorkloadResult:
+    def is_wanted(update: ContainerUpdate) -> bool:
+        return terminal.confirm(f"{update.workload} {printable(update.container)}: {update.current} -> {update.image}?")
+
+    kept = tuple(update for update in result.updates if is_wanted(update))
+    if kept == result.updates:
+        return result
+    declined = [f"{printable(update.container)}: declined" for update in result.updates if update not in kept]
+    reason = "; ".join([result.reason] * bool(result.reason) + declined)
+    return replace(result, status="success" if kept else "skipped", reason=reason, updates=kept)
 
 
 def _locate(terminal: Terminal, files: Files, request: ReleaseRequest) -> Located:
@@ -200,61 +242,3 @@ def _asked(workloads: Sequence[Workload], terminal: Terminal) -> dict[str, Asked
             asked[key] = Asked(container.image, described)
     terminal.detail(f"asking for the tags of {len(asked)} images")
     return asked
-
-
-def _show(terminal: Terminal, results: Sequence[WorkloadResult], update: ImageUpdate, *, everything: bool) -> None:
-    """The table of fluxctl: what stays is shown where it was asked for by name, else with -v."""
-    rows = []
-    for result in results:
-        if not result.updates:
-            if not everything or terminal.flags.verbose > (result.status == "ignored"):
-                rows.append([str(result.workload), result.status, printable(result.reason), ""])
-            continue
-        name = str(result.workload)
-        for change in changes_of(result.workload, update, default_namespace(terminal.flags)):
-            rows.append([name, result.status if name else "", *change_cells(change)])
-            name = ""
-        if result.reason:
-            rows.append(["", "", printable(result.reason), ""])
-    if rows:
-        write_table(terminal, HEADERS, rows)
-    for result in results:
-        if result.problem is not None and not everything:
-            terminal.warn(problem_text(terminal, result.problem))
-
-
-def change_cells(change: ImageChange) -> list[str]:
-    """What a change is, and where, for a table."""
-    old, new = (printable(text) or "(none)" for text in (change.old, change.new))
-    return [f"{printable(change.field)}: {old} -> {new}", f"{printable(change.path)}:{change.line}"]
-
-
-def changes_of(identity: WorkloadId, update: ImageUpdate, namespace: str) -> list[ImageChange]:
-    """The changes of one workload; `namespace` is that of objects which name none."""
-
-    def is_of(change: ImageChange) -> bool:
-        subject = change.subject
-        return WorkloadId(subject.namespace or namespace, subject.kind.lower(), subject.name) == identity
-
-    return [change for change in update.changes if is_of(change)]
-
-
-def _fields(result: WorkloadResult, update: ImageUpdate, namespace: str) -> dict[str, Any]:
-    changes = changes_of(result.workload, update, namespace) if result.updates else []
-    return {
-        "workload": str(result.workload),
-        "status": result.status,
-        "reason": result.reason or None,
-        "updates": [change_fields(change) for change in changes],
-    }
-
-
-def change_fields(change: ImageChange) -> dict[str, Any]:
-    """A change for programs."""
-    return {
-        "field": change.field,
-        "from": change.old or None,
-        "to": change.new or None,
-        "path": change.path,
-        "line": change.line,
-    }

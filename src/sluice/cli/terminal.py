@@ -83,11 +83,16 @@ class Terminal:
         self.err.write(_encodable(text, self.err) + "\n")
         self.err.flush()
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there who may be asked."""
+        return not self.flags.no_input and _isatty(sys.stdin) and _isatty(self.err)
+
     def confirm(self, question: str) -> bool:
         """Ask yes or no. With --yes: yes. Without anyone to ask (--no-input, no terminal): no."""
         if self.flags.yes:
             return True
-        if self.flags.no_input or not _isatty(sys.stdin) or not _isatty(self.err):
+        if not self.can_ask:
             return False
         self.err.write(f"{question} [y/N] ")
         self.err.flush()

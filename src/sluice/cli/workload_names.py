@@ -35,6 +35,15 @@ def workload_option(*, about: str = "A workload: [NAMESPACE:]KIND/NAME; repeat i
     return click.option(*names, "workloads", multiple=True, metavar="WORKLOAD", help=about)
 
 
+def names_a_workload(text: str) -> bool:
+    """True when a kind of workload stands before the slash; everything else may be an image.
+
+    >>> names_a_workload("shop:deploy/web"), names_a_workload("ghcr.io/acme/web:1.2")
+    (True, False)
+    """
+    return text.rpartition("/")[0].rpartition(":")[2].lower() in {*KINDS, *_SHORT}
+
+
 def workload_id(text: str, namespace: str, field: str = "--workload") -> WorkloadId:
     """Read a workload's name; `namespace` is that of a name without one. Raises UsageRefused."""
     try:
