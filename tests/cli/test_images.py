@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from devcluster.fixture import create_namespace
 from devcluster.images import make_image
@@ -127,3 +131,54 @@ def test_a_registry_that_can_not_be_asked_is_told_and_the_workload_still_shown(s
     empty = shop.cli("images", "-n", "default")
     assert (empty.code, empty.out) == (0, "")
     assert "no workloads found in namespace default" in empty.err
+
+
+def test_who_may_see_only_some_kinds_sees_those_and_is_told_with_exit_4(shop: Shop, tmp_path: Path) -> None:
+    api, cluster = shop.bench.api, shop.bench.cluster
+    rbac, subject = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{shop.namespace}", {"name": "default"}
+    rules = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]}]
+    api.create(f"{rbac}/roles", {"metadata": {"name": "look"}, "rules": rules})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "look"}
+    subjects = [{"kind": "ServiceAccount", "namespace": shop.namespace, **subject}]
+    api.create(f"{rbac}/rolebindings", {"metadata": {"name": "look"}, "roleRef": reference, "subjects": subjects})
+    account = f"/api/v1/namespaces/{shop.namespace}/serviceaccounts/default/token"
+    token = api.create(account, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": cluster.server, "certificate-authority": str(cluster.ca)}}],
+        "users": [{"name": "u", "user": {"token": token["status"]["token"]}}],
+    }
+    (tmp_path / "limited").write_text(yaml.safe_dump(config))
+    ran = shop("--kubeconfig", str(tmp_path / "limited"))
+    assert ran.code == 4, ran.err
+    assert "| 1.2.0" in " ".join(ran.out.split())
+    assert "statefulsets" in ran.err
+    assert "you may not list imagepolicies" in ran.err
+    api.delete(f"{rbac}/roles/look")
+    ran = shop("--kubeconfig", str(tmp_path / "limited"))
+    assert (ran.code, ran.out) == (4, "")
+
+
+def test_a_registry_is_asked_with_the_login_of_dockers_configuration(shop: Shop, tmp_path: Path) -> None:
+    with Registry(tmp_path / "registry", user="ada", password="s3cr3t") as closed:
+        closed.push("web", "1.0.0", make_image())
+        pod = {"spec": {"containers": [{"name": "main", "image": f"{closed.host}/web:1.0.0"}]}}
+        path = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments/web"
+        shop.bench.api.patch(path, {"spec": {"template": pod}})
+        refused = shop()
+        assert refused.code == 4, refused.err
+        assert "error[E520]" in refused.err
+        folder = tmp_path / ".docker"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"credsStore": "desktop"}))
+        assert "credential helper" in shop().err
+        login = {"auth": base64.b64encode(b"ada:s3cr3t").decode()}
+        (folder / "config.json").write_text(json.dumps({"auths": {closed.host: login}}))
+        lines = shop.lines()
+        assert lines[2] == "'-> 1.0.0 2026-01-02T03:04:05Z"
+        (folder / "config.json").write_text("{")
+        broken = shop()
+        assert (broken.code, "error[E531]" in broken.err, "s3cr3t" in refused.err + broken.err) == (3, True, False)

@@ -281,6 +281,16 @@ def test_interactive_asks_about_each_container_and_releases_what_is_wanted(check
     assert checkout.git("log", "-1", "--format=%s") == "Update image refs in shop:deployment/web"
 
 
+def test_names_in_files_can_not_draw_on_the_terminal(checkout: Checkout) -> None:
+    hostile = WEB.replace("$IMAGE", "ghcr.io/acme/web").replace("name: web", 'name: "w\\e[31m\\r"')
+    (checkout.root / "apps/hostile.yaml").write_text(hostile.replace("- name: main", '- name: "m\\e[2K"'))
+    ran = checkout(*NAMED, "--all", "--dry-run")
+    assert ran.code == 0, ran.err
+    assert "\\x1b[31m" in ran.out
+    assert "\\x1b[2K" in ran.out
+    assert "\x1b" not in ran.out + ran.err
+
+
 def test_links_are_never_written_through(checkout: Checkout, tmp_path: Path) -> None:
     outside = tmp_path / "outside.yaml"
     outside.write_text(checkout.read())

@@ -72,9 +72,10 @@ async def images(
             from sluice.cli.images_why import explain_images
 
             return await explain_images(cluster, (*words[1:], *workloads), kinds, tags, limit)
-        rows = await look(await running_containers(cluster, workloads, kinds), tags, limit)
+        running = await running_containers(cluster, workloads, kinds)
+        rows = await look(running.containers, tags, limit)
     _show(cluster, rows, limit)
-    return told(cluster.terminal, rows)
+    return told(cluster.terminal, rows, running.refused)
 
 
 async def look(containers: Sequence[RunningContainer], tags: TagReader, limit: int) -> list[ImageRow]:
@@ -229,20 +230,19 @@ def _fields(row: ImageRow, limit: int) -> dict[str, Any]:
     }
 
 
-def told(terminal: Terminal, rows: Sequence[ImageRow]) -> ExitCode:
-    """Say once what went wrong at registries; the first decides the exit code."""
-    problems: dict[Problem, None] = {}
-    failed: list[Problem] = []
-    for row in rows:
-        found = row.found
-        if found is None:
-            continue
+def told(terminal: Terminal, rows: Sequence[ImageRow], refused: Sequence[Problem] = ()) -> ExitCode:
+    """Say once what could not be looked at, and what went wrong at registries; the first decides the exit code."""
+    problems: dict[Problem, None] = dict.fromkeys(refused)
+    failed: list[Problem] = [*refused]
+    hints: dict[str, None] = {}
+    for found in (row.found for row in rows if row.found is not None):
         problems |= dict.fromkeys(found.problems)
-        if not found.complete:
-            failed += found.problems[:1]
-        if hint := login_hint(found):
+        failed += found.problems[:1] if not found.complete else ()
+        hints[login_hint(found)] = None
+    # Data says what is wrong with an image beside it, but not which workloads it lacks.
+    for problem in refused if terminal.flags.structured else problems:
+        terminal.warn(problem_text(terminal, problem))
+    for hint in hints:
+        if hint:
             terminal.say(f"  {hint}")
-    if not terminal.flags.structured:
-        for problem in problems:
-            terminal.warn(problem_text(terminal, problem))
     return exit_code_of(RemoteError(failed[0])) if failed else ExitCode.DONE

@@ -41,11 +41,12 @@ async def explain_images(
 ) -> ExitCode:
     """Print the reasons. Raises UserError (TargetMissing) for a workload or an image that does not run here."""
     names, images = _read(targets)
-    containers = await running_containers(cluster, () if images else names, kinds)
+    everyone = await running_containers(cluster, () if images else names, kinds)
+    containers, refused = everyone.containers, everyone.refused
     if images:
-        containers = _with_images(containers, images) + (
-            await running_containers(cluster, names, kinds) if names else ()
-        )
+        containers = _with_images(containers, images)
+        if names:
+            containers += (await running_containers(cluster, names, kinds)).containers
     rows = await look(containers, tags, limit=1)
     asked = {image.tag for image in images} - {None}
     found = [_reason(row, kinds, {tag for tag in asked if tag is not None}, limit) for row in rows]
@@ -55,7 +56,7 @@ async def explain_images(
     else:
         for each in found:
             _show(cluster, each)
-    return told(cluster.terminal, rows)
+    return told(cluster.terminal, rows, refused)
 
 
 def _read(targets: Sequence[str]) -> tuple[list[str], list[ImageRef]]:

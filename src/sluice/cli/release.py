@@ -157,7 +157,9 @@ def _choose(terminal: Terminal, made: _Release) -> _Release:
 
 def _chosen(terminal: Terminal, result: WorkloadResult) -> WorkloadResult:
     def is_wanted(update: ContainerUpdate) -> bool:
-        return terminal.confirm(f"{update.workload} {printable(update.container)}: {update.current} -> {update.image}?")
+        return terminal.confirm(
+            f"{printable(f'{update.workload} {update.container}')}: {update.current} -> {update.image}?"
+        )
 
     kept = tuple(update for update in result.updates if is_wanted(update))
     if kept == result.updates:

@@ -25,9 +25,9 @@ def show_release(
     for result in results:
         if not result.updates:
             if not everything or terminal.flags.verbose > (result.status == "ignored"):
-                rows.append([str(result.workload), result.status, printable(result.reason), ""])
+                rows.append([printable(str(result.workload)), result.status, printable(result.reason), ""])
             continue
-        name = str(result.workload)
+        name = printable(str(result.workload))
         for change in changes_of(result.workload, update, default_namespace(terminal.flags)):
             rows.append([name, result.status if name else "", *change_cells(change)])
             name = ""

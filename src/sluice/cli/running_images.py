@@ -13,7 +13,6 @@ from sluice.cli.cluster import Cluster
 from sluice.cli.error_output import problem_text
 from sluice.cli.kinds import IMAGE_AUTOMATIONS, IMAGE_POLICIES, IMAGE_REPOSITORIES, Kind
 from sluice.cli.workload_names import missing_workloads, workload_id
-from sluice.core import codes
 from sluice.core.errors import ClusterError, UserError
 from sluice.core.ids import NamespacedName
 from sluice.core.image import ImageRef, ImageRefError, parse
@@ -22,6 +21,7 @@ from sluice.core.image_policy.dialect_fluxd import fluxd_policy
 from sluice.core.image_policy.workload_policies import WorkloadPolicies, read_policies
 from sluice.core.image_update.container import Container
 from sluice.core.image_update.workload import Workload, live_workload
+from sluice.core.problem import Problem
 from sluice.kube.resource import Resource
 from sluice.reconcilers.image_rules import tag_policy
 
@@ -102,19 +102,33 @@ class RunningContainer:
         return fluxd_policy("semver:*") if isinstance(policy, InvalidPolicy) else policy
 
 
-async def running_containers(cluster: Cluster, names: Sequence[str], kinds: ImageKinds) -> tuple[RunningContainer, ...]:
-    """The containers of the named workloads, or of all in scope. Raises UserError (TargetMissing) for a name."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Containers, in the order of their workloads, and what the caller may not look at: then others may be there."""
+
+    containers: tuple[RunningContainer, ...]
+    refused: tuple[Problem, ...] = ()
+
+
+async def running_containers(cluster: Cluster, names: Sequence[str], kinds: ImageKinds) -> Running:
+    """The containers of the named workloads, or of all in scope.
+
+    Raises UserError (TargetMissing) for a name, and ClusterError when nothing at all may be looked at.
+    """
     wanted = [workload_id(text, cluster.namespace) for text in names]
     spaces = sorted({identity.namespace for identity in wanted}) or [cluster.scope]
-    found = [workload for space in spaces for workload in await _workloads(cluster, space)]
+    refused: dict[Problem, None] = {}
+    found = [workload for space in spaces for workload in await _workloads(cluster, space, refused)]
     if wanted:
         known = {workload.id for workload in found}
         missing = [identity for identity in wanted if identity not in known]
         if missing:
+            for problem in refused:
+                cluster.terminal.warn(problem_text(cluster.terminal, problem))
             raise missing_workloads(missing, known, "in the cluster")
         found = [workload for workload in found if workload.id in wanted]
     found.sort(key=lambda workload: workload.id)
-    return tuple(each for workload in found for each in _containers(workload, kinds))
+    return Running(tuple(each for workload in found for each in _containers(workload, kinds)), tuple(refused))
 
 
 def _containers(workload: Workload, kinds: ImageKinds) -> Iterable[RunningContainer]:
@@ -124,15 +138,14 @@ def _containers(workload: Workload, kinds: ImageKinds) -> Iterable[RunningContai
         yield RunningContainer(workload, container, policies, chosen_by)
 
 
-async def _workloads(cluster: Cluster, namespace: str) -> list[Workload]:
+async def _workloads(cluster: Cluster, namespace: str, refused: dict[Problem, None]) -> list[Workload]:
     found: list[Workload] = []
     refusals: list[ClusterError] = []
-    for resource in (*_CORE, *_HELM):
+    kinds = [resource for resource in (*_CORE, *_HELM) if await is_served(cluster, resource)]
+    for resource in kinds:
         try:
             listed = await cluster.client.list(resource, namespace, item_type=Item)
         except ClusterError as error:
-            if error.problems[0].code is codes.UNKNOWN_KIND:
-                continue
             if error.status != 403:
                 raise
             refusals.append(error)
@@ -141,10 +154,9 @@ async def _workloads(cluster: Cluster, namespace: str) -> list[Workload]:
             workload = live_workload({**item, "apiVersion": resource.api_version, "kind": resource.kind})
             if workload is not None:
                 found.append(workload)
-    if refusals and not found:
+    if refusals and len(refusals) == len(kinds):
         raise refusals[0]
-    for refusal in refusals:
-        cluster.terminal.warn(problem_text(cluster.terminal, refusal.problems[0]))
+    refused |= {error.problems[0]: None for error in refusals}
     return found
 
 
@@ -157,13 +169,20 @@ async def image_kinds(cluster: Cluster) -> ImageKinds:
     )
 
 
+async def is_served(cluster: Cluster, resource: Resource) -> bool:
+    """Whether the cluster has the kind: to who may not list it the API server says the same either way."""
+    if not cluster.discovery.resources():
+        await cluster.discovery.invalidate()
+    return cluster.discovery.known(resource.api_version, resource.kind) is not None
+
+
 async def _list(cluster: Cluster, kind: Kind, item_type: type[Any]) -> tuple[Any, ...]:
+    if not await is_served(cluster, kind.resource):
+        return ()
     for namespace in dict.fromkeys(("", cluster.namespace)):
         try:
             listed = await cluster.client.list(kind.resource, namespace, item_type=item_type)
         except ClusterError as error:
-            if error.problems[0].code is codes.UNKNOWN_KIND:
-                return ()
             if error.status != 403:
                 raise
             continue
