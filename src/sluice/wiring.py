@@ -429,10 +429,8 @@ async def _watch_recorded(records: RecordStore, discovery: Discovery, owned: Own
         if (record := records.get(owner)) is not None
         for entry in record.inventory
     }
-    synced = []
-    for api_version, kind in sorted(kinds):
-        resource = await discovery.find(api_version, kind)
-        if resource is not None and "watch" in resource.verbs:
-            synced.append(owned.ensure(resource))
-    for event in synced:
-        await event.wait()
+    found = [await discovery.find(api_version, kind) for api_version, kind in sorted(kinds)]
+    watchable = [resource for resource in found if resource is not None and "watch" in resource.verbs]
+    async with asyncio.TaskGroup() as looks:
+        for resource in watchable:
+            looks.create_task(owned.first_look(resource))

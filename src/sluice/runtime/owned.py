@@ -57,19 +57,26 @@ class OwnedObjects:
         self._live: dict[ResourceId, Live] = {}
         self._steering: dict[ResourceId, tuple[frozenset[str] | None, int]] = {}
         self._synced: dict[GroupKind, asyncio.Event] = {}
+        self._tried: dict[GroupKind, asyncio.Event] = {}
         self._applied: dict[ResourceId, str] = {}
         self._owners: dict[Owner, Owner] = {}
         self._sending: dict[ResourceId, LiveMeta | None] = {}
         self._expected_gone: set[ResourceId] = set()
 
-    def ensure(self, resource: Resource) -> asyncio.Event:
-        """Watch that kind from now on; the event is set once its initial state is in."""
+    def ensure(self, resource: Resource) -> None:
+        """Watch that kind from now on."""
         kind = GroupKind(resource.group, resource.kind)
-        synced = self._synced.get(kind)
-        if synced is None:
+        if kind not in self._synced:
             synced = self._synced[kind] = asyncio.Event()
             self._group.create_task(self._follow(resource, synced), name=f"owned {kind}")
-        return synced
+
+    async def first_look(self, resource: Resource) -> None:
+        """Watch that kind from now on; returns once its initial state is in, or could not be had.
+
+        What may not be watched must hold up nothing but itself: plans look for it by request.
+        """
+        self.ensure(resource)
+        await self._tried.setdefault(GroupKind(resource.group, resource.kind), asyncio.Event()).wait()
 
     def knows(self, kind: GroupKind) -> bool:
         """True when the watch of that kind has its initial state."""
@@ -134,9 +141,11 @@ class OwnedObjects:
                     break
                 failures += 1
                 log.warning("owned objects are not watched", kind=str(kind), error=str(error))
+            self._tried.setdefault(kind, asyncio.Event()).set()
             synced.clear()  # what the watch knew is not known any more: plans look for themselves meanwhile
             await asyncio.sleep(backoff(failures, 1.0, 60.0))
         del self._synced[kind]
+        self._tried.pop(kind, asyncio.Event()).set()
         self._forget_unseen(kind, set())
 
     async def _take_events(self, resource: Resource, kind: GroupKind, synced: asyncio.Event) -> None:
@@ -149,6 +158,7 @@ class OwnedObjects:
                     self._forget_unseen(kind, seen)
                     seen.clear()
                     synced.set()
+                    self._tried.setdefault(kind, asyncio.Event()).set()
                 case _ if event.item is not None:
                     meta = event.item
                     key = ResourceId(resource.group, resource.kind, meta.namespace, meta.name)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from sluice.api.crds import KINDS
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from tests.operator_fixture import Bench, Sync, condition, config_map, deployment, poll
 
 RECORD = "sluice.dev/record"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 @dataclass
@@ -344,3 +346,33 @@ def test_chunks_of_a_record_whose_head_a_crash_prevented_go_with_the_next_record
     sync.wait_ready(sync.push({"0.yaml": config_map("c0", "2")}))
     poll("it is gone", lambda: bench.api.get(f"{secrets}/{stray}") is None)
     sync.wait_ready(sync.push({"0.yaml": config_map("c0", "3")}))
+
+
+def test_a_kind_of_a_record_that_may_not_be_watched_any_more_holds_up_nothing_else(bench: Bench) -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: $NS}\nspec: {ports: [{port: 80}]}\n"
+    held, well = bench.synced({"s.yaml": service}), bench.synced({"a.yaml": config_map("a")})
+    name = f"limited-{held.name}"
+    ours = sorted({kind.group for kind, _ in KINDS} | {"coordination.k8s.io", "apiextensions.k8s.io"})
+    core = ["secrets", "configmaps", "events", "namespaces", "resourcequotas", "pods"]
+    rules = [
+        {"apiGroups": ours, "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": [""], "resources": core, "verbs": ["*"]},
+    ]
+    bench.api.create(f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+    binding = {
+        "metadata": {"name": name},
+        "roleRef": {"kind": "ClusterRole", "name": name, "apiGroup": "rbac.authorization.k8s.io"},
+        "subjects": [{"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}],
+    }
+    bench.api.create(f"{RBAC}/clusterrolebindings", binding)
+    everything = bench.operator.access
+    bench.operator.stop()
+    bench.operator.access = replace(everything, impersonate=(("Impersonate-User", name),))
+    try:
+        bench.operator.start()
+        well.wait_ready(well.push({"a.yaml": config_map("a", "2")}))
+    finally:
+        bench.operator.stop()
+        bench.operator.access = everything
+        bench.operator.start()
+    held.wait_ready(held.push({"s.yaml": service.replace("80", "81")}))
