@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sluice.core.transaction_messages import Outcome
 
 MAX_SNAPSHOTS = 5
-# In a snapshot's metadata: when the last transaction ended that had succeeded by then, as the record has it.
+# In a snapshot's metadata: the last transaction that had succeeded by then, as the record has it.
 RECORDED = "recorded"
 # The record keeps this many transactions, and so many that succeeded, however many have failed since.
 MAX_PAST = 10
@@ -111,6 +111,11 @@ class Past:
         """True when the revision took effect wholly."""
         return self.outcome == RECONCILIATION_SUCCEEDED
 
+    @property
+    def mark(self) -> str:
+        """Which one it is: two may end in one second, but not go to one revision."""
+        return f"{self.ended} {self.revision}"
+
 
 def last_success(past: tuple[Past, ...]) -> Past | None:
     """The newest transaction that succeeded, or None."""
@@ -127,7 +132,7 @@ def last_applied(told: str, snapshots: tuple[Snapshot, ...], past: tuple[Past, .
     if newest is None:
         return told
     known = snapshots[0].metadata.get(RECORDED) if snapshots else None
-    behind = not told or (known is not None and known != newest.ended)
+    behind = not told or (known is not None and known != newest.mark)
     return newest.revision if behind else told
 
 

@@ -197,7 +197,7 @@ def _history(
             "revision": turnout.revision,
             **{name: text for name in ("author", "subject") if (text := getattr(turnout, name))},
             **Counts.of(turnout.outcomes).metadata(),
-            **({RECORDED: success.ended} if success is not None else {}),
+            **({RECORDED: success.mark} if success is not None else {}),
         },
     )
     return record_attempt(sync.status.history, attempt)

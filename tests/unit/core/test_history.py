@@ -94,22 +94,24 @@ def test_what_changed_is_read_back_from_a_snapshot() -> None:
 
 
 OLD, NEW = Past("one", "d1", ended="10:00"), Past("two", "d2", ended="11:00")
+SOON = Past("three", "d3", ended="11:00")
 UNDONE = Past("three", "d3", "Undone", ended="12:00")
 
 
-def told(recorded: str | None) -> tuple[Snapshot, ...]:
+def told(recorded: Past | None) -> tuple[Snapshot, ...]:
     """The snapshots of a status that was written when `recorded` was the record's last success."""
-    metadata = {} if recorded is None else {RECORDED: recorded}
+    metadata = {} if recorded is None else {RECORDED: recorded.mark}
     return (msgspec.structs.replace(attempt("d", "ReconciliationSucceeded", "9"), metadata=metadata),)
 
 
 @pytest.mark.parametrize(
     ("why", "status", "snapshots", "past", "applied"),
     [
-        ("status and record agree", "two", told("11:00"), (NEW, OLD), "two"),
-        ("the process died between record and status", "one", told("10:00"), (NEW, OLD), "two"),
-        ("and the next revision was undone", "one", told("10:00"), (UNDONE, NEW, OLD), "two"),
-        ("a commit changed nothing, so the record does not know it", "same", told("11:00"), (NEW, OLD), "same"),
+        ("status and record agree", "two", told(NEW), (NEW, OLD), "two"),
+        ("the process died between record and status", "one", told(OLD), (NEW, OLD), "two"),
+        ("the same, when both had ended in one second", "two", told(NEW), (SOON, NEW), "three"),
+        ("and the next revision was undone", "one", told(OLD), (UNDONE, NEW, OLD), "two"),
+        ("a commit changed nothing, so the record does not know it", "same", told(NEW), (NEW, OLD), "same"),
         ("an older version, or Flux, wrote the status", "same", told(None), (NEW, OLD), "same"),
         ("the status is new and the record was kept", "", (), (UNDONE, NEW), "two"),
         ("nothing has succeeded yet", "", (), (UNDONE,), ""),
