@@ -72,7 +72,8 @@ class BlobReader(Protocol):
 class Artifact:
     """A fetched tree. `digest` (`sha256:…`) and `size` are of the stored tarball, `path` is relative to the store.
 
-    `author` and `subject` are the commit's, made printable: text to show, not to trust.
+    `author` and `subject` are the commit's, made printable: text to show, not to trust. `updated_by` is the automation
+    whose mark the commit carries, or empty. Anybody can write a mark: it may make Sluice more careful, never less.
     """
 
     source: ResourceId
@@ -85,3 +86,4 @@ class Artifact:
     blobs: BlobReader
     author: str = ""
     subject: str = ""
+    updated_by: str = ""

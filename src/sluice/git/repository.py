@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.core.codes import SOURCE_MISSING
+from sluice.core.commit_text import UpdateMark, mark_of
 from sluice.core.errors import StateError
 from sluice.core.problem import Problem, clip, printable
 from sluice.git.limits import GitLimits
@@ -28,12 +29,13 @@ LISTING_BYTES_PER_FILE = 400
 
 @dataclass(frozen=True, slots=True)
 class CommitInfo:
-    """Who wrote a commit, when (RFC 3339), and its first line."""
+    """Who wrote a commit, when (RFC 3339), its first line, and the mark of an update of images, if it carries one."""
 
     author: str
     email: str
     time: str
     subject: str
+    mark: UpdateMark | None = None
 
 
 class BareRepository:
@@ -95,11 +97,11 @@ class BareRepository:
         return await asyncio.to_thread(parse_listing, self.checked(output, commit), commit)
 
     async def commit_info(self, commit: str) -> CommitInfo:
-        """Author, time and subject of a commit."""
-        output = await self.run("show", "-s", "--no-mailmap", "--format=%an%x00%ae%x00%aI%x00%s", commit)
+        """Author, time, subject and mark of a commit."""
+        output = await self.run("show", "-s", "--no-mailmap", "--format=%an%x00%ae%x00%aI%x00%s%x00%B", commit)
         fields = self.checked(output, commit).decode("utf-8", "replace").rstrip("\n").split("\0")
         author, email, time, subject = (clip(printable(field), 200) for field in (*fields, "", "", "", "")[:4])
-        return CommitInfo(author, email, time, subject)
+        return CommitInfo(author, email, time, subject, mark_of(fields[4]) if len(fields) > 4 else None)
 
     async def committed_at(self, commit: str) -> int:
         """The commit's date as its committer set it, in seconds since 1970."""

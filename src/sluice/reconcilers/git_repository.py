@@ -345,9 +345,10 @@ async def _with_content(entries: Sequence[FileEntry], blobs: BlobReader) -> list
 
 
 async def _told(artifact: Artifact, mirror: Mirror) -> Artifact:
-    """With who wrote the commit and what its first line says."""
+    """With who wrote the commit, what its first line says, and whether it is an update of images."""
     info = await mirror.commit_info(artifact.revision.hex)
-    return replace(artifact, author=clip(info.author, 60), subject=clip(info.subject, 120))
+    updated_by = info.mark.owner if info.mark is not None else ""
+    return replace(artifact, author=clip(info.author, 60), subject=clip(info.subject, 120), updated_by=updated_by)
 
 
 async def _filtered(source: GitRepository, tree: FileTree, blobs: BlobReader) -> FileTree:

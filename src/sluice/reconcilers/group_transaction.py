@@ -114,7 +114,9 @@ class GroupTransactions:
 
     async def _targets(self, member: Member) -> tuple[Target, ...]:
         try:
-            return await self._single.targets(member.start.sync, member.prepared.plan, member.prepared.resources)
+            start, prepared = member.start, member.prepared
+            gated = bool(start.artifact.updated_by)
+            return await self._single.targets(start.sync, prepared.plan, prepared.resources, gated=gated)
         except SluiceError as error:
             raise Refused({member.start.owner: error}) from error
 

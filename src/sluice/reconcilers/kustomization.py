@@ -63,7 +63,7 @@ from sluice.reconcilers.sync_facts import (
     sync_id,
     timeout_of,
 )
-from sluice.runtime.executor import Execution, Superseded, health_targets
+from sluice.runtime.executor import Execution, Superseded, changed_targets, health_targets
 from sluice.runtime.health_gate import Target
 from sluice.runtime.queue import Turn
 
@@ -79,6 +79,7 @@ class _Memory:
 
     waiting_since: float | None = None
     soon_again: int = 0
+    gating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ class KustomizationReconciler:
             accepted=judged.accepted,
             force=lambda _: sync.spec.force,
             timeout=timeout_of(sync),
-            targets=await self.targets(sync, plan, resources),
+            targets=await self.targets(sync, plan, resources, gated=self._is_gated(sync, artifact)),
             progress=progress,
             waiting=turn.waiting,
             superseded=lambda: self._superseded(sync, str(head.revision), turn),
@@ -242,6 +243,7 @@ class KustomizationReconciler:
         )
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
         ended = await self._op.executor.run(plan, execution)
+        self._memory_of(sync).gating = False
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
@@ -300,9 +302,17 @@ class KustomizationReconciler:
         )
 
     async def targets(
-        self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
+        self,
+        sync: Kustomization,
+        plan: Plan,
+        resources: Mapping[ResourceId, Resource | None],
+        *,
+        gated: bool = False,
     ) -> tuple[Target, ...]:
-        """What the sync waits for: every object of its plan, or its health checks. Raises NotReady, ClusterError."""
+        """What the sync waits for: every object of its plan, or its health checks. Raises NotReady, ClusterError.
+
+        `gated` adds what this revision changes, where the sync asks for less: see `changed_targets`.
+        """
         itself, rules = sync_id(sync), health_rules(sync)
         if sync.spec.wait:
             known = dict(resources)
@@ -326,7 +336,18 @@ class KustomizationReconciler:
             namespace = (check.namespace or sync.metadata.namespace) if resource.namespaced else ""
             key = resource.id_of(namespace, check.name)
             targets.append(Target(key, resource, owned=False, rule=rule_for(key.group_kind, rules)))
+        if gated:
+            record = self._op.records.get(str(owner_of(sync)))
+            named = {target.id for target in targets}
+            changed = changed_targets(plan, resources, record.target if record is not None else None, rules)
+            targets += [target for target in changed if target.id not in named]
         return tuple(targets)
+
+    def _is_gated(self, sync: Kustomization, artifact: Artifact) -> bool:
+        """True for an update of images, and for what supersedes one: nobody was there to see that it came to life."""
+        memory = self._memory_of(sync)
+        memory.gating = memory.gating or bool(artifact.updated_by)
+        return memory.gating
 
     async def _superseded(self, sync: Kustomization, head: str, turn: Turn[NamespacedName]) -> None:
         """Return when what is being waited for is no longer what is wanted."""

@@ -39,6 +39,7 @@ from sluice.core.transaction_messages import (
     Served,
     TakeImages,
     Undo,
+    UndoTarget,
     Validate,
     Validated,
 )
@@ -306,3 +307,17 @@ def health_targets(
         if rule is not None or needs_watch(change.id.group_kind):
             targets.append(Target(change.id, resource, owned=True, origin=change.manifest.origin, rule=rule))
     return tuple(targets)
+
+
+def changed_targets(
+    plan: Plan,
+    resources: Mapping[ResourceId, Resource | None],
+    target: UndoTarget | None,
+    rules: tuple[CustomHealth, ...] = (),
+) -> tuple[Target, ...]:
+    """Those of the objects that a plan sends; and what a transaction that was cut short (`target`) had changed."""
+    changed = {change.id for change in plan.changes() if change.action.applies}
+    if target is not None:
+        changed |= target.images.keys() | plan.before.without(target.inventory.ids()).ids()
+    skipped = frozenset(change.id for change in plan.changes() if change.id not in changed)
+    return health_targets(plan, resources, skipped, rules)
