@@ -115,6 +115,7 @@ class _Started:
     sources: GitRepositoryReconciler
     source_queue: KeyedQueue[NamespacedName]
     source_cache: WatchCache[GitRepository] | FlagObjects[GitRepository]
+    sync_cache: WatchCache[Kustomization] | FlagObjects[Kustomization]
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ async def _start(
     group.create_task(sources.run())
     group.create_task(syncs.run())
     group.create_task(groups.run())
-    return _Started(operator, source_reconciler, sources.queue, parts.sources)
+    return _Started(operator, source_reconciler, sources.queue, parts.sources, parts.syncs)
 
 
 async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
@@ -337,6 +338,8 @@ async def _start_images(
     )
     if isinstance(started.source_cache, WatchCache):
         started.source_cache.subscribe(kinds.wakeups.source_changed)
+    if isinstance(started.sync_cache, WatchCache):
+        started.sync_cache.subscribe(kinds.wakeups.sync_changed)
     await kinds.start(group)
 
 

@@ -118,14 +118,24 @@ class ImageUpdateAutomationSpec(ApiStruct, frozen=True, kw_only=True):
     git: Annotated[GitSpec | None, doc("How commits are made and where they go. Nothing works without it.")] = None
     update: Annotated[UpdateStrategy, doc("How files are changed.", default={"strategy": "Setters"})] = UpdateStrategy()
     suspend: Annotated[bool, doc("Stop changing files.")] = False
+    revertFailed: Annotated[
+        bool,
+        doc(
+            "Extension of Sluice: take an image back in git, once, when a workload failed on it; true when unset. "
+            "It holds for the branch that is synced."
+        ),
+    ] = True
 
 
 class RejectedImage(ApiStruct, frozen=True, kw_only=True):
-    """An image that somebody took out of a file again after we had written it."""
+    """An image that a workload failed on, or that somebody took out of a file again after we had written it."""
 
     path: Annotated[str, doc("File in the repository.")]
     policy: Annotated[str, doc("The policy that chose the image.")]
     image: Annotated[str, doc("The image. Another one that the policy chooses is written.")]
+    object: Annotated[str, doc("The object that failed on it; unset for what somebody took out.")] = ""
+    reason: Annotated[str, doc("What the object said.")] = ""
+    commit: Annotated[str, doc("The commit that was undone.")] = ""
 
 
 class ImageUpdateAutomationStatus(ApiStruct, frozen=True, kw_only=True):
@@ -141,7 +151,7 @@ class ImageUpdateAutomationStatus(ApiStruct, frozen=True, kw_only=True):
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
     rejectedImages: Annotated[
         tuple[RejectedImage, ...],
-        doc("Extension of Sluice: images that somebody took out again; they stay out."),
+        doc("Extension of Sluice: images that failed, or that somebody took out again; they stay out."),
     ] = ()
 
 

@@ -197,6 +197,7 @@ SCAN_TIMEOUT = Code("E535", "ScanTimeout", "an image repository could not be sca
 # E59x: objects of the image kinds.
 ACCESS_DENIED = Code("E590", "AccessDenied", "an ImageRepository does not let the namespace of a policy refer to it")
 IMAGE_REJECTED = Code("E591", "ImageRejected", "somebody changed a value that an image update wrote; it is left so")
+IMAGE_UNHEALTHY = Code("E592", "ImageUnhealthy", "a workload failed on an image, which is not written again by itself")
 
 # E59x: objects of the notification kinds.
 CEL_INVALID = Code("E595", "CelInvalid", "a CEL expression can't be read, or has no answer for what it is asked about")

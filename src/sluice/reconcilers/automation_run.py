@@ -14,14 +14,16 @@ from sluice.core import codes, condition
 from sluice.core.errors import SluiceError
 from sluice.core.image import ImageRef as Image
 from sluice.core.image import ImageRefError, parse
-from sluice.core.image_update.result import ImageUpdate
-from sluice.core.image_update.set_back import Rejected, policy_of
+from sluice.core.image_update.result import ImageChange, ImageUpdate
+from sluice.core.image_update.set_back import Rejected, policy_of, set_back_problem
 from sluice.core.image_update.setters import Policies
-from sluice.core.problem import summarize
+from sluice.core.image_update.unhealthy import FailedRollout, Unhealthy, unhealthy_problem
+from sluice.core.problem import Problem, summarize
 from sluice.git.head import Head
 
 READY_MESSAGE = "repository up-to-date"
 MOST_REJECTED = 100
+REJECTED_CODES = frozenset({codes.IMAGE_REJECTED, codes.IMAGE_UNHEALTHY})
 # What only an edit of the object can mend. It is looked at again each interval all the same: some lie outside it.
 STALLED_CODES = frozenset(
     {
@@ -53,7 +55,10 @@ class AutomationRun:
     stage: str = "SourceManagerFailed"
     update: ImageUpdate | None = None
     last_commit: Head | None = None
+    known: tuple[RejectedImage, ...] = ()
     rejected: frozenset[Rejected] = frozenset()
+    failures: tuple[FailedRollout, ...] = ()
+    unhealthy: dict[Rejected, Unhealthy] = field(default_factory=dict)
 
     @property
     def images(self) -> dict[str, ImageRef]:
@@ -79,36 +84,60 @@ def is_known(run: AutomationRun, commit: str) -> bool:
         status.observedGeneration == run.automation.metadata.generation
         and status.observedSourceRevision.endswith(f":{commit}")
         and status.observedPolicies == run.images
-        and not (status.rejectedImages and run.is_requested)
+        and not (run.known and run.is_requested)
+        # Whether an image that failed is well by now, only the records of the syncs tell.
+        and not run.failures
+        and not any(each.object for each in run.known)
     )
 
 
 def still_rejected(run: AutomationRun) -> frozenset[Rejected]:
-    """What the status says was set back, as long as the policy still wants that very image and nobody asks for it."""
+    """What the status says is rejected, as long as the policy still wants that very image and nobody asks for it."""
     if run.is_requested:
         return frozenset()
     wanted = {str(key): (key, str(image)) for key, image in run.reach.items()}
-    return frozenset(
-        (each.path, wanted[each.policy][0])
-        for each in run.automation.status.rejectedImages
-        if each.policy in wanted and wanted[each.policy][1] == each.image
-    )
+    held = [each for each in run.known if each.policy in wanted and wanted[each.policy][1] == each.image]
+    for each in held:
+        if each.object:
+            policy = wanted[each.policy][0]
+            run.unhealthy[each.path, policy] = Unhealthy(
+                each.path, policy, each.image, each.object, each.reason, each.commit
+            )
+    return frozenset((each.path, wanted[each.policy][0]) for each in held)
 
 
 def rejected_images(run: AutomationRun) -> list[RejectedImage]:
-    """Those that still matter: of files in which the value is another one than the policy's."""
+    """Those that still matter: of files in which the value is another one than the policy's, or fails."""
     if run.update is None:
-        return list(run.automation.status.rejectedImages)
-    kept = {(s.path, policy_of(s.policy)) for s in run.update.skipped if s.problem.code is codes.IMAGE_REJECTED}
-    return [
-        RejectedImage(path=path, policy=str(policy), image=str(run.reach[policy]))
-        for path, policy in sorted(kept & run.rejected)[:MOST_REJECTED]
-    ]
+        return list(run.known)
+    kept = {(s.path, policy_of(s.policy)) for s in run.update.skipped if s.problem.code in REJECTED_CODES}
+    return [_told(run, key) for key in sorted(kept & run.rejected)[:MOST_REJECTED]]
+
+
+def _told(run: AutomationRun, key: Rejected) -> RejectedImage:
+    path, policy = key
+    base = RejectedImage(path=path, policy=str(policy), image=str(run.reach[policy]))
+    image = run.unhealthy.get(key)
+    if image is None:
+        return base
+    return msgspec.structs.replace(base, object=image.object, reason=image.reason, commit=image.commit)
+
+
+def rejection_problem(run: AutomationRun, change: ImageChange, commit: str) -> Problem:
+    """Why a rejected value is not written: it failed, or a person has taken it out."""
+    image = run.unhealthy.get((change.path, policy_of(change.policy)))
+    return set_back_problem(change, commit) if image is None else unhealthy_problem(image, change.line, commit)
 
 
 def decision_of(run: AutomationRun) -> str:
-    """Names what is to be carried out: the images, the spec, and the commit that they were last carried out on."""
-    facts = (run.images, run.automation.metadata.generation, run.automation.status.observedSourceRevision)
+    """Names what is to be carried out: images, spec, the commit they were last carried out on, what failed since."""
+    facts: tuple[object, ...] = (
+        run.images,
+        run.automation.metadata.generation,
+        run.automation.status.observedSourceRevision,
+    )
+    if run.failures:  # what is taken back is another decision, also where the status is not up to date
+        facts += tuple(sorted({failure.commit for failure in run.failures}))
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:16]
 
 

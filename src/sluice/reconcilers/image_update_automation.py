@@ -19,6 +19,7 @@ from sluice.api.image_update_automation import (
     GitSpec,
     ImageUpdateAutomation,
     PushSpec,
+    RejectedImage,
 )
 from sluice.api.validate_image import requirements_of, validate_image_update_automation
 from sluice.core import codes
@@ -29,8 +30,9 @@ from sluice.core.git_url import parse_url
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.marker import KEY, is_candidate
 from sluice.core.image_update.result import ImageUpdate, Skipped
-from sluice.core.image_update.set_back import Rejected, policy_of, set_back, set_back_problem
+from sluice.core.image_update.set_back import Rejected, policy_of, set_back
 from sluice.core.image_update.setters import update_marked
+from sluice.core.image_update.unhealthy import Unhealthy, left_in_place, take_back, told_of, with_taken_back
 from sluice.core.message_template.data import DEFAULT_TEMPLATE, template_data
 from sluice.core.message_template.render import render
 from sluice.core.problem import Problem
@@ -53,8 +55,10 @@ from sluice.reconcilers.automation_run import (
     ready_message,
     reason_of,
     rejected_images,
+    rejection_problem,
     still_rejected,
 )
+from sluice.reconcilers.failed_rollouts import failed_images, failed_rollouts
 from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.operator import Operator
@@ -95,13 +99,17 @@ class ImageUpdateAutomationReconciler:
         self._policies = policies
         self._writing = writing
         self._flips = FlipMemory()
+        # What was written last: a turn may come before the watch has brought our own status back.
+        self._rejected: dict[NamespacedName, tuple[RejectedImage, ...]] = {}
 
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
         """One turn. Returns the seconds until the next."""
         automation = await self._kind.due(turn.key)
         if automation is None:
+            self._rejected.pop(turn.key, None)
             return None
         run = AutomationRun(automation)
+        run.known = self._rejected.get(turn.key, automation.status.rejectedImages)
         try:
             return await self._run(run)
         except SluiceError as error:
@@ -123,7 +131,10 @@ class ImageUpdateAutomationReconciler:
         pause = self._writing.queue.delay(mirror.remote.url, owner)
         if pause > 0:
             return pause
-        wanted = await self._wanted(run, git, followed, source, owner)
+        target = _target(git, wanted_of(followed))
+        if target.is_synced:
+            run.failures = failed_rollouts(self._op, repository_key(mirror.remote.url))
+        wanted = await self._wanted(run, git, followed, source, target)
         run.rejected = still_rejected(run)
         if wanted.target.is_synced and automation.status.lastPushCommit:
             run.last_commit = mirror.head(automation.status.lastPushCommit)
@@ -166,12 +177,13 @@ class ImageUpdateAutomationReconciler:
         )
 
     async def _wanted(
-        self, run: AutomationRun, git: GitSpec, followed: GitRef | None, source: GitRepository, owner: str
+        self, run: AutomationRun, git: GitSpec, followed: GitRef | None, source: GitRepository, target: PushTarget
     ) -> WriteBack:
+        owner = str(self._kind.id_of(run.automation)).replace(" ", "/")
         author = identity(git.commit.author.name, git.commit.author.email, field="spec.git.commit.author")
         return WriteBack(
             checkout=followed,
-            target=_target(git, wanted_of(followed)),
+            target=target,
             author=author,
             committer=author,
             at=self._op.now(),
@@ -200,25 +212,55 @@ class ImageUpdateAutomationReconciler:
         run.stage = "UpdateFailed"
         found = await head.files_with(f'"{KEY}"', (clean_path(automation.spec.update.path),))
         files = await head.read([path for path in found if is_candidate(path)])
+        failing, back = await self._failing(run, files, head, branch)
+        files |= back.files
         # A large file takes seconds to read, and leases are renewed on the loop.
         update = await asyncio.to_thread(update_marked, files, run.reach, head.commit)
         run.rejected |= await self._set_back(run, update, branch, head.commit)
         held = {
-            (change.path, change.line, change.field): set_back_problem(change, head.commit)
-            for change in update.changes
-            if (change.path, policy_of(change.policy)) in run.rejected
-        } | {
             (change.path, change.line, change.field): await branch.flip(change, writer, head.commit)
             for change, writer in self._flips.held(branch.where, update.changes)
+        } | {
+            (change.path, change.line, change.field): rejection_problem(run, change, head.commit)
+            for change in update.changes
+            if (change.path, policy_of(change.policy)) in run.rejected
         }
         if held:
             update = await asyncio.to_thread(update_marked, files, run.reach, head.commit, held)
+        taken = {(change.path, policy_of(change.policy)) for change in back.changes}
+        left = left_in_place(files, [image for image in failing if image.key not in taken], head.commit)
+        update = with_taken_back(back, update, left)
         run.update = replace(update, skipped=tuple(each for each in update.skipped if self._is_ours(automation, each)))
         message = ""
         if update.files:
             message = await asyncio.to_thread(message_of, git.commit, automation.metadata.key, update)
+        if back.files:
+            message = f"{message.rstrip()}\n\n{told_of([image for image in failing if image.key in taken])}"
+            # Before the commit is there: after a crash it would look like one of somebody who wants no new image.
+            await self._remember(run)
         run.stage = "GitOperationFailed"
         return Draft(update.files, message)
+
+    async def _failing(
+        self, run: AutomationRun, files: dict[str, bytes], head: Head, branch: WrittenBranch
+    ) -> tuple[tuple[Unhealthy, ...], ImageUpdate]:
+        """The head's images that workloads failed on, noted as rejected; and the files without them."""
+        failing: dict[Rejected, Unhealthy] = {}
+        back = ImageUpdate()
+        for rollout in run.failures:
+            found, good = await failed_images(rollout, {**files, **back.files}, run.reach, head, branch)
+            failing |= {image.key: image for image in found}
+            if run.automation.spec.revertFailed:
+                taken = take_back({**files, **back.files}, [image.key for image in found], good, head.commit)
+                back = with_taken_back(back, taken, ())
+        run.unhealthy |= failing
+        run.rejected |= failing.keys()
+        return tuple(failing.values()), back
+
+    async def _remember(self, run: AutomationRun) -> None:
+        rejected = rejected_images(run)
+        await self._kind.noted(run.automation, {"rejectedImages": rejected or None})
+        self._rejected[run.automation.metadata.key] = tuple(rejected)
 
     async def _set_back(
         self, run: AutomationRun, update: ImageUpdate, branch: WrittenBranch, commit: str
@@ -262,7 +304,7 @@ class ImageUpdateAutomationReconciler:
         fields: dict[str, Any] = {
             "observedPolicies": run.images or None,
             "observedSourceRevision": str(Revision.of_commit(followed.text, commit)),
-            "rejectedImages": rejected_images(run) or None,
+            "rejectedImages": (rejected := rejected_images(run)) or None,
         }
         told = ""
         if written.outcome != "unchanged":
@@ -274,6 +316,7 @@ class ImageUpdateAutomationReconciler:
         )
         fields["lastAutomationRunTime"] = shown_time(status.lastAutomationRunTime, now, changed=bool(changed))
         await self._kind.succeeded(automation, ready_message(run), fields, told=told)
+        self._rejected[automation.metadata.key] = tuple(rejected)
 
     async def _report_failure(self, run: AutomationRun, error: SluiceError) -> float:
         automation = run.automation

@@ -8,11 +8,16 @@ from sluice.api.git_repository import GitRepository
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
+from sluice.api.kustomization import Kustomization
+from sluice.core import condition
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.kube.watch import EventType
 from sluice.reconcilers.reported_kind import ReportedKind
+from sluice.reconcilers.sync_facts import source_of
 from sluice.reconcilers.wakeups import asks_for_a_turn
 from sluice.runtime.queue import KeyedQueue
+
+ROLLOUT_FAILED = frozenset({condition.UNDONE, "HealthCheckFailed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,11 @@ class ImageWakeups:
         if event is not EventType.DELETED and (old is None or item.metadata.generation != old.metadata.generation):
             self._wake_writers(item.metadata.key)
 
+    def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
+        """A sync did not keep a revision, or has got over that: its images may be the cause."""
+        if old is not None and _fault(item) != _fault(old):
+            self.artifact_changed(source_of(item))
+
     def artifact_changed(self, source: ResourceId) -> None:
         """Git has another head, whoever pushed it: markers may be new, or somebody set a value back."""
         self._wake_writers(NamespacedName(source.namespace, source.name))
@@ -84,3 +94,10 @@ class ImageWakeups:
         for automation in self._automations.objects.items():
             if automation.source == source:
                 self._queues.automations.add(automation.metadata.key)
+
+
+def _fault(sync: Kustomization) -> tuple[str, str]:
+    """What fails, if what failed was a rollout."""
+    ready = condition.find_condition(sync.status.conditions, condition.READY)
+    failed = ready is not None and ready.status == "False" and ready.reason in ROLLOUT_FAILED
+    return (sync.status.lastAttemptedRevision, ready.reason) if ready is not None and failed else ("", "")

@@ -87,6 +87,10 @@ class ReportedKind(Generic[T]):
         if told or before is None or (before.status, before.message) != ("True", message):
             self._events.record(self._subject(item), "Normal", condition.SUCCEEDED, told or message)
 
+    async def noted(self, item: T, fields: Mapping[str, Any]) -> None:
+        """Write fields of the status in the middle of a turn: what must be known before the turn goes on."""
+        await self._status.write(item.metadata.key, fields, item.status)
+
     async def failed(self, item: T, reason: str, error: SluiceError, limit: float) -> float:
         """Not ready, and tried again: returns in how many seconds, at most `limit`."""
         failures = self._failures[item.metadata.key] = self._failures.get(item.metadata.key, 0) + 1

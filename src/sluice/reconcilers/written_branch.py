@@ -25,6 +25,17 @@ class WrittenBranch:
         """True when the last commit that changed a file is no automation's: those are held by their flips."""
         return any(each.mark is None for each in (await self.mirror.touching(path, commit))[:1])
 
+    async def last_update(self, path: str, head: str, failed: str) -> str:
+        """The newest commit that changed a file, if it is this automation's and `failed` has what it wrote; or empty.
+
+        A revision that is older than it by the branch's own order does not count: it has failed with another value.
+        """
+        touching = await self.mirror.touching(path, head)
+        if not touching or touching[0].mark is None or touching[0].mark.owner != self.owner:
+            return ""
+        older = {commit.commit for commit in touching[1:]}
+        return "" if failed in older else touching[0].commit
+
     async def flip(self, change: ImageChange, writer: str, commit: str) -> Problem:
         """Why a change is held. Who wrote what is there is asked of git when it was nobody of this process."""
         other = writer

@@ -9,7 +9,7 @@ import pytest
 
 from devcluster.registry import Registry
 from tests.image_objects import Images
-from tests.operator_fixture import Bench, Sync, condition, poll
+from tests.operator_fixture import Bench, Json, Sync, condition, poll
 
 pytestmark = pytest.mark.cluster
 BY_TAG: dict[str, Any] = {
@@ -97,3 +97,113 @@ def test_a_commit_that_comes_while_an_update_is_waited_for_does_not_let_it_throu
 def test_a_commit_of_a_person_is_not_waited_for_where_the_sync_does_not_ask(bench: Bench, registry: Registry) -> None:
     sync, images = running(bench, registry)
     sync.wait_ready(sync.push({"web.yaml": workload(images, "crash")}))
+
+
+def at(sync: Sync, path: str = "web.yaml") -> str:
+    return git(sync, "show", f"main:{path}")
+
+
+def rejected(images: Images) -> list[Json]:
+    return list(images.get("ImageUpdateAutomation")["status"].get("rejectedImages", []))
+
+
+def wait_rejected(images: Images) -> Json:
+    found = images.wait("ImageUpdateAutomation", "rejected", lambda a: a["status"].get("rejectedImages"))
+    return dict(found["status"]["rejectedImages"][0])
+
+
+def test_an_image_that_fails_is_taken_back_once_and_stays_out_until_there_is_a_newer_one(
+    bench: Bench, registry: Registry
+) -> None:
+    sync, images = running(bench, registry)
+    before = at(sync)
+    bad = new_tag(images, "crash")
+    told = wait_rejected(images)
+    assert told["path"] == "web.yaml"
+    assert told["image"] == f"{images.image}:crash"
+    assert told["object"] == f"Deployment {sync.target}/web"
+    assert told["commit"] == bad
+    assert told["reason"]
+    taken_back = images.wait_pushed(bad)
+    assert at(sync) == before
+    message = git(sync, "log", "-1", "--format=%B", "main")
+    assert f"{images.image}:crash in web.yaml: Deployment {sync.target}/web failed" in message
+    sync.wait_ready(f"main@sha1:{taken_back}")
+    images.wait_ready("ImageUpdateAutomation", text="E592")
+    bench.operator.restart()
+    images.edit("ImageUpdateAutomation", {"interval": "59m"})
+    images.wait_ready("ImageUpdateAutomation", text="E592")
+    assert git(sync, "rev-parse", "main").strip() == taken_back
+    good = new_tag(images, "good-1")
+    sync.wait_ready(f"main@sha1:{good}")
+    images.wait("ImageUpdateAutomation", "forgets it", lambda a: "rejectedImages" not in a["status"])
+
+
+def test_a_person_may_ask_for_an_image_that_failed_and_it_is_taken_back_again(bench: Bench, registry: Registry) -> None:
+    sync, images = running(bench, registry)
+    taken_back = images.wait_pushed(new_tag(images, "crash"))
+    sync.wait_ready(f"main@sha1:{taken_back}")
+    images.request("ImageUpdateAutomation")
+    again = images.wait_pushed(taken_back)
+    assert ":crash" in git(sync, "show", f"{again}:web.yaml")
+    sync.wait_ready(f"main@sha1:{images.wait_pushed(again)}")
+    assert git(sync, "rev-list", "--count", "main").strip() == "5"
+    assert len(rejected(images)) == 1
+
+
+def test_an_image_that_fails_stays_in_git_where_the_automation_is_told_so(bench: Bench, registry: Registry) -> None:
+    sync, images = running(bench, registry, revertFailed=False)
+    bad = new_tag(images, "crash")
+    assert wait_rejected(images)["commit"] == bad
+    images.wait_ready("ImageUpdateAutomation", text="E592")
+    assert git(sync, "rev-parse", "main").strip() == bad
+    sync.repo.git("pull", "-q", "--ff-only", "origin", "main")
+    mended = sync.push({"web.yaml": workload(images, "good-0")})
+    sync.wait_ready(mended)
+    images.wait(
+        "ImageUpdateAutomation",
+        "saw it",
+        lambda a: f"main@{a['status'].get('observedSourceRevision', '').partition('@')[2]}" == mended,
+    )
+    assert ":good-0" in at(sync)
+
+
+def test_what_a_person_changed_in_the_file_of_a_failing_image_is_left_to_them(bench: Bench, registry: Registry) -> None:
+    sync, images = running(bench, registry, deadline=6)
+    new_tag(images, "crash")
+    sync.wait_condition("Reconciling", "True", "Progressing", "Running health checks")
+    sync.repo.git("pull", "-q", "--ff-only", "origin", "main")
+    theirs = sync.push({"web.yaml": workload(images, "crash", deadline=3)})
+    sync.wait("undone", lambda k: condition(k, "Ready").get("reason") == "Undone")
+    images.request("ImageUpdateAutomation")
+    images.wait_ready("ImageUpdateAutomation", text="repository up-to-date")
+    assert f"main@sha1:{git(sync, 'rev-parse', 'main').strip()}" == theirs
+    assert rejected(images) == []
+
+
+def test_one_image_that_fails_does_not_take_the_others_back(bench: Bench, registry: Registry) -> None:
+    sync = bench.source()
+    images = Images.beside(sync, registry)
+    images.push("a-good")
+    other = f"{images.name}-other"
+    files = {
+        "web.yaml": workload(images, "a-good")
+        + "---\n"
+        + workload(images, "0", "second").replace(f':{images.name}"}}', f':{other}"}}')
+    }
+    first = sync.commit(files)
+    sync.create_source()
+    sync.create(wait=True)
+    sync.wait_ready(first)
+    images.scan()
+    images.choose(**BY_TAG)
+    images.choose(other, filterTags={"pattern": "^second-.*$"}, policy={"alphabetical": {}})
+    images.push("crash", "second-1")
+    images.request("ImageRepository")
+    images.wait_chosen("crash")
+    images.wait_chosen("second-1", other)
+    images.write()
+    taken_back = images.wait_pushed(images.wait_pushed())
+    sync.wait_ready(f"main@sha1:{taken_back}")
+    assert ":a-good" in at(sync)
+    assert ":second-1" in at(sync)

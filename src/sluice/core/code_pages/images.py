@@ -378,6 +378,13 @@ PAGES: dict[str, _Page] = {
         "A person reverted the update.",
         "Nothing, if that is meant. The next tag that the policy chooses is written again.",
     ),
+    "E592": _Page(
+        "A workload failed on an image that an update had written; it is not written again by itself.",
+        "web:2 failed for Deployment shop/web, and is not written again by itself [E592] at web.yaml:12@a1b2c3d",
+        "The revision with the image was undone, because that object's own health failed.",
+        "Push a newer image, or ask for a run of the automation to have this one once more. "
+        "spec.revertFailed: false leaves the value in git.",
+    ),
     "E595": _Page(
         "A CEL expression can't be read, or has no answer for what it is asked about.",
         "spec.resourceFilter is not a CEL expression [E595] Receiver shop/hook: undeclared reference to 'rse'",

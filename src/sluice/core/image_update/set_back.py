@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 
 from sluice.core.codes import IMAGE_REJECTED
 from sluice.core.ids import NamespacedName
-from sluice.core.image_update.marker import NEEDLE, find_markers
+from sluice.core.image_update.marker import NEEDLE, Marker, find_markers
 from sluice.core.image_update.result import FileObject, ImageChange, enclosing_object
 from sluice.core.problem import Origin, Problem, clip, printable
 from sluice.core.yaml_error import dotted
-from sluice.core.yaml_text import EditRefused, open_text
+from sluice.core.yaml_text import EditRefused, YamlText, open_text
 
 # A file and a policy: what is rejected is the policy's image for the file.
 Rejected = tuple[str, NamespacedName]
-_Place = tuple[str, FileObject, str, str]
+Place = tuple[str, FileObject, str, str]
 
 
 def set_back(changes: Iterable[ImageChange], written: Mapping[str, bytes]) -> frozenset[Rejected]:
@@ -26,7 +26,7 @@ def set_back(changes: Iterable[ImageChange], written: Mapping[str, bytes]) -> fr
 
     `written` are the files of our last commit; one that can't be read says nothing.
     """
-    before: dict[str, dict[_Place, str]] = {}
+    before: dict[str, dict[Place, str]] = {}
     found = set()
     for change in changes:
         if change.path not in before:
@@ -59,18 +59,22 @@ def policy_of(marker: str) -> NamespacedName:
     return NamespacedName(namespace, rest.partition(":")[0])
 
 
-def marked_values(path: str, data: bytes) -> dict[_Place, str]:
+def marked_values(path: str, data: bytes) -> dict[Place, str]:
     """Every marked value of a file, by file, object, place in the object and marker; none of one that can't be read."""
-    values: dict[_Place, str] = {}
+    values: dict[Place, str] = {}
     if NEEDLE not in data:
         return values
     try:
         file = open_text(data, path)
         for marker in find_markers(file)[0]:
-            at = marker.address
-            subject, place = enclosing_object(file.document(at).value, at.path)
-            field = dotted(at.path[len(place) :])
-            values[path, subject, field, str(marker)] = file.branch(at)[-1].text
+            values[place_of(file, marker)] = file.branch(marker.address)[-1].text
     except EditRefused:
         return {}
     return values
+
+
+def place_of(file: YamlText, marker: Marker) -> Place:
+    """Where a marked value stands, in words that hold for other versions of the file, too."""
+    at = marker.address
+    subject, place = enclosing_object(file.document(at).value, at.path)
+    return file.path, subject, dotted(at.path[len(place) :]), str(marker)

@@ -46,7 +46,7 @@ def _update_file(path: str, data: bytes, policies: Policies, commit: str, held: 
     markers, problems = find_markers(file)
     wanted: list[Wanted] = []
     skipped = [_not_used(path, problem) for problem in problems]
-    for group in _belonging_together(markers):
+    for group in belonging_together(markers):
         values = [_value(file, marker, policies) for marker in group]
         refused = next((value for value in values if isinstance(value, Problem)), None)
         if refused is not None:
@@ -75,7 +75,7 @@ def _without(file: YamlText, wanted: list[Wanted], held: Held) -> tuple[list[Wan
     return allowed, skipped
 
 
-def _belonging_together(markers: list[Marker]) -> Iterator[list[Marker]]:
+def belonging_together(markers: list[Marker]) -> Iterator[list[Marker]]:
     """Parts of one reference: those of the same map that follow the same policy. A whole reference is alone."""
 
     def place(marker: Marker) -> tuple[int, str, NamespacedName, bool]:
@@ -88,6 +88,11 @@ def _belonging_together(markers: list[Marker]) -> Iterator[list[Marker]]:
             yield from ([marker] for marker in group)
 
 
+def part_of(image: ImageRef, part: str) -> str:
+    """The text of an image, or of a part of it as markers name them; empty when it has no such part."""
+    return {"": str(image), "name": image.name, "tag": image.tag, "digest": image.digest}.get(part) or ""
+
+
 def _value(file: YamlText, marker: Marker, policies: Policies) -> str | Problem:
     """What a marker asks for, or why there is no such thing."""
     if marker.policy not in policies:
@@ -98,7 +103,7 @@ def _value(file: YamlText, marker: Marker, policies: Policies) -> str | Problem:
     if image is None:
         cause, fix = f"ImagePolicy {marker.policy} has no latest image", "see the policy's status"
         return _problem(file, marker, codes.POLICY_UNRESOLVED, "the policy has not chosen an image", cause, fix)
-    value = {"": str(image), "name": image.name, "tag": image.tag, "digest": image.digest}[marker.part]
+    value = part_of(image, marker.part)
     if value:
         return value
     cause = f"the image of ImagePolicy {marker.policy} has no {marker.part}"
