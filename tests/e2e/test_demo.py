@@ -156,12 +156,22 @@ TOUR = (
     r"^✓ kept           Deployment web: nginx:1\.28-alpine, 2 of 2 pods ready$",
 )
 
+IMAGE = (
+    r"^6 image  ",
+    rf"^✓ followed       greeter:1\.0\.0 runs, the registry is watched .*{SECONDS}$",
+    r"^✓ committed      [0-9a-f]{7} by Sluice: apps/web/greeter\.yaml:17 has 1\.1\.0$",
+    rf"^✓ live           Deployment greeter has greeter:1\.1\.0 .*{SECONDS}$",
+    rf"^✓ rolled out     its pod runs it .*{SECONDS}$",
+)
+
 
 def test_without_a_terminal_every_step_is_observed_and_nothing_is_left_behind(newcomer: Newcomer) -> None:
     outcome = newcomer.run()
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert outcome.stderr == ""
-    lines_with(outcome.stdout, *TOUR, r"^✓ done           5 steps seen in the API server; nothing is left behind")
+    lines_with(
+        outcome.stdout, *TOUR, *IMAGE, r"^✓ done           6 steps seen in the API server; nothing is left behind"
+    )
     assert ESCAPE not in outcome.stdout
     assert [line for line in outcome.stdout.splitlines() if len(line) > 80 and str(newcomer.home) not in line] == []
     drift = re.search(rf"corrected .* {SECONDS}$", outcome.stdout, re.MULTILINE)
@@ -173,7 +183,7 @@ def test_without_a_terminal_every_step_is_observed_and_nothing_is_left_behind(ne
 def test_the_readme_shows_such_a_run() -> None:
     blocks = (ROOT / "README.md").read_text().split("```")
     (shown,) = [block for block in blocks if "$ make demo" in block]
-    lines_with(shown, *TOUR, r"^✓ done           5 steps seen in the API server; nothing is left behind")
+    lines_with(shown, *TOUR, *IMAGE, r"^✓ done           6 steps seen in the API server; nothing is left behind")
 
 
 def seconds(text: str) -> float:

@@ -73,6 +73,21 @@ class Checkout:
             (self.path / path).write_text(self.read(path).replace(old, new, 1))
         return await self._commit(message, *changes)
 
+    async def write(self, path: str, text: str, message: str) -> Pushed:
+        """Write a whole file and commit that."""
+        (self.path / path).write_text(text)
+        return await self._commit(message, path)
+
+    async def pull(self) -> str:
+        """Take over what others, the operator among them, have pushed; returns the head."""
+        try:
+            await self._git("pull", "-q", "--ff-only")
+        except subprocess.CalledProcessError as error:
+            raise NotPossible(f"git pull failed: {error.stderr.decode(errors='replace').strip()}") from None
+        head = await self.head()
+        self.commits.add(head)
+        return head
+
     async def remove(self, path: str, message: str) -> Pushed:
         """Delete the file and commit that."""
         (self.path / path).unlink()

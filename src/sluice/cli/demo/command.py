@@ -22,7 +22,8 @@ def demo(flags: Flags, keep: bool) -> ExitCode:
     Nothing is needed but this machine, and nothing is left behind. On a terminal, keys start the steps:
       1 bump   commit a new image             4 fix    revert it
       2 break  commit a typo                  5 prune  remove a file
-      3 drift  change the cluster by hand     q        quit
+      3 drift  change the cluster by hand     6 image  push a new tag to a registry
+      q        quit
     With --no-input, or without a terminal, all steps run, and the exit code is 0 only when each was
     seen in the API server.
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,9 @@ from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.resource import Resource
 from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
+
+if TYPE_CHECKING:
+    from devcluster.registry import Registry
 
 T = TypeVar("T")
 SHOP = "demo-shop"
@@ -52,7 +55,8 @@ APPS = (
 class Home:
     """The cluster of the demo; `hints` are commands to look at it with.
 
-    `leave` takes back what the demo did there, while the operator still runs.
+    `leave` takes back what the demo did there, while the operator still runs. `registry` is one that its pods could
+    pull from: there is none beside a cluster of the user's own.
     """
 
     access: ClusterAccess
@@ -60,6 +64,7 @@ class Home:
     namespace: str
     hints: tuple[str, ...]
     leave: Callable[[KubeClient], Awaitable[None]]
+    registry: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +133,11 @@ def sync_objects(namespace: str, url: str) -> list[tuple[Resource, str, bytes]]:
             **({"dependsOn": [{"name": app.after}]} if app.after else {}),
         }
         objects.append((KUSTOMIZATIONS, app.name, spec))
-    return [(resource, name, _object(resource, namespace, name, spec)) for resource, name, spec in objects]
+    return [(resource, name, own_object(resource, namespace, name, spec)) for resource, name, spec in objects]
 
 
-def _object(resource: Resource, namespace: str, name: str, spec: dict[str, Any]) -> bytes:
+def own_object(resource: Resource, namespace: str, name: str, spec: dict[str, Any]) -> bytes:
+    """An object of one of our kinds, as JSON, with the demo's label."""
     metadata = {"name": name, "namespace": namespace, "labels": {PART_OF: DEMO}}
     return msgspec.json.encode(
         {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec}

@@ -24,6 +24,7 @@ from sluice.cli.demo.step_break import BREAK
 from sluice.cli.demo.step_bump import BUMP
 from sluice.cli.demo.step_drift import DRIFT
 from sluice.cli.demo.step_fix import FIX
+from sluice.cli.demo.step_image import IMAGE
 from sluice.cli.demo.step_prune import PRUNE
 from sluice.cli.demo.tour import Tour
 from sluice.cli.exit_codes import ExitCode
@@ -32,7 +33,9 @@ from sluice.kube.client import KubeClient
 from sluice.settings import Settings
 from sluice.wiring import run_operator
 
+# The last only where there is a registry.
 STEPS = (BUMP, BREAK, DRIFT, FIX, PRUNE)
+WITH_REGISTRY = (*STEPS, IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,11 @@ async def show(terminal: Terminal, wish: Wish) -> ExitCode:
     if not observed:
         script.refused("failed", "see above; nothing is left behind. To look around: --keep")
         return ExitCode.FAILED
-    seen = "" if wish.interactive else f"{len(STEPS)} steps seen in the API server; "
+    seen = (
+        ""
+        if wish.interactive
+        else f"{len(STEPS if _is_guest(terminal) else WITH_REGISTRY)} steps seen in the API server; "
+    )
     script.done("done", f"{seen}nothing is left behind", time.monotonic() - began)
     return ExitCode.DONE
 
@@ -74,8 +81,11 @@ def _stop_on_signals() -> None:
 
 
 def _home(terminal: Terminal, script: Script, scratch: Path) -> AbstractAsyncContextManager[Home]:
-    flags = terminal.flags
-    return guest(terminal, script) if flags.context or flags.kubeconfig else booted(script, scratch)
+    return guest(terminal, script) if _is_guest(terminal) else booted(script, scratch)
+
+
+def _is_guest(terminal: Terminal) -> bool:
+    return bool(terminal.flags.context or terminal.flags.kubeconfig)
 
 
 async def _run(home: Home, script: Script, scratch: Path, wish: Wish) -> bool:
@@ -144,7 +154,12 @@ async def _start_operator(place: Place, storage: Path, stop: asyncio.Event) -> N
     """Start the operator; return when it serves."""
     namespace, ready = place.home.namespace, asyncio.Event()
     settings = Settings(
-        namespace=namespace, watch_namespace=namespace, storage=storage, identity=DEMO, git_allow_loopback=True
+        namespace=namespace,
+        watch_namespace=namespace,
+        storage=storage,
+        identity=DEMO,
+        git_allow_loopback=True,
+        registry_allow_loopback=place.home.registry is not None,
     )
     place.script.pending("operator", "starting")
     place.tasks.create_task(run_operator(settings, place.home.access, stop, ready.set))
@@ -152,14 +167,15 @@ async def _start_operator(place: Place, storage: Path, stop: asyncio.Event) -> N
 
 
 async def _act(tour: Tour, wish: Wish) -> bool:
+    steps = STEPS if tour.place.home.registry is None else WITH_REGISTRY
     if wish.interactive:
-        await menu(tour, STEPS)
+        await menu(tour, steps)
         observed = True
     else:
         tour.place.script.say("")
         tour.place.script.say("Times count from the start of `git push` until the API server shows it.")
         observed = True
-        for step in STEPS:
+        for step in steps:
             observed = await run_step(tour, step)
             if not observed:
                 break
