@@ -207,3 +207,21 @@ def test_one_image_that_fails_does_not_take_the_others_back(bench: Bench, regist
     sync.wait_ready(f"main@sha1:{taken_back}")
     assert ":a-good" in at(sync)
     assert ":second-1" in at(sync)
+
+
+def test_what_was_taken_back_but_not_recorded_is_not_written_again(bench: Bench, registry: Registry) -> None:
+    sync, images = running(bench, registry)
+    bad = new_tag(images, "crash")
+    taken_back = images.wait_pushed(bad)
+    sync.wait_ready(f"main@sha1:{taken_back}")
+    bench.operator.stop()
+    lost = {"lastPushCommit": bad, "observedSourceRevision": f"main@sha1:{bad}"}
+    bench.api.patch(f"{images.path('ImageUpdateAutomation')}/status", {"status": lost})
+    bench.operator.start()
+    found = images.wait(
+        "ImageUpdateAutomation",
+        "recorded",
+        lambda a: a["status"].get("observedSourceRevision") == f"main@sha1:{taken_back}",
+    )
+    assert git(sync, "rev-parse", "main").strip() == taken_back
+    assert found["status"]["rejectedImages"][0]["commit"] == bad
