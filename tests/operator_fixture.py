@@ -563,7 +563,10 @@ class LogCapture:
 def log_capture() -> LogCapture:
     """Structlog's output for the whole session, as entries."""
     capture = LogCapture()
-    structlog.configure(processors=[structlog.processors.format_exc_info, capture], cache_logger_on_first_use=False)
+    bound = structlog.contextvars.merge_contextvars
+    structlog.configure(
+        processors=[bound, structlog.processors.format_exc_info, capture], cache_logger_on_first_use=False
+    )
     return capture
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -58,6 +59,7 @@ from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules, proxy_rules
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
 from sluice.render import Renderer
+from sluice.runtime.api_requests import api_requests
 from sluice.runtime.controller import Controller
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
@@ -65,11 +67,14 @@ from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.queue import KeyedQueue
 from sluice.runtime.record_store import RecordStore
+from sluice.runtime.resource_info import resource_info
+from sluice.runtime.scrape import scraped
 from sluice.runtime.status_writer import StatusWriter
 from sluice.runtime.survey import Survey
+from sluice.runtime.watchdog import watched_loop
 from sluice.server.artifact_files import artifact_files
 from sluice.server.hooks import Hooks
-from sluice.server.probes import metrics, probes, serving
+from sluice.server.probes import Readiness, metrics, probes, serving
 from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
 from sluice.store.notification_spool import NotificationSpool
@@ -137,7 +142,7 @@ async def run_operator(
 
     Raises UserError when the CRDs are not installed (CRD mode), LeadershipLost when another process took over.
     """
-    ready = asyncio.Event()
+    ready = Readiness()
     async with AsyncExitStack() as stack:
         # Connections of their own: a renewal must never stand in line behind applies that a webhook holds up.
         leases = LEASES if settings.flag_source is not None else LEASES + CRD_LEASES
@@ -147,9 +152,11 @@ async def run_operator(
         client = await stack.enter_async_context(
             KubeClient(access, max_in_flight=32, may_write=lambda: all(c.holds() for c in candidates))
         )
+        stack.enter_context(scraped(lambda: api_requests(client, lease_client)))
+        stack.enter_context(watched_loop())
         await stack.enter_async_context(
             serving(
-                (settings.health_address, probes(ready.is_set)),
+                (settings.health_address, probes(ready)),
                 (settings.metrics_address, metrics()),
                 (settings.storage_address, artifact_files(settings.storage / "artifacts")),
             )
@@ -167,7 +174,8 @@ async def run_operator(
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
-                await acquire_all(candidates, lambda holder: log.info("waiting for the lease", holder=holder))
+                await acquire_all(candidates, partial(_wait_for, ready))
+                ready.leads()
                 log.info("leading", identity=settings.identity)
                 for candidate in candidates:
                     group.create_task(_keep(candidate))
@@ -180,7 +188,7 @@ async def run_operator(
                     async with asyncio.TaskGroup() as starting:
                         starting.create_task(_start_images(group, settings, started, images, candidates))
                         starting.create_task(_start_receivers(group, settings, started.operator, hooks))
-                ready.set()
+                ready.serves()
                 on_ready()
         except* Stopped:
             log.info("stopped")
@@ -202,6 +210,11 @@ async def reading_operator(settings: Settings, client: KubeClient) -> AsyncItera
         discovery = Discovery(client)
         await discovery.invalidate()
         yield _operator(settings, client, discovery, mirrors, records, owned, nothing)
+
+
+def _wait_for(ready: Readiness, holder: str) -> None:
+    ready.waits_for(holder)
+    log.info("waiting for the lease", holder=holder)
 
 
 async def _raise_when(stop: asyncio.Event) -> None:
@@ -277,6 +290,7 @@ async def _start(
         groups.queue.add(key)
     if settings.flag_source is not None:
         wakeups.everything()
+        group.create_task(_tell_of(parts))
     group.create_task(sources.run())
     group.create_task(syncs.run())
     group.create_task(groups.run())
@@ -347,6 +361,15 @@ async def _start_receivers(group: asyncio.TaskGroup, settings: Settings, operato
     """Start the Receivers, and answer calls from then on."""
     await ReceiverKind(operator, hooks.receivers, settings.watch_namespace).start(group)
     hooks.ask = ReceiverCalls(operator.client, operator.discovery, utc_now).ask
+
+
+async def _tell_of(parts: _Parts) -> None:
+    """Show the objects that flags define in every scrape, until cancelled; those in the cluster their watches show."""
+    with (
+        scraped(lambda: resource_info(GIT_REPOSITORIES, parts.sources.items())),
+        scraped(lambda: resource_info(KUSTOMIZATIONS, parts.syncs.items())),
+    ):
+        await asyncio.Event().wait()
 
 
 def _parts(settings: Settings, client: KubeClient) -> _Parts:

@@ -72,8 +72,9 @@ class BlobReader(Protocol):
 class Artifact:
     """A fetched tree. `digest` (`sha256:…`) and `size` are of the stored tarball, `path` is relative to the store.
 
-    `author` and `subject` are the commit's, made printable: text to show, not to trust. `updated_by` is the automation
-    whose mark the commit carries, or empty. Anybody can write a mark: it may make Sluice more careful, never less.
+    `author`, `subject` and `committed_at` (RFC 3339) are the commit's, made printable: text to show, not to trust.
+    `updated_by` is the automation whose mark the commit carries, or empty. Anybody can write a mark: it may make Sluice
+    more careful, never less.
     """
 
     source: ResourceId
@@ -87,3 +88,4 @@ class Artifact:
     author: str = ""
     subject: str = ""
     updated_by: str = ""
+    committed_at: str = ""

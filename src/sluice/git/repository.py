@@ -29,12 +29,16 @@ LISTING_BYTES_PER_FILE = 400
 
 @dataclass(frozen=True, slots=True)
 class CommitInfo:
-    """Who wrote a commit, when (RFC 3339), its first line, and the mark of an update of images, if it carries one."""
+    """Who wrote a commit, when (RFC 3339), its first line, when it was committed (RFC 3339), and its mark.
+
+    The mark is there on an update of images.
+    """
 
     author: str
     email: str
     time: str
     subject: str
+    committed: str
     mark: UpdateMark | None = None
 
 
@@ -97,11 +101,12 @@ class BareRepository:
         return await asyncio.to_thread(parse_listing, self.checked(output, commit), commit)
 
     async def commit_info(self, commit: str) -> CommitInfo:
-        """Author, time, subject and mark of a commit."""
-        output = await self.run("show", "-s", "--no-mailmap", "--format=%an%x00%ae%x00%aI%x00%s%x00%B", commit)
+        """Author, time, subject, commit date and mark of a commit."""
+        output = await self.run("show", "-s", "--no-mailmap", "--format=%an%x00%ae%x00%aI%x00%s%x00%cI%x00%B", commit)
         fields = self.checked(output, commit).decode("utf-8", "replace").rstrip("\n").split("\0")
-        author, email, time, subject = (clip(printable(field), 200) for field in (*fields, "", "", "", "")[:4])
-        return CommitInfo(author, email, time, subject, mark_of(fields[4]) if len(fields) > 4 else None)
+        told = (clip(printable(field), 200) for field in (*fields, "", "", "", "", "")[:5])
+        author, email, time, subject, committed = told
+        return CommitInfo(author, email, time, subject, committed, mark_of(fields[5]) if len(fields) > 5 else None)
 
     async def committed_at(self, commit: str) -> int:
         """The commit's date as its committer set it, in seconds since 1970."""

@@ -20,7 +20,7 @@ from sluice.kube.errors import Asked, unreadable
 from sluice.kube.listing import MAX_PAGE, METADATA, METADATA_LIST, MetadataList, ObjectList, decode_meta, decode_page
 from sluice.kube.pod_log import LogRequest, log_lines
 from sluice.kube.resource import Resource, Selection
-from sluice.kube.transport import Answer, Call, Channel, Transport, is_gone
+from sluice.kube.transport import Answer, Call, Channel, Transport, Usage, is_gone
 from sluice.kube.watch import DEFAULT_POLICY, Start, Watch, WatchEvent, WatchPolicy
 
 T = TypeVar("T")
@@ -87,6 +87,11 @@ class KubeClient:
     def access(self) -> ClusterAccess:
         """Where this client goes."""
         return self._transport.access
+
+    @property
+    def usage(self) -> Usage:
+        """What was asked of the API server over these connections, by whatever identity."""
+        return self._transport.usage
 
     async def __aenter__(self) -> Self:
         if self._owns_transport:

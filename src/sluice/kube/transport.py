@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from sluice.kube.errors import Asked, fenced, refusal, retry_after, unreachable,
 MAX_RETRIES = 5
 LARGE = 512 * 1024
 MAX_ERROR_BODY = 4 * 1024 * 1024
+NO_ANSWER = "<error>"  # as client-go counts it
 _LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError, ConnectionResetError)
 Identity = tuple[tuple[str, str], ...]
 
@@ -52,6 +54,14 @@ class Answer:
     sent: int
 
 
+@dataclass(slots=True)
+class Usage:
+    """What was asked so far: requests by method and status (`<error>` when none came), seconds waited for patience."""
+
+    answered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    throttled: float = 0.0
+
+
 class Transport:
     """The connections to one API server. Open it with `async with`; `request_timeout` is in seconds.
 
@@ -70,6 +80,7 @@ class Transport:
         self.access = access
         self._may_write = may_write
         self.request_timeout = request_timeout
+        self.usage = Usage()
         self._base = URL(access.server)
         self._user_agent = user_agent
         self._max_in_flight = max_in_flight
@@ -132,12 +143,15 @@ class Transport:
             try:
                 sent += 1
                 status, headers, body = await self._once(call, asked, identity)
+                self._count(call, str(status))
             except _LOST as error:
+                self._count(call, NO_ANSWER)
                 if isinstance(error, aiohttp.ClientConnectorError) or not (call.repeatable and may_resend):
                     raise unreachable(asked, error) from error
                 may_resend = False  # a kept-alive connection that the server had closed
                 continue
             except (aiohttp.ClientError, OSError, ValueError) as error:
+                self._count(call, NO_ANSWER)
                 raise unreachable(asked, error) from error
             if 200 <= status < 300:
                 return Answer(status, body, _warnings(headers), sent)
@@ -150,7 +164,11 @@ class Transport:
                 raise refusal(asked, status, headers, body)
             waits += 1
             sent -= 1
+            self.usage.throttled += wait
             await asyncio.sleep(wait)
+
+    def _count(self, call: Call, code: str) -> None:
+        self.usage.answered[call.method, code] += 1
 
     async def _once(self, call: Call, asked: Asked, identity: Identity) -> tuple[int, Mapping[str, str], bytes]:
         session = self._requests
@@ -190,11 +208,14 @@ class Transport:
         headers = await self._headers(call.headers, identity)
         try:
             async with asyncio.timeout(self.request_timeout):
-                return await session.request(
+                response = await session.request(
                     call.method, self._url(call.path, call.query), headers=headers, **self._options
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            self._count(call, NO_ANSWER)
             raise unreachable(asked, error) from error
+        self._count(call, str(response.status))
+        return response
 
     async def _headers(self, own: Mapping[str, str] | None, identity: Identity) -> Mapping[str, str] | None:
         credentials = await self.access.auth.headers()

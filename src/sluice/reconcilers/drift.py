@@ -32,6 +32,7 @@ from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.planning import ignored_by
 from sluice.reconcilers.sync_facts import owner_of
 from sluice.runtime.applier import steering_keys, to_send
+from sluice.runtime.metrics import DRIFT_CORRECTIONS
 from sluice.runtime.outage import is_outage
 from sluice.runtime.together import together
 
@@ -261,6 +262,7 @@ class Drift:
         changed = {outcome.id for outcome in outcomes if outcome.result != "unchanged"}
         for drifted in judged.found:
             if drifted.id in changed:
+                DRIFT_CORRECTIONS.labels(drifted.id.kind).inc()
                 ledger.fights[drifted.id] = corrected(ledger.fights.get(drifted.id), drifted, now)
                 if len(ledger.corrected) < MAX_TOLD:
                     ledger.corrected.append(drifted)

@@ -90,7 +90,7 @@ class FlagObjects(Generic[S]):
         before = condition.find_condition(old.status.conditions, condition.READY)
         after = condition.find_condition(new.status.conditions, condition.READY)
         if after is not None and (before is None or before.message != after.message):
-            log.info(after.message, ready=after.status, reason=after.reason, name=str(key))
+            log.info(after.message, ready=after.status, reason=after.reason, namespace=key.namespace, name=key.name)
 
     def forget(self, key: NamespacedName) -> None:
         """Nothing: flags do not go away while the process runs."""

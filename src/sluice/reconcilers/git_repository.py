@@ -29,8 +29,10 @@ from sluice.core.tree_check import attribute_files, attributes_ignored, case_col
 from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret
 from sluice.git.mirror import Mirror
 from sluice.git.refs import ResolvedRef, wanted_of
+from sluice.reconcilers.lead_time import reached
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.secret_data import secret_data
+from sluice.runtime.controller import note_failure
 from sluice.runtime.event_recorder import Subject
 from sluice.runtime.queue import Turn
 
@@ -315,11 +317,15 @@ class GitRepositoryReconciler:
             for warning in warn_git_repository(source):
                 self._op.git_events.record(subject_of(source), "Warning", "SpecWarning", warning, severity="info")
         if fresh:
+            known = source.status.artifact
+            if known is not None and known.revision != str(artifact.revision):
+                reached("fetched", artifact, self._op.now())
             revision = {f"{GROUP}/revision": str(artifact.revision), f"{GROUP}/digest": artifact.digest}
             self._op.git_events.record(subject_of(source), "Normal", "NewArtifact", message, revision)
 
     async def _report_failure(self, source: GitRepository, memory: _Memory, error: SluiceError) -> float | None:
         memory.failures += 1
+        note_failure(error.problems)
         stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
         stalled = bool(error.problems) and all(_is_of_the_spec(p) for p in error.problems)
         reason = _reason(error)
@@ -333,8 +339,7 @@ class GitRepositoryReconciler:
             status["observedGeneration"] = source.metadata.generation
         await self._op.git_status.write(source.metadata.key, status, source.status)
         self._op.git_events.record(subject_of(source), "Warning", reason, str(error))
-        log.warning("source failed", kind=KIND, namespace=source.metadata.namespace, name=source.metadata.name,
-                    reason=reason, error=str(error))  # fmt: skip
+        log.warning("source failed", reason=reason, error=str(error))
         if stalled:
             return None
         return min(backoff(memory.failures), max(parse_duration(source.spec.interval), 1.0))
@@ -348,7 +353,8 @@ async def _told(artifact: Artifact, mirror: Mirror) -> Artifact:
     """With who wrote the commit, what its first line says, and whether it is an update of images."""
     info = await mirror.commit_info(artifact.revision.hex)
     updated_by = info.mark.owner if info.mark is not None else ""
-    return replace(artifact, author=clip(info.author, 60), subject=clip(info.subject, 120), updated_by=updated_by)
+    author, subject = clip(info.author, 60), clip(info.subject, 120)
+    return replace(artifact, author=author, subject=subject, updated_by=updated_by, committed_at=info.committed)
 
 
 async def _filtered(source: GitRepository, tree: FileTree, blobs: BlobReader) -> FileTree:

@@ -46,6 +46,7 @@ from sluice.reconcilers.kustomization_report import (
     stray_problem,
 )
 from sluice.reconcilers.last_good import LastGood
+from sluice.reconcilers.lead_time import reached_by
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
@@ -63,6 +64,7 @@ from sluice.reconcilers.sync_facts import (
     sync_id,
     timeout_of,
 )
+from sluice.runtime.controller import note_failure
 from sluice.runtime.executor import Execution, Superseded, changed_targets, health_targets
 from sluice.runtime.health_gate import Target
 from sluice.runtime.queue import Turn
@@ -201,6 +203,7 @@ class KustomizationReconciler:
         inventory = await inventory_of(self._op, owner, sync)
         record = self._op.records.get(str(owner))
         judged = Judged()
+        applied_at: list[datetime] = []
 
         async def settle(manifests: tuple[Manifest, ...], kinds: Resources) -> frozenset[ResourceId]:
             nonlocal judged
@@ -240,6 +243,7 @@ class KustomizationReconciler:
             digest=prepared.rendered.digest,
             author=artifact.author,
             subject=artifact.subject,
+            applied=lambda: applied_at.append(self._op.now()),
         )
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
         ended = await self._op.executor.run(plan, execution)
@@ -257,7 +261,8 @@ class KustomizationReconciler:
         again = turnout.stalled and (whole or ended.undone)
         instead_of = str(head.revision) if artifact is not head else ""
         turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
-        return replace(turnout, stalled=again, instead_of=instead_of, author=artifact.author, subject=artifact.subject)
+        turnout = replace(turnout, author=artifact.author, subject=artifact.subject)
+        return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
 
     def note(
         self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction
@@ -279,7 +284,8 @@ class KustomizationReconciler:
         if strays := await self._strays.look(owner_of(sync), inventory):
             problem = stray_problem(strays)
             self._op.sync_events.record(subject_of(sync), "Warning", problem.code.name, clip(str(problem), 1000))
-            log.warning("objects are left in place", name=str(owner_of(sync)), error=str(problem))
+            meta = sync.metadata
+            log.warning("objects are left in place", namespace=meta.namespace, name=meta.name, error=str(problem))
 
     def artifact(self, sync: Kustomization) -> Artifact:
         """The present artifact of its source. Raises NotReady when there is none."""
@@ -431,6 +437,7 @@ class KustomizationReconciler:
         # Before the status: once it says that this is done, no later process would tell it.
         await self._op.told()
         await self._op.sync_status.write(meta.key, status, sync.status)
+        self._count(sync, turnout)
         log.info(
             "reconciled" if turnout.succeeded else "not reconciled",
             controllerKind=KIND,
@@ -441,6 +448,13 @@ class KustomizationReconciler:
             changed=sum(outcome.result != "unchanged" for outcome in turnout.outcomes),
             error="" if turnout.succeeded else str(turnout.problems[0]),
         )
+
+    def _count(self, sync: Kustomization, turnout: Turnout) -> None:
+        """What the metrics are told of the turn. Waiting for something else is no failure, as with Flux."""
+        artifact = self._op.artifacts.get(source_of(sync))
+        reached_by(turnout, artifact, sync.status.lastAppliedRevision, self._op.now())
+        if not turnout.succeeded and not turnout.waiting:
+            note_failure(() if turnout.echo else turnout.problems)
 
     def _past(self, sync: Kustomization) -> tuple[Past, ...]:
         try:

@@ -46,7 +46,7 @@ class Turnout:
     """How one turn ended. `reason` is the Ready condition's; `stalled` means: not again until something changes.
 
     `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success.
-    `echo` says that the cause is another sync's, which tells it.
+    `echo` says that the cause is another sync's, which tells it. `applied_at` is when a wait for health began.
     """
 
     revision: str
@@ -65,6 +65,7 @@ class Turnout:
     author: str = ""
     subject: str = ""
     strays: tuple[ResourceId, ...] = ()
+    applied_at: datetime | None = None
 
     @property
     def succeeded(self) -> bool:

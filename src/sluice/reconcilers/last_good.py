@@ -114,7 +114,12 @@ class LastGood:
     def _handled(self, sync: Kustomization, judged: Judged, answer: Answered) -> None:
         self._drift.handled(sync, judged, answer.outcomes, whole=not answer.problems)
         for problem in answer.problems:
-            log.warning("drift is not corrected", name=str(owner_of(sync)), error=str(problem))
+            log.warning(
+                "drift is not corrected",
+                namespace=sync.metadata.namespace,
+                name=sync.metadata.name,
+                error=str(problem),
+            )
 
     async def keep_while_waiting(
         self,

@@ -28,6 +28,7 @@ from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.operator import FinalizerPatches
+from sluice.runtime.controller import note_failure
 from sluice.runtime.event_recorder import EventRecorder, Subject
 from sluice.runtime.status_writer import StatusWriter
 
@@ -97,7 +98,7 @@ class ReportedKind(Generic[T]):
         text = _text(error)
         conditions = condition.failed(item.status.conditions, reason, text, self._stamp(item))
         await self._write(item, conditions, {}, final=False)
-        self._warn(item, reason, text)
+        self._warn(item, reason, text, error)
         return min(backoff(failures), max(limit, 1.0))
 
     async def stalled(self, item: T, reason: str, error: SluiceError) -> None:
@@ -105,7 +106,7 @@ class ReportedKind(Generic[T]):
         text = _text(error)
         conditions = condition.stalled(item.status.conditions, reason, text, self._stamp(item))
         await self._write(item, conditions, {}, final=True)
-        self._warn(item, reason, text)
+        self._warn(item, reason, text, error)
 
     async def _write(
         self, item: T, conditions: condition.Conditions, fields: Mapping[str, Any], *, final: bool
@@ -118,11 +119,10 @@ class ReportedKind(Generic[T]):
         }
         await self._status.write(item.metadata.key, status, item.status)
 
-    def _warn(self, item: T, reason: str, text: str) -> None:
+    def _warn(self, item: T, reason: str, text: str, error: SluiceError) -> None:
+        note_failure(error.problems)
         self._events.record(self._subject(item), "Warning", reason, text)
-        key = item.metadata.key
-        log.warning("turn ended without success", kind=self.resource.kind, namespace=key.namespace, name=key.name,
-                    reason=reason, error=text)  # fmt: skip
+        log.warning("turn ended without success", reason=reason, error=text)
 
     def _subject(self, item: T) -> Subject:
         return Subject.of(self.resource.api_version, self.resource.kind, item.metadata)

@@ -12,6 +12,8 @@ from sluice.core.errors import ClusterError
 from sluice.core.problem import Problem
 from sluice.kube.resource import Resource
 from sluice.kube.watch_cache import WatchCache
+from sluice.runtime.resource_info import resource_info
+from sluice.runtime.scrape import scraped
 
 CRD_RETRY = 2.0
 log = structlog.get_logger()
@@ -43,7 +45,8 @@ async def follow(cache: WatchCache[Any], kind: Resource) -> None:
     told = False
     while True:
         try:
-            await cache.run()
+            with scraped(lambda: resource_info(kind, cache.items())):
+                await cache.run()
         except ClusterError as error:
             if error.status != 404:
                 raise

@@ -49,6 +49,7 @@ from sluice.kube.resource import Resource
 from sluice.runtime.applier import Applier
 from sluice.runtime.health_gate import HealthGate, Target
 from sluice.runtime.journal import Journal, SyncJournal
+from sluice.runtime.metrics import TRANSACTION_SECONDS, TRANSACTIONS
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.pruner import Pruner
 from sluice.runtime.record_store import RecordStore
@@ -71,6 +72,10 @@ def _never_forced(resource: ResourceId) -> bool:
     return False
 
 
+def _untold() -> None:
+    """Nobody asks when everything was applied."""
+
+
 async def _never() -> None:
     """Wait for ever: nothing supersedes this transaction."""
     await asyncio.Event().wait()
@@ -89,6 +94,7 @@ class Execution:
     `accepted` are the objects whose manifests the API server has just taken in a dry-run.
     `force` says of an object whether its sync's spec asks to recreate it where a field can't be changed.
     `journal` is where a group's transaction is recorded; a sync's own is in its record.
+    `applied` is called when everything is applied and the wait for health begins.
     """
 
     sync: Owner
@@ -109,6 +115,7 @@ class Execution:
     author: str = ""
     subject: str = ""
     journal: Journal | None = None
+    applied: Callable[[], None] = _untold
 
 
 @dataclass(slots=True)
@@ -180,8 +187,10 @@ class Executor:
                 event = await self._execute(following, run, state)
             except Superseded:
                 await self._save(SaveRecord(Phase.APPLYING, _unconfirmed(state), state.target), run, state)
+                TRANSACTIONS.labels("superseded").inc()
                 raise
             state, following = step(state, event)
+        _count(state, time.monotonic() - started)
         return state
 
     async def _execute(self, command: Command, run: _Run, state: Transaction) -> Event:
@@ -201,6 +210,7 @@ class Executor:
             case AwaitServed(changes):
                 return Served(await _found(self._await_served(changes)))
             case AwaitHealth(changed):
+                execution.applied()
                 left = max(0.0, run.deadline - time.monotonic())
                 corrected: list[Outcome] = []
                 problems = await _found(self._await_health(execution, changed, left, corrected))
@@ -263,6 +273,26 @@ class Executor:
 def _unconfirmed(state: Transaction) -> Inventory:
     """What a superseded transaction knows of its objects, to be sent again by the next: who they are, but no digest."""
     return Inventory(replace(e, digest=b"") if e.id in state.outcomes else e for e in state.inventory)
+
+
+def _count(ended: Transaction, seconds: float) -> None:
+    """A turn that found everything as it was ran no transaction that anybody would count."""
+    if not ended.problems and not any(outcome.result != "unchanged" for outcome in ended.outcomes.values()):
+        return
+    TRANSACTIONS.labels(outcome_of(ended)).inc()
+    if ended.outcomes:
+        TRANSACTION_SECONDS.observe(seconds)
+
+
+def outcome_of(ended: Transaction) -> str:
+    """One word: succeeded, refused (before any write), undone, undo_failed, or failed (and left as it was then)."""
+    if not ended.problems:
+        return "succeeded"
+    if ended.undo_problems:
+        return "undo_failed"
+    if ended.undone:
+        return "undone"
+    return "failed" if ended.wrote else "refused"
 
 
 def _past(run: _Run, state: Transaction) -> Past:

@@ -8,6 +8,7 @@ generation nor metadata, so it is not drift; anything else is a suspicion, and t
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -68,7 +69,9 @@ class OwnedObjects:
         kind = GroupKind(resource.group, resource.kind)
         if kind not in self._synced:
             synced = self._synced[kind] = asyncio.Event()
-            self._group.create_task(self._follow(resource, synced), name=f"owned {kind}")
+            # It outlives the turn that needed it first: what it logs is not that turn's.
+            fresh = contextvars.Context()
+            self._group.create_task(self._follow(resource, synced), name=f"owned {kind}", context=fresh)
 
     async def first_look(self, resource: Resource) -> None:
         """Watch that kind from now on; returns once its initial state is in, or could not be had.

@@ -7,29 +7,53 @@ N idle keys cost N timers and nothing else. A slot bounds how many turns work at
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
 class Turn(Generic[K]):
-    """One run of one key. `superseded` is set when the key is added again meanwhile, for a change that matters now."""
+    """One run of one key. `superseded` is set when the key is added again meanwhile, for a change that matters now.
+
+    `due` and `began` are monotonic seconds: since when it could run, and since when it has run (None: not yet).
+    """
 
     def __init__(self, key: K, slots: asyncio.Semaphore) -> None:
         self.key = key
         self.superseded = asyncio.Event()
+        self.due = time.monotonic()
+        self.began: float | None = None
+        self.pausing = False
         self._slots = slots
 
     @asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
         """Give the slot back while inside."""
         self._slots.release()
+        self.pausing = True
         try:
             yield
         finally:
             await self._slots.acquire()
+            self.pausing = False
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a queue is: turns that are due and have no slot, those that work, and for how many seconds.
+
+    `under_way` is the sum of what every turn has taken so far, with what it has waited for health; `longest` the most.
+    """
+
+    waiting: int
+    working: int
+    oldest_wait: float
+    under_way: float
+    longest: float
 
 
 class KeyedQueue(Generic[K]):
@@ -45,6 +69,14 @@ class KeyedQueue(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._timers) + len(self._turns)
+
+    def load(self) -> Load:
+        """How busy it is now. Costs a look at each turn that is due or under way, none at the idle keys."""
+        now = time.monotonic()
+        waits = [now - turn.due for turn in self._turns.values() if turn.began is None]
+        runs = [now - turn.began for turn in self._turns.values() if turn.began is not None]
+        working = sum(turn.began is not None and not turn.pausing for turn in self._turns.values())
+        return Load(len(waits), working, max(waits, default=0.0), sum(runs), max(runs, default=0.0))
 
     def add(self, key: K, delay: float = 0.0) -> None:
         """Run `key` in `delay` seconds at the latest. An earlier time already set stays; a running turn is told."""
@@ -100,6 +132,7 @@ class KeyedQueue(Generic[K]):
         later: float | None = None
         try:
             async with self._slots:
+                turn.began = time.monotonic()
                 if self._work is not None:
                     later = await self._work(turn)
         finally:
