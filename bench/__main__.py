@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from bench import drift, edit, first_sync, push, scan, steady, thousand, transaction
+from bench import drift, edit, first_sync, push, scan, scrape, steady, thousand, transaction
 from bench.figure import Figure, table, write_json
 from bench.stand import ROOT, Tracing
 
@@ -25,6 +25,7 @@ ALL = (
     *DRIFT,
     *scan.FIGURES,
     edit.FIGURE,
+    *scrape.FIGURES,
 )
 IDLE_FULL_RUN = 60.0
 IDLE_WHEN_NAMED = 600.0
@@ -83,6 +84,8 @@ async def _measure(names: Collection[str], tracing: Tracing, idle: float) -> lis
         take(await scan.measure())
     if edit.FIGURE in names:
         take(await edit.measure())
+    if any(name in names for name in scrape.FIGURES):
+        take(await scrape.measure())
     return found
 
 

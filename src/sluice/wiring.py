@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -79,6 +79,9 @@ from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
 from sluice.store.notification_spool import NotificationSpool
 from sluice.store.tag_cache import TagCache
+
+if TYPE_CHECKING:
+    from sluice.runtime.fluxd_metrics import FluxdMetrics
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
 LEASES = (
@@ -262,6 +265,8 @@ async def _start(
 
     owned = OwnedObjects(client, group, suspect)
     operator = _operator(settings, client, discovery, mirrors, records, owned, parts, notifier=notifier)
+    if settings.flag_source is not None:
+        operator.fluxd_metrics = _fluxd_metrics()
     source_reconciler = GitRepositoryReconciler(operator)
     sync_reconciler = KustomizationReconciler(operator)
     sources = Controller("GitRepository", source_reconciler.reconcile)
@@ -361,6 +366,12 @@ async def _start_receivers(group: asyncio.TaskGroup, settings: Settings, operato
     """Start the Receivers, and answer calls from then on."""
     await ReceiverKind(operator, hooks.receivers, settings.watch_namespace).start(group)
     hooks.ask = ReceiverCalls(operator.client, operator.discovery, utc_now).ask
+
+
+def _fluxd_metrics() -> FluxdMetrics:
+    from sluice.runtime.fluxd_metrics import FluxdMetrics  # importing it makes the series be served
+
+    return FluxdMetrics()
 
 
 async def _tell_of(parts: _Parts) -> None:

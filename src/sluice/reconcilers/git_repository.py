@@ -297,6 +297,8 @@ class GitRepositoryReconciler:
             for include in source.spec.include
             if (found := self._included(source, include)) is not None
         ]
+        if self._op.fluxd_metrics is not None:
+            self._op.fluxd_metrics.fetched(succeeded=True)
         self._op.artifacts.put(artifact)
         await self._op.git_status.write(
             source.metadata.key,
@@ -326,6 +328,8 @@ class GitRepositoryReconciler:
     async def _report_failure(self, source: GitRepository, memory: _Memory, error: SluiceError) -> float | None:
         memory.failures += 1
         note_failure(error.problems)
+        if self._op.fluxd_metrics is not None:
+            self._op.fluxd_metrics.fetched(succeeded=False)
         stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
         stalled = bool(error.problems) and all(_is_of_the_spec(p) for p in error.problems)
         reason = _reason(error)

@@ -437,7 +437,7 @@ class KustomizationReconciler:
         # Before the status: once it says that this is done, no later process would tell it.
         await self._op.told()
         await self._op.sync_status.write(meta.key, status, sync.status)
-        self._count(sync, turnout)
+        self._count(sync, turnout, started)
         log.info(
             "reconciled" if turnout.succeeded else "not reconciled",
             controllerKind=KIND,
@@ -449,12 +449,18 @@ class KustomizationReconciler:
             error="" if turnout.succeeded else str(turnout.problems[0]),
         )
 
-    def _count(self, sync: Kustomization, turnout: Turnout) -> None:
+    def _count(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
         """What the metrics are told of the turn. Waiting for something else is no failure, as with Flux."""
         artifact = self._op.artifacts.get(source_of(sync))
         reached_by(turnout, artifact, sync.status.lastAppliedRevision, self._op.now())
         if not turnout.succeeded and not turnout.waiting:
             note_failure(() if turnout.echo else turnout.problems)
+        if self._op.fluxd_metrics is not None:
+            failed = len({problem.subject for problem in turnout.problems})
+            applied = len(turnout.inventory or ()) if turnout.succeeded else 0
+            seconds = (self._op.now() - started).total_seconds()
+            path = sync.metadata.name
+            self._op.fluxd_metrics.synced(path, seconds, applied, failed, succeeded=turnout.succeeded)
 
     def _past(self, sync: Kustomization) -> tuple[Past, ...]:
         try:

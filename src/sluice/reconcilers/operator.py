@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -35,6 +35,9 @@ from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import Statuses
 from sluice.runtime.survey import Survey
 from sluice.store.artifacts import ArtifactStore
+
+if TYPE_CHECKING:  # importing it makes the series be served
+    from sluice.runtime.fluxd_metrics import FluxdMetrics
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -124,6 +127,7 @@ class Operator:
     offer: Callable[[Occurrence], None] | None = None
     told: Callable[[], Awaitable[None]] = nothing_told
     instance: str = ""
+    fluxd_metrics: FluxdMetrics | None = None
     poll_jitter: Callable[[], float] = random.SystemRandom().random
 
     def recorder(self, component: str) -> EventRecorder:

@@ -31,8 +31,12 @@ def scraped(source: Source) -> Iterator[None]:
 
 async def exposition() -> bytes:
     """Everything, in Prometheus' text format 0.0.4. Call it on the loop that the sources belong to."""
-    families = merged(family for source in tuple(_sources) for family in source())
-    return await asyncio.to_thread(generate_latest, _Everything(families))
+    return await asyncio.to_thread(generate_latest, _Everything(collected()))
+
+
+def collected() -> tuple[Metric, ...]:
+    """What running parts say now. This part of a scrape holds the loop."""
+    return merged(family for source in tuple(_sources) for family in source())
 
 
 def merged(families: Iterable[Metric]) -> tuple[Metric, ...]:

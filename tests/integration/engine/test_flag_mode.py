@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
@@ -47,6 +48,11 @@ class FlagBench:
         source = self.operator.settings.flag_source
         assert source is not None
         self.operator.settings = replace(self.operator.settings, flag_source=replace(source, **changes))  # type: ignore[arg-type]
+
+
+def fluxd(name: str, **labels: str) -> float:
+    """What a scrape says, 0 for what it does not say."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 @pytest.fixture
@@ -98,6 +104,11 @@ def test_flags_alone_sync_a_repository_without_crds_and_keep_state_in_a_secret(f
     here = f"/namespaces/{bench.target}/"
     assert [w for w in audit.writes(AGENT) if here in w.path and not w.dry_run] == []
     assert bench.live("c") is None
+
+    # Alerts made for fluxd see all of it.
+    assert fluxd("flux_git_ready") == 1
+    poll("the broken commit is told", lambda: fluxd("flux_daemon_sync_manifests", success="false") == 1)
+    assert fluxd("flux_daemon_sync_duration_seconds_count", success="true") >= 2
 
     # A restart sends nothing that is unchanged; with garbage collection on, what leaves git now goes.
     bench.operator.stop()
