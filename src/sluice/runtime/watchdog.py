@@ -59,8 +59,6 @@ class _Watchdog:
                 LOOP_LAG.observe(time.monotonic() - asked)
 
     def _tell(self, answered: threading.Event, asked: float) -> None:
-        if time.monotonic() - asked > 2 * self._limit:
-            return  # this thread slept as well: the whole process was stopped, and the loop is not to blame
         log.error("the event loop is blocked", seconds=round(self._limit, 1), stacks=self._stacks())
         while not answered.wait(self._every) and not self.stop.is_set():
             pass
