@@ -132,6 +132,8 @@ def test_the_default_installation_is_taken_whole_and_may_apply_everything(
         "customresourcedefinition.apiextensions.k8s.io/imagerepositories.image.toolkit.fluxcd.io",
         "customresourcedefinition.apiextensions.k8s.io/imageupdateautomations.image.toolkit.fluxcd.io",
         "customresourcedefinition.apiextensions.k8s.io/receivers.notification.toolkit.fluxcd.io",
+        "customresourcedefinition.apiextensions.k8s.io/providers.notification.toolkit.fluxcd.io",
+        "customresourcedefinition.apiextensions.k8s.io/alerts.notification.toolkit.fluxcd.io",
     }
     kubectl(cluster, "wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=flux")
     apply(cluster, manifests(options))
