@@ -101,12 +101,14 @@ class ImageUpdateAutomationReconciler:
         self._flips = FlipMemory()
         # What was written last: a turn may come before the watch has brought our own status back.
         self._rejected: dict[NamespacedName, tuple[RejectedImage, ...]] = {}
+        self._pushed: dict[NamespacedName, str] = {}
 
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
         """One turn. Returns the seconds until the next."""
         automation = await self._kind.due(turn.key)
         if automation is None:
             self._rejected.pop(turn.key, None)
+            self._pushed.pop(turn.key, None)
             return None
         run = AutomationRun(automation)
         run.known = self._rejected.get(turn.key, automation.status.rejectedImages)
@@ -136,8 +138,9 @@ class ImageUpdateAutomationReconciler:
             run.failures = failed_rollouts(self._op, repository_key(mirror.remote.url))
         wanted = await self._wanted(run, git, followed, source, target)
         run.rejected = still_rejected(run)
-        if wanted.target.is_synced and automation.status.lastPushCommit:
-            run.last_commit = mirror.head(automation.status.lastPushCommit)
+        pushed = self._pushed.get(automation.metadata.key, automation.status.lastPushCommit)
+        if wanted.target.is_synced and pushed:
+            run.last_commit = mirror.head(pushed)
         run.stage = "GitOperationFailed"
         gates = Gates(self._writing.read_only, lease_left=self._writing.lease_left)
         branch = WrittenBranch(mirror, " ".join((repository_key(mirror.remote.url), *wanted.target.refs)), owner)
@@ -310,6 +313,7 @@ class ImageUpdateAutomationReconciler:
         if written.outcome != "unchanged":
             fields |= {"lastPushCommit": written.commit, "lastPushTime": rfc3339(now)}
             told = pushed_message(written)
+            self._pushed[automation.metadata.key] = written.commit
         changed = told or (status.observedPolicies, status.observedSourceRevision) != (
             run.images,
             fields["observedSourceRevision"],

@@ -121,7 +121,12 @@ REFERENCES = st.builds(
     st.lists(PARTS.filter(lambda part: len(part) < 60), min_size=1, max_size=3),
     st.sampled_from(["", ":1", ":v1.2.3-rc.1", ":latest"]),
     st.sampled_from(["", f"@{SHA}"]),
-)
+).filter(lambda text: not _looks_like_a_bad_host(text.partition("/")[0]))
+
+
+def _looks_like_a_bad_host(first: str) -> bool:
+    """A dot makes the first part a host, and no host has an underscore."""
+    return "." in first and "_" in first
 
 
 @given(REFERENCES)

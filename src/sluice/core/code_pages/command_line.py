@@ -75,7 +75,7 @@ PAGES: dict[str, _Page] = {
         "image.",
     ),
     "E754": _Page(
-        "git did not make the commit that --commit asked for. The files are as they were.",
+        "The commit that --commit asked for was not made. The files are as they were.",
         "git did not commit, and the files are as they were [E754] at /home/ada/fleet: Please tell me who you are.; "
         "fix: see that `git commit` works here",
         "No name and address are configured, the signing key can't be used, or another git holds the index.",
