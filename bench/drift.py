@@ -72,7 +72,7 @@ async def _edits(place: Stand) -> list[float]:
 
     async def watch() -> None:
         async for item in place.api.events(CONFIG_MAPS):
-            name, mode = item["metadata"]["name"], item["data"]["mode"]
+            name, mode = item["metadata"]["name"], item.get("data", {}).get("mode", "")
             if name in edited and mode == "one":
                 edited.discard(name)
                 corrected.put_nowait((name, time.monotonic()))
