@@ -69,6 +69,7 @@ class OwnedObjects:
         kind = GroupKind(resource.group, resource.kind)
         if kind not in self._synced:
             synced = self._synced[kind] = asyncio.Event()
+            self._tried[kind] = asyncio.Event()
             # It outlives the turn that needed it first: what it logs is not that turn's.
             fresh = contextvars.Context()
             self._group.create_task(self._follow(resource, synced), name=f"owned {kind}", context=fresh)
@@ -79,7 +80,7 @@ class OwnedObjects:
         What may not be watched must hold up nothing but itself: plans look for it by request.
         """
         self.ensure(resource)
-        await self._tried.setdefault(GroupKind(resource.group, resource.kind), asyncio.Event()).wait()
+        await self._tried[GroupKind(resource.group, resource.kind)].wait()
 
     def knows(self, kind: GroupKind) -> bool:
         """True when the watch of that kind has its initial state."""
@@ -144,11 +145,11 @@ class OwnedObjects:
                     break
                 failures += 1
                 log.warning("owned objects are not watched", kind=str(kind), error=str(error))
-            self._tried.setdefault(kind, asyncio.Event()).set()
+            self._tried[kind].set()
             synced.clear()  # what the watch knew is not known any more: plans look for themselves meanwhile
             await asyncio.sleep(backoff(failures, 1.0, 60.0))
         del self._synced[kind]
-        self._tried.pop(kind, asyncio.Event()).set()
+        self._tried.pop(kind).set()
         self._forget_unseen(kind, set())
 
     async def _take_events(self, resource: Resource, kind: GroupKind, synced: asyncio.Event) -> None:
@@ -161,7 +162,7 @@ class OwnedObjects:
                     self._forget_unseen(kind, seen)
                     seen.clear()
                     synced.set()
-                    self._tried.setdefault(kind, asyncio.Event()).set()
+                    self._tried[kind].set()
                 case _ if event.item is not None:
                     meta = event.item
                     key = ResourceId(resource.group, resource.kind, meta.namespace, meta.name)
