@@ -68,7 +68,8 @@ class Fault:
 
     Wait for `delay` seconds, and for `hold` to be set; run `before`; without `forward` answer `status` (or drop the
     connection); forward; run `after`; without `answer` drop the connection instead of passing the answer on; `edit`
-    changes the answer's body. A watch with `cut` ends after that many seconds, its connection reset.
+    changes the answer's body. A watch with `cut` ends after that many seconds, its connection reset; with `lag` each
+    piece of it arrives that many seconds late.
     """
 
     delay: float = 0.0
@@ -82,6 +83,7 @@ class Fault:
     answer: bool = True
     edit: Callable[[bytes], bytes] | None = None
     cut: float | None = None
+    lag: float = 0.0
 
 
 DROP = Fault(forward=False)
@@ -268,6 +270,7 @@ async def _relay(request: web.BaseRequest, answer: aiohttp.ClientResponse, fault
         async with asyncio.timeout(fault.cut):
             await response.prepare(request)
             async for chunk in answer.content.iter_any():
+                await asyncio.sleep(fault.lag)
                 await response.write(chunk)
     except TimeoutError:
         return _drop(request)

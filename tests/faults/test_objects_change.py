@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from sluice.runtime.record_secret import head_name
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
@@ -172,6 +173,30 @@ def test_f072_a_sync_deleted_and_made_again_at_once_has_all_of_its_objects(fault
     live = {key.name: body for key, body in owned_by(faulty.bench.api, sync).items()}
     assert {n: live[n]["metadata"]["uid"] for n in "abcd"} == {n: before[n]["metadata"]["uid"] for n in "abcd"}
     assert live["a"]["data"] == {"key": "2"}
+
+
+def test_a_deleted_sync_that_the_watch_still_shows_is_not_taken_up_again(faulty: Faulty) -> None:
+    sync = faulty.bench.synced(ONE)
+    opened: list[str] = []
+
+    def late(asked: Asked) -> Fault | None:
+        if asked.watch and asked.path.endswith("/kustomizations"):
+            opened.append(asked.path)
+            return Fault(lag=2.0)
+        return None
+
+    faulty.proxy.arm(late)
+    faulty.proxy.cut_watches()
+    poll("the watch is late", lambda: opened)
+    faulty.bench.api.delete(sync.path)
+    sync.wait_gone()
+    sync.push(TWO)
+    faulty.bench.synced(ONE)  # its own events come after those of the one that is gone
+    record = head_name(f"{sync.namespace}/{sync.name}")
+    written = [w.asked for w in faulty.proxy.numbered]
+    assert [a.method for a in written if a.path == sync.path] == ["PATCH"]
+    assert [a.method for a in written if a.path.endswith(record)].count("DELETE") == 1
+    assert record_of(faulty.bench.api, sync) is None
 
 
 def test_f073_a_path_changed_in_the_middle_ends_the_old_transaction_before_the_new(faulty: Faulty) -> None:

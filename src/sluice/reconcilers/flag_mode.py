@@ -104,3 +104,10 @@ class NoFinalizers:
 
     async def remove(self, meta: ObjectMeta) -> None:
         """Nothing to take off."""
+
+    def is_on(self, meta: ObjectMeta) -> bool:
+        """Never."""
+        return False
+
+    def forget(self, key: NamespacedName) -> None:
+        """Nothing is kept."""

@@ -79,10 +79,11 @@ class GitRepositoryReconciler:
         source = self._op.git_repositories.get(key.namespace, key.name)
         if source is None:
             await self._forget(key)
+            self._op.git_finalizers.forget(key)
             return None
         if source.metadata.deletionTimestamp:
             await self._forget(key)
-            if FINALIZER in source.metadata.finalizers:
+            if self._op.git_finalizers.is_on(source.metadata):
                 await self._op.git_finalizers.remove(source.metadata)
             return None
         if FINALIZER not in source.metadata.finalizers:

@@ -178,6 +178,7 @@ class KustomizationReconciler:
         self._last_good.forget(key)
         self._strays.forget(key)
         self._op.sync_status.forget(key)
+        self._op.sync_finalizers.forget(key)
         owner = Owner(key.namespace, key.name)
         self._op.claims.drop(owner)
         self._op.wishes.drop(owner)

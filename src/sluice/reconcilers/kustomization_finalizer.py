@@ -6,7 +6,6 @@ import asyncio
 
 import structlog
 
-from sluice.api.kinds import FINALIZER
 from sluice.api.kustomization import GROUP, Kustomization
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
@@ -35,7 +34,7 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
     A suspended Kustomization deletes nothing, and neither does one whose namespace or CRD is going: its objects are
     left in place and its record is kept.
     """
-    if FINALIZER not in sync.metadata.finalizers:
+    if not operator.sync_finalizers.is_on(sync.metadata):
         return None
     owner = owner_of(sync)
     going = await _home_is_going(operator, sync)

@@ -16,6 +16,7 @@ from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
 from sluice.core.event import Occurrence
 from sluice.core.guard import OwnParts
+from sluice.core.ids import NamespacedName
 from sluice.git.mirrors import Mirrors
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
@@ -65,6 +66,14 @@ class Finalizers(Protocol):
         """Take it off: what was ours to clean up is cleaned up."""
         ...
 
+    def is_on(self, meta: ObjectMeta) -> bool:
+        """True when it is on, as far as `meta` and what was taken off since it was read can tell."""
+        ...
+
+    def forget(self, key: NamespacedName) -> None:
+        """The object is known to be gone."""
+        ...
+
 
 class FinalizerPatches:
     """The finalizer of objects that live in the cluster; each patch holds only as long as nobody wrote meanwhile."""
@@ -72,6 +81,7 @@ class FinalizerPatches:
     def __init__(self, client: KubeClient, resource: Resource) -> None:
         self._client = client
         self._resource = resource
+        self._taken_off: dict[NamespacedName, str] = {}  # uid, until the watch has told that the object is gone
 
     async def add(self, meta: ObjectMeta) -> None:
         """Put it on."""
@@ -80,6 +90,15 @@ class FinalizerPatches:
     async def remove(self, meta: ObjectMeta) -> None:
         """Take it off."""
         await self._patch(meta, tuple(f for f in meta.finalizers if f != FINALIZER))
+        self._taken_off[meta.key] = meta.uid
+
+    def is_on(self, meta: ObjectMeta) -> bool:
+        """True when it is on. The watch tells later than the API server's answer that it is not any more."""
+        return FINALIZER in meta.finalizers and self._taken_off.get(meta.key) != meta.uid
+
+    def forget(self, key: NamespacedName) -> None:
+        """The object is known to be gone."""
+        self._taken_off.pop(key, None)
 
     async def _patch(self, meta: ObjectMeta, finalizers: tuple[str, ...]) -> None:
         body = {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resourceVersion}}

@@ -62,7 +62,9 @@ class ReportedKind(Generic[T]):
         if item is None or item.metadata.deletionTimestamp:
             self._failures.pop(key, None)
             self._status.forget(key)
-            if item is not None and FINALIZER in item.metadata.finalizers:
+            if item is None:
+                self._finalizers.forget(key)
+            elif self._finalizers.is_on(item.metadata):
                 await self._finalizers.remove(item.metadata)
                 self._events.forget(item.metadata.uid)
             return None
