@@ -87,11 +87,11 @@ class Chaos:
             case "edit" if not player.bad:
                 self._edit(player, rng)
             case "suspend":
-                seconds = rng.choice([0.1, 0.5])
-                player.sync.edit(suspend=True)
+                seconds, part = rng.choice([0.1, 0.5]), rng.choice([*player.parts.values()])
+                part.edit(suspend=True)
                 self._watch(seconds, nemesis)
-                player.sync.edit(suspend=False)
-                self._note(f"{player.sync.name}: suspended for {seconds}s")
+                part.edit(suspend=False)
+                self._note(f"{part.name}: suspended for {seconds}s")
             case _:
                 self._note(nemesis.hit(rng))
 
@@ -143,7 +143,8 @@ class Chaos:
             time.sleep(0.1)
         wrong += self._records()
         if audit is not None:
-            wrong += ApplyAfterDelete(audit).found(self.lane.bench.agent, [p.sync for p in self.players])
+            syncs = [part for player in self.players for part in player.parts.values()]
+            wrong += ApplyAfterDelete(audit).found(self.lane.bench.agent, syncs)
         if wrong:
             self._explain(wrong)
         for player in self.players:
@@ -175,7 +176,8 @@ class Chaos:
             print(f"  {line}")
         for player in self.players:
             if any(w.startswith(player.sync.name) for w in wrong):
-                print(f"  {player.sync.name}: {condition(player.sync.get(), 'Ready')}")
+                for part in player.parts.values():
+                    print(f"  {part.name}: {condition(part.get(), 'Ready')}")
         print(self.lane.operator.tail(6000), flush=True)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from random import Random
 
 from devcluster.git_repository import WorkingRepo
+from sluice.api.kinds import IN_GROUP
+from sluice.core.ids import ResourceId
 from tests.faults.oracle import TOOLKIT, Live, Verdict, as_wanted, desired_of, judge, owned_by, record_of
 from tests.operator_fixture import FAILING_JOB, Api, Bench, Json, Sync, condition, config_map, deployment
 
@@ -37,12 +40,16 @@ def text_of(name: str, value: int) -> str:
 
 def _object(file: str) -> str:
     """The name of the object in a file."""
-    return file.removesuffix(".yaml").removeprefix("moved-")
+    return PurePosixPath(file).stem.removeprefix("moved-")
+
+
+def _bad(file: str) -> bool:
+    return PurePosixPath(file).name in {*BROKEN, "job.yaml"}
 
 
 @dataclass
 class Player:
-    """One sync and its model.
+    """One sync and its model, or a group of syncs: each of `folders` is applied by a member of its own.
 
     `allowed` are the revisions it may be at when quiet: the head alone when that can be applied; otherwise the last
     that could, or one of those that came since. `recreated` are objects that may have another UID than before.
@@ -50,6 +57,7 @@ class Player:
 
     sync: Sync
     files: Files
+    folders: tuple[str, ...] = ("",)
     allowed: list[tuple[str, Files]] = field(default_factory=list)
     head: str = ""
     bad: str = ""
@@ -58,10 +66,19 @@ class Player:
     before: Live = field(default_factory=dict)
     others: dict[str, Json | None] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> dict[str, Sync]:
+        """The syncs by the folder that each applies."""
+        if self.folders == ("",):
+            return {"": self.sync}
+        base = self.sync
+        return {f"{f}/": Sync(base.bench, f"{base.name}-{f}", base.target, base.repo) for f in self.folders}
+
     def start(self, api: Api) -> None:
-        """Make it, with bystanders in its namespace; one of them carries our owner labels."""
+        """Make it, with bystanders in its namespace; one of them carries the owner labels of a sync of it."""
         place = self.sync.at("configmaps", "x").rpartition("/")[0]
-        labels = {f"{TOOLKIT}/name": self.sync.name, f"{TOOLKIT}/namespace": self.sync.namespace}
+        owner = next(iter(self.parts.values()))
+        labels = {f"{TOOLKIT}/name": owner.name, f"{TOOLKIT}/namespace": owner.namespace}
         for name, marks in (("by-plain", {}), ("by-labelled", labels)):
             body = {
                 "apiVersion": "v1",
@@ -74,13 +91,16 @@ class Player:
         self.head = self.sync.commit(self.files)
         self.allowed = [(self.head, dict(self.files))]
         self.sync.create_source()
-        self.sync.create(**SPEC)
+        source = {"kind": "GitRepository", "name": self.sync.name}
+        for folder, part in self.parts.items():
+            metadata = {"annotations": {IN_GROUP: self.sync.name} if folder else {}}
+            part.create(metadata=metadata, sourceRef=source, path=f"./{folder}", **SPEC)
 
     # --- what people do -----------------------------------------------------------------------------------------
 
     def commit(self, changes: Mapping[str, str | None], bad: str = "") -> None:
         """Commit and push. `bad` says why this revision can't be applied."""
-        had_bad = {name: None for name in (*BROKEN, "job.yaml") if name in self.files}
+        had_bad = {name: None for name in self.files if _bad(name)}
         merged = {**self.files, **had_bad, **changes}
         self.head = self.sync.commit({**had_bad, **changes})
         self.files = {name: text for name, text in merged.items() if text is not None}
@@ -89,8 +109,8 @@ class Player:
             self.allowed.append((self.head, dict(self.files)))
 
     def good_change(self, rng: Random) -> dict[str, str | None]:
-        """Change, add, remove, rename an object, or move one to another file; never the last one away."""
-        names = sorted(name for name in self.files if name not in BROKEN and name != "job.yaml")
+        """Change, add, remove, rename an object, or move one to another file or member; never the last one away."""
+        names = sorted(name for name in self.files if not _bad(name))
         change: dict[str, str | None] = {}
         for _ in range(rng.randint(1, 3)):
             kind = rng.choice(["change", "change", "add", "remove", "rename", "move"])
@@ -105,23 +125,27 @@ class Player:
                 case "add" | "rename":
                     if new in {_object(n) for n in {*self.files, *change}}:
                         continue
-                    change[f"{new}.yaml"] = text_of(new, 1)
+                    change[f"{self._folder(rng)}{new}.yaml"] = text_of(new, 1)
                     if kind == "rename":
                         change[chosen] = None
                 case "remove":
                     if len(names) > 3:
                         change[chosen] = None
                 case _:
-                    moved = f"{name}.yaml" if chosen.startswith("moved-") else f"moved-{name}.yaml"
-                    change |= {moved: self.files[chosen], chosen: None}
+                    file = PurePosixPath(chosen).name
+                    moved = f"{name}.yaml" if file.startswith("moved-") else f"moved-{name}.yaml"
+                    change |= {f"{self._folder(rng)}{moved}": self.files[chosen], chosen: None}
         return change or {names[0]: text_of(_object(names[0]), rng.randint(2, 99))}
+
+    def _folder(self, rng: Random) -> str:
+        return rng.choice([*self.parts])
 
     def bad_change(self, rng: Random) -> tuple[dict[str, str | None], str]:
         """A good change with something in it that can't be read, is refused, or fails once it runs."""
         change = self.good_change(rng)
         kind = rng.choice(["broken.yaml", "refused.yaml", "job.yaml"])
         text = FAILING_JOB if kind == "job.yaml" else BROKEN[kind]
-        return {**change, kind: text}, kind.removesuffix(".yaml")
+        return {**change, f"{self._folder(rng)}{kind}": text}, kind.removesuffix(".yaml")
 
     def objects(self) -> list[tuple[str, str]]:
         """Kind (as in a path) and name of each object at the head that somebody could edit."""
@@ -133,26 +157,35 @@ class Player:
 
     def verdict(self, api: Api) -> Verdict:
         """Judge the live objects against each revision it may be at; the best verdict counts."""
-        live = {key: body for key, body in owned_by(api, self.sync).items() if not key.name.startswith("by-")}
-        record = record_of(api, self.sync)
         before = {key: body for key, body in self.before.items() if key.name not in self.recreated}
         best: Verdict | None = None
         choices = self.allowed if self.bad else self.allowed[-1:]
         for revision, files in reversed(choices):
-            found = judge(live, desired_of(files, self.sync.target), before, record, exact=False)
-            found.half += self._claims(revision)
+            found = Verdict()
+            for folder, part in self.parts.items():
+                record, desired = record_of(api, part), self._desired(files, folder)
+                found.add(judge(_live(api, part), desired, before, record, exact=False))
+                found.half += self._claims(part, revision)
             if not found.wrong:
+                live = {key: body for part in self.parts.values() for key, body in _live(api, part).items()}
                 self.settled = (revision, files, live)
                 best = found
                 break
             best = best if best is not None and len(best.wrong) <= len(found.wrong) else found
         assert best is not None
+        joint = record_of(api, self.sync, f"group:{self.sync.name}") if len(self.parts) > 1 else None
+        if joint is not None and joint.shares is not None:
+            best.half.append(f"the group's record says {joint.phase}")
         best.lost += [f"{path} was touched" for path, body in self.others.items() if api.get(path) != body]
         return best
 
-    def _claims(self, revision: str) -> list[str]:
-        """What is wrong with what status says."""
-        found = self.sync.get()
+    def _desired(self, files: Files, folder: str) -> Mapping[ResourceId, Json]:
+        """What the sync of `folder` has to hold when git has `files`."""
+        return desired_of({f: t for f, t in files.items() if f.startswith(folder)}, self.sync.target)
+
+    def _claims(self, part: Sync, revision: str) -> list[str]:
+        """What is wrong with what its status says."""
+        found = part.get()
         status, ready = found.get("status", {}), condition(found, "Ready")
         wrong = []
         # A process that dies after the record and before the status can't report what a refused head hides.
@@ -167,16 +200,22 @@ class Player:
 
     def claims_too_early(self, api: Api) -> str:
         """Ready at the head is a claim about every object; what is wrong with it, if it stood before and after."""
-        first = self.sync.get()
-        if self.bad or self.edited or not self._claims_head(first):
+        if self.bad or self.edited:
             return ""
-        live, second = owned_by(api, self.sync), self.sync.get()
+        early = (self._claims_early(api, folder, part) for folder, part in self.parts.items())
+        return "; ".join(filter(None, early))
+
+    def _claims_early(self, api: Api, folder: str, part: Sync) -> str:
+        first = part.get()
+        if not self._claims_head(first):
+            return ""
+        live, second = _live(api, part), part.get()
         if first["metadata"]["resourceVersion"] != second["metadata"]["resourceVersion"]:
             return ""
-        desired = desired_of(self.files, self.sync.target)
+        desired = self._desired(self.files, folder)
         wrong = [str(key) for key, wanted in desired.items() if not as_wanted(live.get(key), wanted)]
-        wrong += [str(key) for key in live if key not in desired and not key.name.startswith("by-")]
-        return f"{self.sync.name} is Ready at {self.head}, but not so: {wrong}" if wrong else ""
+        wrong += [str(key) for key in live if key not in desired]
+        return f"{part.name} is Ready at {self.head}, but not so: {wrong}" if wrong else ""
 
     def _claims_head(self, found: Json) -> bool:
         return (
@@ -194,14 +233,19 @@ class Player:
         self.recreated.clear()
 
 
+def _live(api: Api, part: Sync) -> Live:
+    return {key: body for key, body in owned_by(api, part).items() if not key.name.startswith("by-")}
+
+
 def start_players(bench: Bench, count: int) -> list[Player]:
-    """Syncs with a few objects each, being installed."""
+    """Syncs with a few objects each, being installed; the second is a group of two."""
     players = []
     for n in range(count):
-        files = {
-            f"{name}.yaml": text_of(name, 1) for name in ("c0", "c1", "c2", "a0", "s0", *(["w0"] if n == 0 else []))
-        }
-        player = Player(named_sync(bench, f"s{n}"), files)
+        folders = ("a", "b") if n == 1 else ("",)
+        places = [f"{folder}/" if folder else "" for folder in folders]
+        names = ("c0", "c1", "c2", "a0", "s0", *(["w0"] if n == 0 else []))
+        files = {f"{places[i % len(places)]}{name}.yaml": text_of(name, 1) for i, name in enumerate(names)}
+        player = Player(named_sync(bench, f"s{n}"), files, folders)
         player.start(bench.api)
         players.append(player)
     return players

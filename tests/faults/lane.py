@@ -215,10 +215,7 @@ class Lane:
         for folder, member in members(scenario, sync).items():
             files = {name: text for name, text in scenario.outcome.items() if name.startswith(folder)}
             desired = desired_of(files, sync.target)
-            found = judge(self._live(member), desired, before, record_of(api, member), exact=scenario.undone)
-            verdict.lost += found.lost
-            verdict.orphans += found.orphans
-            verdict.half += found.half
+            verdict.add(judge(self._live(member), desired, before, record_of(api, member), exact=scenario.undone))
         joint = record_of(api, sync, f"group:{sync.name}") if scenario.folders else None
         if joint is not None and joint.shares is not None:
             verdict.half.append(f"the group's record says {joint.phase}")

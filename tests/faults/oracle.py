@@ -40,6 +40,12 @@ class Verdict:
     orphans: list[str] = field(default_factory=list)
     half: list[str] = field(default_factory=list)
 
+    def add(self, other: Verdict) -> None:
+        """Hold what is wrong in `other`, too."""
+        self.lost += other.lost
+        self.orphans += other.orphans
+        self.half += other.half
+
     @property
     def wrong(self) -> list[str]:
         """Everything, in words."""
