@@ -90,11 +90,15 @@ class Lane:
         revision = self._act(cell, sync)
         writes = [f"{w.asked.method} {w.asked.path}" for w in self.proxy.numbered]
         self.proxy.arm()
+        refused = bool(cell.scenario.refused and self.killed)
+        if refused:
+            self.operator.wait_dead(SETTLE_SECONDS)
+            revision = sync.push(cell.scenario.refused)
         if not self.operator.running:
             self._revive()
-        verdict = self._settled(cell.scenario, sync, revision)
+        verdict = self._settled(cell.scenario, sync, revision, refused=refused)
         if not verdict.half:
-            verdict = self._judge(cell.scenario, sync, before)
+            verdict = self._judged(cell.scenario, sync, before, refused=refused)
         if self.bench.api.get(sync.at("configmaps", "bystander")) != bystander:
             verdict.lost.append("the bystander was touched")
         self._remove(cell.scenario, sync, verdict)
@@ -180,11 +184,13 @@ class Lane:
         self.operator.start()
         self.operator.wait_ready()
 
-    def _done(self, scenario: Scenario, sync: Sync, revision: str) -> bool:
+    def _done(self, scenario: Scenario, sync: Sync, revision: str, *, refused: bool = False) -> bool:
         found = [self.bench.api.get(member.path) or {} for member in members(scenario, sync).values()]
         if any(f.get("status", {}).get("lastAttemptedRevision") != revision for f in found):
             return False
         ready = [condition(f, "Ready") for f in found]
+        if refused:
+            return all(r.get("status") == "False" for r in ready)
         return all(r.get("reason") == "Undone" if scenario.undone else r.get("status") == "True" for r in ready)
 
     def _turned(self, scenario: Scenario, sync: Sync) -> bool:
@@ -193,15 +199,16 @@ class Lane:
         told = {e.get("name") for e in self.operator.said() if e.get("msg") in ended}
         return all(member.name in told for member in members(scenario, sync).values())
 
-    def _settled(self, scenario: Scenario, sync: Sync, revision: str) -> Verdict:
+    def _settled(self, scenario: Scenario, sync: Sync, revision: str, *, refused: bool) -> Verdict:
         """Wait until the change is finished or undone; on the way, Ready at the new revision must be true."""
         desired = desired_of(scenario.after, sync.target)
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
-            claims = not scenario.undone and self._done(scenario, sync, revision)
+            done = self._done(scenario, sync, revision, refused=refused)
+            claims = done and not scenario.undone and not refused
             if claims and {k for m in members(scenario, sync).values() for k in self._live(m)} != set(desired):
                 return Verdict(half=["Ready while the cluster holds something else"])
-            if self._done(scenario, sync, revision) and (not self.killed or self._turned(scenario, sync)):
+            if done and (not self.killed or self._turned(scenario, sync)):
                 return Verdict()
             if not self.operator.running:
                 return Verdict(half=[f"the operator ended by itself: {self.operator.tail(500)}"])
@@ -210,12 +217,24 @@ class Lane:
                 return Verdict(half=[f"not settled after {SETTLE_SECONDS:.0f}s: {status.get('conditions')}"])
             time.sleep(0.02)
 
-    def _judge(self, scenario: Scenario, sync: Sync, before: Live) -> Verdict:
+    def _judged(self, scenario: Scenario, sync: Sync, before: Live, *, refused: bool) -> Verdict:
+        """What the cluster holds against what it has to; where either of two is right, against the one that it is."""
+        if not refused:
+            return self._judge(scenario, sync, before, scenario.outcome, exact=scenario.undone)
+        after = self._judge(scenario, sync, before, scenario.after, exact=False)
+        if not after.wrong:
+            return after
+        undone = self._judge(scenario, sync, before, scenario.base, exact=True)
+        return undone if len(undone.wrong) <= len(after.wrong) else after
+
+    def _judge(
+        self, scenario: Scenario, sync: Sync, before: Live, outcome: Mapping[str, str], *, exact: bool
+    ) -> Verdict:
         api, verdict = self.bench.api, Verdict()
         for folder, member in members(scenario, sync).items():
-            files = {name: text for name, text in scenario.outcome.items() if name.startswith(folder)}
+            files = {name: text for name, text in outcome.items() if name.startswith(folder)}
             desired = desired_of(files, sync.target)
-            verdict.add(judge(self._live(member), desired, before, record_of(api, member), exact=scenario.undone))
+            verdict.add(judge(self._live(member), desired, before, record_of(api, member), exact=exact))
         joint = record_of(api, sync, f"group:{sync.name}") if scenario.folders else None
         if joint is not None and joint.shares is not None:
             verdict.half.append(f"the group's record says {joint.phase}")

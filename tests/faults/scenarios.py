@@ -16,7 +16,9 @@ class Scenario:
     """`base` is synced first (nothing: a first install), then `change` is committed and the killing begins.
 
     `undone`: the change fails, and `base` has to be there again. `first` kills the operator at that write before the
-    writes are counted: the kill of the cell meets its recovery. `folders` are those of a group, a Kustomization each.
+    writes are counted: the kill of the cell meets its recovery. `refused` is committed while the operator is dead, and
+    can't be applied: then `base` or `change` has to be there, wholly. `folders` are those of a group, a Kustomization
+    each.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Scenario:
     change: Mapping[str, str | None]
     undone: bool = False
     first: int = 0
+    refused: Mapping[str, str | None] = field(default_factory=dict)
     spec: Mapping[str, object] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
 
@@ -62,6 +65,14 @@ UNDO = Scenario("undo", _THREE, _BAD, undone=True, spec={"wait": True})
 # Killed first in the middle of the apply, or of the undo; then again while it recovers from that.
 RECOVER_APPLY = Scenario("recover", _THREE, {**_UPDATED, "c.yaml": config_map("c")}, first=4)
 RECOVER_UNDO = Scenario("recover-undo", _THREE, _BAD, undone=True, first=9, spec={"wait": True})
+# What is open when it dies has no successor that could end it.
+_BROKEN = "apiVersion: v1\nkind: ConfigMap\ndata: [\n"
+REFUSED_NEXT = Scenario(
+    "refused-next",
+    {**_THREE, "d.yaml": config_map("d"), "e.yaml": config_map("e")},
+    {**_UPDATED, "c.yaml": config_map("c"), "d.yaml": None, "e.yaml": None},
+    refused={"broken.yaml": _BROKEN},
+)
 
 # A group of two: one object of each changes, one is new, one moves from the first to the second, one is pruned.
 _TWO = {
@@ -82,6 +93,7 @@ _PAIR = ("a", "b")
 GROUP_INSTALL = Scenario("group-install", {}, _TWO, folders=_PAIR)
 GROUP = Scenario("group", _TWO, _BOTH, folders=_PAIR)
 GROUP_UNDO = Scenario("group-undo", _TWO, _BAD_BOTH, undone=True, spec={"wait": True}, folders=_PAIR)
+GROUP_REFUSED_NEXT = Scenario("group-refused-next", _TWO, _BOTH, refused={"a/broken.yaml": _BROKEN}, folders=_PAIR)
 GROUP_RECOVER = Scenario("group-recover", _TWO, _BOTH, first=4, folders=_PAIR)
 GROUP_RECOVER_UNDO = Scenario(
     "group-recover-undo", _TWO, _BAD_BOTH, undone=True, first=8, spec={"wait": True}, folders=_PAIR
@@ -94,9 +106,11 @@ SCENARIOS = (
     UNDO,
     RECOVER_APPLY,
     RECOVER_UNDO,
+    REFUSED_NEXT,
     GROUP_INSTALL,
     GROUP,
     GROUP_UNDO,
     GROUP_RECOVER,
     GROUP_RECOVER_UNDO,
+    GROUP_REFUSED_NEXT,
 )

@@ -14,7 +14,17 @@ from sluice.core.record import Record
 from sluice.core.transaction_messages import Phase, UndoTarget
 from tests.faults.lane import Cell, Lane, open_lane
 from tests.faults.oracle import desired_of, judge
-from tests.faults.scenarios import GROUP, GROUP_UNDO, INSTALL, PRUNE, RECOVER_UNDO, UNDO, UPDATE
+from tests.faults.scenarios import (
+    GROUP,
+    GROUP_REFUSED_NEXT,
+    GROUP_UNDO,
+    INSTALL,
+    PRUNE,
+    RECOVER_UNDO,
+    REFUSED_NEXT,
+    UNDO,
+    UPDATE,
+)
 from tests.operator_fixture import config_map
 
 # Record, first and last apply, deletion, the writes of an undo, commit: each once, before or after its answer.
@@ -25,8 +35,8 @@ SAMPLE = (
     Cell(UPDATE, 2, after=True),
     Cell(UPDATE, 4, after=False),
     Cell(UPDATE, 7, after=True),
-    Cell(PRUNE, 4, after=True),
-    Cell(PRUNE, 5, after=False),
+    Cell(PRUNE, 5, after=True),
+    Cell(PRUNE, 6, after=False),
     Cell(UNDO, 7, after=True),
     Cell(UNDO, 11, after=True),
     Cell(UNDO, 15, after=False),
@@ -34,9 +44,13 @@ SAMPLE = (
     # Of a group: its intent, a write between two members', and each of the records that its end is entered in.
     Cell(GROUP, 2, after=True),
     Cell(GROUP, 5, after=False),
-    Cell(GROUP, 9, after=False),
-    Cell(GROUP, 10, after=True),
+    Cell(GROUP, 10, after=False),
+    Cell(GROUP, 11, after=True),
     Cell(GROUP_UNDO, 12, after=True),
+    # What git has when it comes back is refused: in the middle of the applies, and of the deletions.
+    Cell(REFUSED_NEXT, 5, after=True),
+    Cell(REFUSED_NEXT, 8, after=True),
+    Cell(GROUP_REFUSED_NEXT, 6, after=False),
 )
 
 

@@ -171,7 +171,9 @@ def test_the_union_inventory_is_durable_before_the_first_write(story: Story, dra
     commands = play(story, draw)[1].commands
     writes = [n for n, c in enumerate(commands) if isinstance(c, Apply | Prune)]
     if writes:
-        assert commands[: writes[0]].count(SaveRecord(Phase.APPLYING, story.plan.during)) == 1
+        saved = [c for c in commands[: writes[0]] if isinstance(c, SaveRecord)]
+        assert saved[0].inventory == story.plan.during
+        assert saved[0].phase is (Phase.APPLYING if story.plan.applies or story.gate else Phase.PRUNING)
 
 
 @given(STORIES, st.data())
@@ -241,11 +243,15 @@ def test_what_the_server_confirmed_is_in_the_record_of_an_ended_transaction_with
 
 
 @given(STORIES, st.data(), st.integers(0, 30))
-def test_with_undo_a_crash_at_any_point_leaves_the_way_back_of_every_object_touched(
+def test_with_undo_a_crash_at_any_point_leaves_the_way_back_of_every_object_touched_or_the_way_forward(
     story: Story, draw: st.DataObject, limit: int
 ) -> None:
     state, log = play(story, draw, limit, OnFailure.UNDO)
-    if log.touched and not state.phase.ended and state.phase is not Phase.COMMITTING:
+    if state.phase is Phase.PRUNING:
+        assert log.way_back is not None
+        assert log.way_back.inventory.ids() <= log.durable.ids()
+        assert not log.way_back.inventory.ids() & {c.id for batch in story.plan.prunes for c in batch.changes}
+    elif log.touched and not state.phase.ended and state.phase is not Phase.COMMITTING:
         assert log.way_back is not None
         assert log.way_back.inventory == what_was_there(story.plan)
         existed = {c.id for batch in story.plan.applies for c in batch.changes if c.uid}

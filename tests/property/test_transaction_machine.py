@@ -22,7 +22,7 @@ from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Live, Owner, Plan, PlanOptions, build_plan
 from sluice.core.problem import Problem
-from sluice.core.transaction import Transaction, begin, resume_undo, step
+from sluice.core.transaction import Transaction, begin, resume_prune, resume_undo, step
 from sluice.core.transaction_messages import (
     Answered,
     Apply,
@@ -121,7 +121,23 @@ class Cluster(RuleBasedStateMachine):
         self.going_to, self.deleted_in_this, self.disturbed = self.head, False, False
         wanted = {m.id for m in self.head}
         self.kept = {key: thing.uid for key, thing in self.live.items() if key in wanted and key in record.inventory}
-        self.running = begin(plan, deferral, gate=gate, on_failure=OnFailure.UNDO, target=record.target)
+        target = record.target if record.phase is not Phase.PRUNING else None
+        self.running = begin(plan, deferral, gate=gate, on_failure=OnFailure.UNDO, target=target)
+
+    @precondition(lambda self: self.running is None and self.record.phase in {Phase.APPLYING, Phase.PRUNING})
+    @rule()
+    def refuse(self) -> None:
+        """What git has now can't be applied: what was cut short is taken back, or its pruning finished."""
+        record = self.record
+        assert record.target is not None
+        union = record.inventory
+        if record.phase is Phase.APPLYING:
+            plan = Plan(OWNER, (), (), (), before=union, during=union, after=Inventory())
+            self.running = resume_undo(plan, record.target, BAD)
+            return
+        leaving = union.without(record.target.inventory.ids())
+        plan = build_plan(OWNER, (), leaving, self._look, PlanOptions())
+        self.running = resume_prune(replace(plan, before=union, during=union, after=record.target.inventory))
 
     @precondition(lambda self: self.running is not None)
     @rule(fails=st.sampled_from([False, False, False, True]), part=st.integers(0, 4))
@@ -240,6 +256,7 @@ class Cluster(RuleBasedStateMachine):
 
     def _undo(self, command: Undo, fails: bool, part: int) -> Undone:
         """As `runtime.undo` does it, object by object; a failure leaves the rest as it is, tracked."""
+        assert self.record.phase is not Phase.PRUNING, "an undo after a deletion"
         entries = {e.id: e for e in command.target.inventory}
         order = command.order[: part if fails else None]
         for key in order:
@@ -284,7 +301,7 @@ class Cluster(RuleBasedStateMachine):
     @invariant()
     def an_open_transaction_knows_its_way_back(self) -> None:
         """From the first write until commit or the end of an undo."""
-        if self.record.phase in {Phase.APPLYING, Phase.UNDOING}:
+        if self.record.phase in {Phase.APPLYING, Phase.PRUNING, Phase.UNDOING}:
             assert self.record.target is not None
 
     def teardown(self) -> None:

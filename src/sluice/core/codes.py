@@ -106,6 +106,7 @@ NAMESPACE_ABSENT = Code("E322", "NamespaceAbsent", "the namespace does not exist
 UNDO_FAILED = Code("E323", "UndoFailed", "an object could not be taken back to what it was; it is tried again")
 UNDO_KEPT = Code("E324", "UndoKept", "an object was left in place by an undo, because it is, or holds, somebody else's")
 OBJECT_CHANGED = Code("E325", "ObjectChanged", "the object was changed, deleted or recreated by somebody meanwhile")
+CUT_SHORT = Code("E326", "CutShort", "a revision that was cut short was taken back, since the next can't be applied")
 FIGHT = Code("E330", "Fight", "another writer keeps changing what git says, so the object is corrected less often")
 DRIFTED = Code("E331", "Drifted", "an object is not as it was applied, and is left so because its drift mode is Warn")
 DRIFT_MODE = Code("E332", "DriftMode", "the annotation sluice.dev/drift has a value that is not a drift mode")

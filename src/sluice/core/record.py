@@ -13,7 +13,9 @@ Written before the first write of a transaction and at its end. Format 3: a zlib
      "history": [["<revision>", "<digest>", "<outcome>", "<ended>", <seconds>, <created>, <changed>, <deleted>,
                   "<author>", "<subject>"], …]}
 
-`target` is there from the first write until commit or the end of an undo; `failed` names what is not to be tried
+`target` is there from the first write until commit or the end of an undo. In phase `Pruning`, which is written before
+the first deletion, it is the inventory after: there is no way back from there. (Versions that did not write this phase
+were in `Applying` while they pruned, and are read as that.) `failed` names what is not to be tried
 again; `history` tells the last transactions, newest first. Format 1 had none of these, format 2 no `history`: where
 its last transaction was committed, that is read as the history. The id stands in its parts: Flux's text form can't
 tell a colon in a name from two underscores. A reader refuses a format it does not know instead of guessing: an
@@ -87,6 +89,11 @@ class Record:
     failed: FailedRevision | None = None
     history: tuple[Past, ...] = ()
     shares: Shares | None = None
+
+    @property
+    def way_back(self) -> UndoTarget | None:
+        """Where an open transaction goes back to; None when there is none, or when it has begun to prune."""
+        return None if self.phase is Phase.PRUNING else self.target
 
 
 _StoredPast = tuple[str, str, str, str, float, int, int, int, str, str]

@@ -135,6 +135,11 @@ def resume_undo(plan: Plan, target: UndoTarget, problems: tuple[Problem, ...]) -
     return state, _undo(state, target)
 
 
+def resume_prune(plan: Plan) -> tuple[Transaction, Command]:
+    """Go on with the pruning of a revision that was applied and healthy. `plan.after` is what is left in the end."""
+    return _prune_next(Transaction(plan, Phase.PRUNING, False, plan.before, prunes=plan.prunes, wrote=True))
+
+
 def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]:  # noqa: PLR0911 - one row a phase
     """Take one event. No command means that the transaction has ended.
 
@@ -160,18 +165,19 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
         case Phase.WAITING, HealthKnown(problems, ours, corrected):
             state = _noted(state, corrected)
             state = state if ours else replace(state, on_failure=OnFailure.STOP)
-            return _failed(state, problems) if problems else _prune_next(state)
+            return _failed(state, problems) if problems else _begin_prune(state)
+        case Phase.RECORDING_PRUNE, Recorded():
+            return _prune_next(state)
         case Phase.PRUNING, Answered(outcomes, problems):
             state = replace(_noted(state, outcomes), problems=state.problems + problems)
             return _prune_next(replace(state, prunes=state.prunes[1:]))
-        case Phase.COMMITTING, Recorded():
-            return replace(state, phase=Phase.FAILED if state.problems else Phase.DONE), None
+        case ((Phase.COMMITTING | Phase.RECORDING_FAILURE), Recorded()):
+            well = state.phase is Phase.COMMITTING and not state.problems
+            return replace(state, phase=Phase.DONE if well else Phase.FAILED), None
         case Phase.RECORDING_UNDO, Recorded() if state.target is not None:
             return replace(state, phase=Phase.UNDOING), _undo(state, state.target)
         case Phase.UNDOING, Undone():
             return _undone(state, event)
-        case Phase.RECORDING_FAILURE, Recorded():
-            return replace(state, phase=Phase.FAILED), None
         case _:
             raise ValueError(f"{type(event).__name__} can't come in phase {state.phase}")
 
@@ -200,6 +206,8 @@ def _is_ours_new(state: Transaction, resource: ResourceId) -> bool:
 
 
 def _record(state: Transaction, images: Mapping[ResourceId, BeforeImage]) -> tuple[Transaction, Command]:
+    if not state.steps and not state.gate and state.prunes:
+        return _begin_prune(replace(state, inventory=state.plan.during))
     if state.on_failure is OnFailure.UNDO:
         base = state.target or UndoTarget(state.plan.before, {})
         known = {**images, **base.images}
@@ -234,16 +242,28 @@ def _wait_or_prune(state: Transaction) -> tuple[Transaction, Command]:
     if state.problems:  # onFailure: Continue did what it could; nothing is pruned for a revision that is not whole
         return replace(state, phase=Phase.RECORDING_FAILURE), SaveRecord(Phase.FAILED, state.inventory)
     if not state.gate:
-        return _prune_next(state)
+        return _begin_prune(state)
     changed = frozenset(o.id for o in state.outcomes.values() if o.result != "unchanged")
     return replace(state, phase=Phase.WAITING), AwaitHealth(changed | state.inherited)
+
+
+def _begin_prune(state: Transaction) -> tuple[Transaction, Command]:
+    """From the first deletion on there is only the way forward, and whoever comes after a crash has to know."""
+    if not state.prunes:
+        return _prune_next(state)
+    leaving = {change.id for batch in state.prunes for change in batch.changes}
+    after = UndoTarget(_released(state).without(leaving), {})
+    return replace(state, phase=Phase.RECORDING_PRUNE), SaveRecord(Phase.PRUNING, state.inventory, after)
+
+
+def _released(state: Transaction) -> Inventory:
+    return state.inventory.without(c.id for c in state.plan.kept if c.action is Action.RELEASE)
 
 
 def _prune_next(state: Transaction) -> tuple[Transaction, Command]:
     if state.prunes:
         return replace(state, phase=Phase.PRUNING), Prune(state.prunes[0].changes)
-    released = [c.id for c in state.plan.kept if c.action is Action.RELEASE]
-    inventory = state.inventory.without(released)
+    inventory = _released(state)
     return replace(state, phase=Phase.COMMITTING, inventory=inventory), SaveRecord(Phase.DONE, inventory)
 
 

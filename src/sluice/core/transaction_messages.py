@@ -22,6 +22,7 @@ class Phase(StrEnum):
     APPLYING = "Applying"
     SERVING = "Serving"
     WAITING = "Waiting"
+    RECORDING_PRUNE = "RecordingPrune"
     PRUNING = "Pruning"
     COMMITTING = "Committing"
     RECORDING_UNDO = "RecordingUndo"
@@ -48,6 +49,7 @@ class OnFailure(StrEnum):
 class UndoTarget:
     """What the cluster goes back to: what was ours before the first transaction that has not been committed since.
 
+    Once a transaction prunes there is no way back: then it is what the cluster goes forward to, without images.
     `images` are the objects that existed; every entry of the union inventory that is not in `inventory` was created.
     """
 

@@ -12,6 +12,8 @@ from sluice.core.condition import UNDO_FAILED, UNDONE
 from sluice.core.errors import ClusterError
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan
+from sluice.core.record import Record
+from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.reconcilers.kustomization_report import Turnout, is_passing
 from sluice.reconcilers.operator import Operator
@@ -72,9 +74,22 @@ async def finish_undo(
     record = operator.records.get(str(owner))
     if record is None or record.phase is not Phase.UNDOING or record.target is None:
         return None
-    union = record.inventory
-    plan = Plan(owner, (), (), (), before=union, during=union, after=Inventory())
-    failed = record.failed
+    ended = await undo_open(operator, sync, owner, record, progress)
+    if ended.undo_problems:
+        problems = (*ended.problems, *ended.undo_problems)
+        return Turnout(record.revision, problems, UNDO_FAILED, inventory=ended.inventory)
+    return None
+
+
+async def undo_open(
+    operator: Operator,
+    sync: Kustomization,
+    owner: Owner,
+    record: Record,
+    progress: Callable[[str], Awaitable[None]],
+) -> Transaction:
+    """Undo the open transaction that `record` tells of; its `failed` says why, and whether that is remembered."""
+    union, failed = record.inventory, record.failed
 
     async def requests() -> frozenset[str]:
         return await requests_of(operator, sync) | (failed.answered if failed is not None else frozenset())
@@ -88,8 +103,5 @@ async def finish_undo(
         inputs=failed.inputs if failed is not None else "",
         requests=requests,
     )
-    ended = await operator.executor.resume_undo(plan, record, execution)
-    if ended.undo_problems:
-        problems = (*ended.problems, *ended.undo_problems)
-        return Turnout(record.revision, problems, UNDO_FAILED, inventory=ended.inventory)
-    return None
+    plan = Plan(owner, (), (), (), before=union, during=union, after=Inventory())
+    return await operator.executor.resume_undo(plan, record, execution)

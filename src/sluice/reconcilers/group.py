@@ -24,6 +24,7 @@ from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner
 from sluice.core.problem import Problem, summarize
 from sluice.core.record import Record
+from sluice.reconcilers.cut_short import cut_short, is_cut_short, is_refusal, settle, still_open, tell
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.failed_revision import finish_undo
 from sluice.reconcilers.group_members import (
@@ -40,7 +41,7 @@ from sluice.reconcilers.group_members import (
 from sluice.reconcilers.group_plan import GroupPlanner, Refused, Start
 from sluice.reconcilers.group_report import Turnouts, of_refused
 from sluice.reconcilers.group_transaction import GroupTransactions, Say
-from sluice.reconcilers.group_undo import undo_group
+from sluice.reconcilers.group_undo import end_group
 from sluice.reconcilers.inventory_source import confirmed, inventory_of
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.kustomization_report import Turnout
@@ -102,6 +103,7 @@ class GroupReconciler:
                 if not scene.members:
                     raise
                 turnouts = self._of_refused(scene, _all(scene, error))
+            turnouts = await self._settle(scene, turnouts, progress.say)
         return await self._tell(scene, turnouts, started)
 
     async def _scene(self, group: NamespacedName) -> Scene:
@@ -141,6 +143,26 @@ class GroupReconciler:
         joint = await self._planner.prepare(scene.owner, starts)
         return await self._transactions.run(scene, joint, head, turn, say)
 
+    async def _settle(self, scene: Scene, turnouts: Turnouts, say: Say) -> Turnouts:
+        """End what is open, of the group or of a member before it joined, where the present revision is refused."""
+        refused = [owner for owner, turnout in turnouts.items() if not turnout.echo and turnout.problems]
+        if not refused or not all(is_refusal(turnouts[owner]) for owner in refused):
+            return turnouts
+        record = self._op.records.get(str(scene.owner))
+        if record is None or not is_open(record) or not is_cut_short(record):
+            syncs = {owner_of(member): member for member in scene.members}
+            return {o: await settle(self._op, syncs[o], o, t, say) if o in syncs else t for o, t in turnouts.items()}
+        why = cut_short(record.revision, turnouts[refused[0]].revision)
+        ended = await end_group(self._op, record, (why,), self._present(scene), say)
+        if ended is None:
+            return turnouts
+        tell(self._op, scene.members[0], why, ended)
+        return {o: replace(still_open(t, ended.undo_problems), inventory=self._held(o)) for o, t in turnouts.items()}
+
+    def _held(self, member: Owner) -> Inventory | None:
+        record = self._op.records.get(str(member))
+        return record.inventory if record is not None else None
+
     def _present(self, scene: Scene) -> list[Kustomization]:
         """The members, and who has left, or is going, but is there."""
         there = [self._op.kustomizations.get(owner.namespace, owner.name) for owner in scene.gone]
@@ -165,9 +187,9 @@ class GroupReconciler:
     async def _finish(self, scene: Scene, record: Record, say: Say) -> Turnouts | None:
         """Undo what an undo was begun for, or what somebody has left; None when the group can go on."""
         problems = (left(scene.gone, scene.group),) if scene.gone else ()
-        ended = await undo_group(self._op, record, problems, self._present(scene), say)
+        ended = await end_group(self._op, record, problems, self._present(scene), say)
         if ended is None or not ended.undo_problems:
-            if ended is not None and problems:
+            if ended is not None and ended.undone and problems:
                 self._tell_left(scene, problems)
             return None
         told = (*ended.problems, *ended.undo_problems)

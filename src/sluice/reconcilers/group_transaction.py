@@ -124,11 +124,11 @@ class GroupTransactions:
         shares, parts = joint.shares, []
         if scene.open is not None and scene.open.shares is not None:
             shares = replace(shares, before={**shares.before, **scene.open.shares.before})
-            parts.append((scene.open.inventory, scene.open.target))
+            parts.append((scene.open.inventory, scene.open.way_back))
         for member in joint.members:
             record = member.start.record
             if record is not scene.open or record is None:
-                parts.append((member.start.inventory, record.target if record is not None else None))
+                parts.append((member.start.inventory, record.way_back if record is not None else None))
         return GroupJournal(
             self._op.records,
             scene.owner,

@@ -1,4 +1,4 @@
-"""A group's transaction that can't be gone on with is undone for all of its members, also for those that left."""
+"""A group's transaction that can't be gone on with is ended for all of its members, also for those that left."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sluice.core.problem import Problem
 from sluice.core.record import FailedRevision, Record
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
+from sluice.reconcilers.cut_short import finish_prune
 from sluice.reconcilers.failed_revision import UNDO_SECONDS, requests_of
 from sluice.reconcilers.inventory_source import confirmed
 from sluice.reconcilers.operator import Operator
@@ -19,7 +20,7 @@ from sluice.runtime.executor import Execution
 from sluice.runtime.journal import GroupJournal
 
 
-async def undo_group(
+async def end_group(
     operator: Operator,
     record: Record,
     problems: tuple[Problem, ...],
@@ -28,7 +29,8 @@ async def undo_group(
 ) -> Transaction | None:
     """Undo the open transaction that `record` tells of, when its undo was begun or `problems` ask for it.
 
-    None when there is nothing to undo: the next transaction goes on from it. Raises ClusterError.
+    One that had begun to prune is finished instead. None when it stays open: the next transaction goes on from it.
+    Raises ClusterError.
     """
     begun = record.phase is Phase.UNDOING
     if record.target is None or record.shares is None or not (begun or problems):
@@ -49,7 +51,9 @@ async def undo_group(
         on_failure=OnFailure.UNDO,
         inputs=failed.inputs,
         requests=requests,
-        journal=GroupJournal(operator.records, owner, record.shares, before=union, target=record.target),
+        journal=GroupJournal(operator.records, owner, record.shares, before=union, target=record.way_back),
     )
+    if record.phase is Phase.PRUNING:
+        return await finish_prune(operator, record, execution, record.shares.members)
     plan = Plan(owner, (), (), (), before=union, during=union, after=Inventory())
     return await operator.executor.resume_undo(plan, replace(record, failed=failed), execution)

@@ -31,6 +31,7 @@ from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
+from sluice.reconcilers import cut_short
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_drift
@@ -139,6 +140,7 @@ class KustomizationReconciler:
                 return 0.0
             except SluiceError as error:
                 turnout = self.turnout_of(sync, error)
+            turnout = await cut_short.settle(self._op, sync, owner_of(sync), turnout, progress.say)
         left = self.patience(sync, turnout)
         if left > 0:
             return left
@@ -346,7 +348,7 @@ class KustomizationReconciler:
         if gated:
             record = self._op.records.get(str(owner_of(sync)))
             named = {target.id for target in targets}
-            changed = changed_targets(plan, resources, record.target if record is not None else None, rules)
+            changed = changed_targets(plan, resources, record.way_back if record is not None else None, rules)
             targets += [target for target in changed if target.id not in named]
         return tuple(targets)
 

@@ -21,7 +21,7 @@ from sluice.core.problem import Problem
 from sluice.core.record import FailedRevision, Record
 from sluice.core.steps import Deferral
 from sluice.core.timestamp import rfc3339
-from sluice.core.transaction import Transaction, begin, resume_undo, step
+from sluice.core.transaction import Transaction, begin, resume_prune, resume_undo, step
 from sluice.core.transaction_messages import (
     Answered,
     Apply,
@@ -176,6 +176,11 @@ class Executor:
         assert record.target is not None  # noqa: S101 - the caller looked
         problems = record.failed.problems if record.failed is not None else ()
         state, command = resume_undo(plan, record.target, problems)
+        return await self._drive(state, command, execution, record.epoch)
+
+    async def resume_prune(self, plan: Plan, record: Record, execution: Execution) -> Transaction:
+        """Go on with the pruning that `record` says was begun: nothing is applied."""
+        state, command = resume_prune(plan)
         return await self._drive(state, command, execution, record.epoch)
 
     async def _drive(self, state: Transaction, command: Command, execution: Execution, epoch: int) -> Transaction:

@@ -71,7 +71,7 @@ class SyncJournal:
     def target(self) -> UndoTarget | None:
         """What an earlier transaction, neither committed nor undone, would have gone back to."""
         stored = self._stored
-        return stored.target if stored is not None else None
+        return stored.way_back if stored is not None else None
 
     @property
     def kept(self) -> tuple[Problem, ...]:

@@ -244,3 +244,33 @@ def test_an_operator_killed_half_way_still_goes_back_to_before_the_first_attempt
     assert owners(sync.config("a")) == owners(before)
     for kind, name in (("configmaps", "b"), ("apps/v1/deployments", "web"), ("batch/v1/jobs", "migrate")):
         assert sync.live(kind, name) is None, name
+
+
+def test_a_revision_that_waits_for_health_is_taken_back_when_the_next_one_is_refused(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True, timeout="5m")
+    before = sync.config("a")
+    sync.push({"a.yaml": config_map("a", "2"), "d.yaml": deployment("web", "nginx:unready")})
+    sync.wait_condition("Reconciling", "True", "Progressing", "Running health checks")
+    revision = sync.push({"broken.yaml": "kind: [\n"})
+    sync.wait_failed(revision, "[E202]", reason="BuildFailed")
+    assert owners(sync.config("a")) == owners(before)
+    assert sync.config("a")["data"] == before["data"]
+    assert sync.live("apps/v1/deployments", "web") is None
+    where = f"/api/v1/namespaces/{bench.namespace}/events?fieldSelector=reason=Undone,involvedObject.name={sync.name}"
+    poll("somebody is told", lambda: "[E326]" in str(bench.api.get(where)))
+    # It had not failed: as soon as git can be applied again it is tried again.
+    sync.push({"broken.yaml": None})
+    poll("it is tried again", lambda: sync.live("apps/v1/deployments", "web"))
+
+
+def test_killed_half_way_and_the_next_revision_refused_by_the_api_server_it_is_taken_back(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True, timeout="5m")
+    sync.push({"a.yaml": config_map("a", "2"), "b.yaml": config_map("b"), "d.yaml": deployment("web", "nginx:unready")})
+    poll("the Deployment is there", lambda: sync.live("apps/v1/deployments", "web"))
+    bench.operator.kill()
+    bench.operator.start()
+    revision = sync.push({"d.yaml": deployment("web").replace("replicas:", "replica:")})
+    sync.wait_failed(revision, "[E204]")
+    assert sync.config("a")["data"] == {"key": "1"}
+    for kind, name in (("configmaps", "b"), ("apps/v1/deployments", "web")):
+        assert sync.live(kind, name) is None, name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sluice.core import codes
@@ -10,7 +12,7 @@ from sluice.core.manifest import Manifest
 from sluice.core.plan import Plan, PlanOptions, build_plan
 from sluice.core.problem import Problem
 from sluice.core.steps import Deferral
-from sluice.core.transaction import Transaction, begin, step
+from sluice.core.transaction import Transaction, begin, resume_prune, step
 from sluice.core.transaction_messages import (
     Answered,
     Apply,
@@ -88,9 +90,9 @@ def names(commands: list[Command]) -> list[str]:
 
 def test_all_that_can_be_judged_is_dry_run_before_the_record_and_the_record_before_the_first_apply() -> None:
     state, commands = run(plan_of((A, B), (OLD,)))
-    assert names(commands) == ["Validate", "SaveRecord", "Apply", "Prune", "SaveRecord"]
+    assert names(commands) == ["Validate", "SaveRecord", "Apply", "SaveRecord", "Prune", "SaveRecord"]
     assert commands[1] == SaveRecord(Phase.APPLYING, state.plan.during)
-    assert commands[4] == SaveRecord(Phase.DONE, state.inventory)
+    assert commands[5] == SaveRecord(Phase.DONE, state.inventory)
     assert state.phase is Phase.DONE
     assert state.inventory.ids() == {A.id, B.id}
 
@@ -117,8 +119,29 @@ def test_a_plan_without_changes_still_passes_its_gate() -> None:
 
 def test_the_gate_stands_between_the_last_apply_and_the_first_prune() -> None:
     _, commands = run(plan_of((A,), (OLD,)), gate=True)
-    assert names(commands) == ["Validate", "SaveRecord", "Apply", "AwaitHealth", "Prune", "SaveRecord"]
+    assert names(commands) == ["Validate", "SaveRecord", "Apply", "AwaitHealth", "SaveRecord", "Prune", "SaveRecord"]
     assert commands[3] == AwaitHealth(frozenset({A.id}))
+
+
+def test_before_the_first_deletion_it_is_recorded_that_there_is_only_the_way_forward() -> None:
+    state, commands = run(plan_of((A,), (OLD,)))
+    [saved] = [c for c in commands if isinstance(c, SaveRecord) and c.phase is Phase.PRUNING]
+    assert commands[commands.index(saved) + 1] == Prune(state.plan.prunes[0].changes)
+    assert (saved.inventory.ids(), saved.target) == ({A.id, OLD.id}, UndoTarget(state.inventory, {}))
+
+
+def test_a_plan_that_only_prunes_records_that_at_once() -> None:
+    _, commands = run(plan_of((A,), (A, OLD)))
+    assert [c.phase for c in commands if isinstance(c, SaveRecord)] == [Phase.PRUNING, Phase.DONE]
+
+
+def test_pruning_that_was_cut_short_goes_on_without_an_apply() -> None:
+    held = Inventory((entry(A), entry(OLD)))
+    plan = replace(plan_of((), (OLD,)), before=held, during=held, after=Inventory((entry(A),)))
+    state, command = resume_prune(plan)
+    assert command == Prune(plan.prunes[0].changes)
+    state, following = step(state, good(command))
+    assert following == SaveRecord(Phase.DONE, Inventory((entry(A),)))
 
 
 def test_crds_and_namespaces_are_served_before_what_needs_them_is_judged_and_sent() -> None:

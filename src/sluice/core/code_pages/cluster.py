@@ -183,6 +183,14 @@ PAGES: dict[str, _Page] = {
         "A person or a controller was faster.",
         "Nothing. When it does not end, see E330.",
     ),
+    "E326": _Page(
+        "A revision was being applied when the operator died, or another one came; and what git has now can't be "
+        "applied. What had been applied was taken back, so that the cluster is as it was.",
+        "revision main@sha1:1111111 was cut short, and taken back [E326] : main@sha1:2222222 can't be applied, so that "
+        "nothing would have ended it; fix: correct what git has now",
+        "Nothing failed in the revision that was taken back.",
+        "Correct what git has now; `sluice why` says what is wrong with it.",
+    ),
     "E330": _Page(
         "Another writer keeps changing what git says. It is set right at most once a minute, to spare the cluster.",
         "Deployment shop/web: spec.replicas is 5 in place of 3, by hpa, again and again [E330] Deployment shop/web at "
