@@ -127,7 +127,8 @@ def test_before_the_first_deletion_it_is_recorded_that_there_is_only_the_way_for
     state, commands = run(plan_of((A,), (OLD,)))
     [saved] = [c for c in commands if isinstance(c, SaveRecord) and c.phase is Phase.PRUNING]
     assert commands[commands.index(saved) + 1] == Prune(state.plan.prunes[0].changes)
-    assert (saved.inventory.ids(), saved.target) == ({A.id, OLD.id}, UndoTarget(state.inventory, {}))
+    assert saved.inventory.ids() == {A.id, OLD.id}
+    assert saved.target == UndoTarget(state.inventory, {})
 
 
 def test_a_plan_that_only_prunes_records_that_at_once() -> None:
