@@ -32,6 +32,7 @@ from sluice.kube.lease import Candidate, LeaseName, acquire_all
 from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
+from sluice.notify.issuers import Issuers
 from sluice.notify.transport import Transport
 from sluice.reconcilers import our_kinds
 from sluice.reconcilers.artifacts import Artifacts
@@ -167,7 +168,7 @@ async def run_operator(
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
         images = notifier = None
-        hooks = Hooks(Receivers())
+        hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
         discovery = Discovery(client)
         if settings.flag_source is None:
             await _require_crds(discovery)

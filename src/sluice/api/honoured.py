@@ -18,24 +18,6 @@ KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
 GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
 GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("verify", "serviceAccountName")
 
-RECEIVER_TYPES: dict[str, frozenset[str]] = {
-    "type": frozenset(
-        {
-            "generic",
-            "generic-hmac",
-            "github",
-            "gitlab",
-            "bitbucket",
-            "harbor",
-            "dockerhub",
-            "quay",
-            "nexus",
-            "acr",
-            "cdevents",
-        }
-    )
-}
-
 PROVIDER_TYPES: frozenset[str] = frozenset(
     {
         *("alertmanager", "azuredevops", "bitbucket", "bitbucketserver", "datadog", "discord", "generic"),

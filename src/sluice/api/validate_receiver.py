@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sluice.api import receiver
 from sluice.api.crds import KINDS
-from sluice.api.honoured import RECEIVER_TYPES
-from sluice.api.receiver import Receiver, ReceiverResource
+from sluice.api.receiver import OidcProvider, Receiver, ReceiverResource
 from sluice.api.validate import SpecRules, SpecSubject
+from sluice.core.caller_token import TokenRule
 from sluice.core.cel import CelError, Expression, parse_cel
 from sluice.core.codes import CEL_INVALID, SPEC_INVALID
 from sluice.core.errors import UserError
@@ -14,6 +14,7 @@ from sluice.core.ids import ResourceId
 from sluice.core.problem import Problem
 
 EVERY = "*"
+OIDC = "generic-oidc"
 # What a resource's kind means when it has no apiVersion: our kinds, and those of Flux that are not served here.
 API_VERSIONS = {definition.kind: f"{definition.group}/{definition.version}" for definition, _ in KINDS} | {
     "OCIRepository": "source.toolkit.fluxcd.io/v1",
@@ -27,10 +28,10 @@ API_VERSIONS = {definition.kind: f"{definition.group}/{definition.version}" for 
 def validate_receiver(item: Receiver, rules: SpecRules) -> tuple[Problem, ...]:
     """Everything wrong with the spec at once; empty when calls may be answered."""
     spec, subject = item.spec, _subject(item)
-    problems = [
-        *subject.check_values({"type": spec.type}, RECEIVER_TYPES),
-        *subject.check_duration("interval", spec.interval),
-    ]
+    problems = [*subject.check_duration("interval", spec.interval), *_check_providers(subject, spec.oidcProviders)]
+    if spec.type == OIDC and not spec.oidcProviders:
+        title, fix = "spec.oidcProviders names nobody whose tokens are accepted", "name an issuer"
+        problems.append(subject.problem(SPEC_INVALID, "oidcProviders", title, fix))
     for index, resource in enumerate(spec.resources):
         field = f"resources[{index}]"
         problems += subject.check_namespace(f"{field}.namespace", resource.namespace, rules)
@@ -49,14 +50,67 @@ def _check_resource(subject: SpecSubject, field: str, resource: ReceiverResource
     return problems
 
 
+def _check_providers(subject: SpecSubject, providers: tuple[OidcProvider, ...]) -> list[Problem]:
+    problems = []
+    issuers = [provider.issuerURL for provider in providers]
+    for index, provider in enumerate(providers):
+        field = f"oidcProviders[{index}]"
+        if not provider.issuerURL.startswith("https://"):
+            title, fix = f"spec.{field}.issuerURL is no https URL", "write the issuer's URL, as tokens have it in `iss`"
+            problems.append(subject.problem(SPEC_INVALID, f"{field}.issuerURL", title, fix))
+        if provider.issuerURL in issuers[:index]:
+            title, fix = f"spec.{field} names an issuer for the second time", "put both into one entry"
+            problems.append(subject.problem(SPEC_INVALID, f"{field}.issuerURL", title, fix))
+        if not provider.validations:
+            title = f"spec.{field} accepts every token of its issuer"
+            fix = "write a validation that names the callers, such as claims.repository == 'org/app'"
+            problems.append(subject.problem(SPEC_INVALID, f"{field}.validations", title, fix))
+    return problems
+
+
+def token_rules_of(item: Receiver) -> tuple[TokenRule, ...]:
+    """What spec.oidcProviders says of callers' tokens. Raises UserError (CelInvalid) at the field."""
+    return tuple(
+        TokenRule(
+            provider.issuerURL,
+            provider.audience,
+            tuple(
+                (each.name, _expression(item, each.expression, f"oidcProviders[{index}].variables[{n}].expression"))
+                for n, each in enumerate(provider.variables)
+            ),
+            tuple(
+                (
+                    _expression(item, each.expression, f"oidcProviders[{index}].validations[{n}].expression"),
+                    each.message,
+                )
+                for n, each in enumerate(provider.validations)
+            ),
+        )
+        for index, provider in enumerate(item.spec.oidcProviders)
+    )
+
+
+def _expression(item: Receiver, text: str, field: str) -> Expression:
+    try:
+        return parse_cel(text, "claims", "vars")
+    except CelError as error:
+        fix = "write a CEL expression over `claims` and `vars`"
+        title = f"spec.{field} can't be read"
+        raise UserError(_subject(item).problem(CEL_INVALID, field, title, fix, str(error))) from None
+
+
 def filter_of(item: Receiver, text: str, field: str) -> Expression | None:
-    """A filter over `res` and `req`, None for an empty one. Raises UserError (CelInvalid) at the field."""
+    """A filter over `res` and `req`, for generic-oidc also over `claims`; None for an empty one.
+
+    Raises UserError (CelInvalid) at the field.
+    """
     if not text:
         return None
+    names = ("res", "req", "claims") if item.spec.type == OIDC else ("res", "req")
     try:
-        return parse_cel(text, "res", "req")
+        return parse_cel(text, *names)
     except CelError as error:
-        fix = "write a CEL expression over `res` and `req` that is true or false"
+        fix = f"write a CEL expression over {', '.join(f'`{name}`' for name in names)} that is true or false"
         title = f"spec.{field} can't be read"
         raise UserError(_subject(item).problem(CEL_INVALID, field, title, fix, str(error))) from None
 

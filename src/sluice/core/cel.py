@@ -38,6 +38,10 @@ class Expression:
             raise CelError(f"its answer is no yes or no, but {type(answer).__name__}")
         return answer
 
+    def value_for(self, variables: Mapping[str, Any]) -> Any:
+        """Whatever it makes. Raises CelError when it has no answer, or would cost too much."""
+        return self._answer(variables)
+
     def text_for(self, variables: Mapping[str, Any]) -> str:
         """The text that it makes. Raises CelError when it has no answer, another than text, or would cost too much."""
         answer = self._answer(variables)

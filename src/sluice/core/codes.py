@@ -211,6 +211,10 @@ NOT_INSTALLED = Code("E604", "NotInstalled", "the CRDs are not installed in this
 ALREADY_INSTALLED = Code("E605", "AlreadyInstalled", "another installation is in the way")
 LEASE_HELD = Code("E606", "LeaseHeld", "another controller holds the lease")
 
+# E67x: calls to receivers.
+TOKEN_ISSUER = Code("E670", "TokenIssuer", "the issuer of the tokens that callers prove themselves by can't be asked")
+TOKEN_KEYS = Code("E671", "TokenKeys", "what an issuer of tokens answers about itself can't be used")
+
 # E7xx: the command line.
 USAGE = Code("E701", "Usage", "a flag or an argument can't be used so")
 TARGET_MISSING = Code("E702", "TargetMissing", "the named object does not exist")

@@ -6,6 +6,8 @@ signature counts only when it stands there once. The body is looked at only afte
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,10 +43,7 @@ class Call:
 
     def json(self) -> Any:
         """The body as JSON. Raises Refused when it is none, or nested too deep."""
-        try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(f"the body can't be read: {error}") from None
+        return _json(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,11 @@ class Told:
 def check_call(type_: str, token: str, call: Call) -> Told:
     """Check a call to a receiver of that type. Raises Refused for what is not the caller's, or not as it should be."""
     return _CHECKS[type_](token, call)
+
+
+def content_of(type_: str, call: Call) -> Any:
+    """What a filter sees of an accepted call: its body, of Pub/Sub's the message in it. Raises Refused."""
+    return _pushed(call.json()) if type_ == "gcr" else call.json()
 
 
 def counts(events: tuple[str, ...], told: Told) -> bool:
@@ -140,6 +144,35 @@ def _acr(token: str, call: Call) -> Told:
     return Told(event, _text_at(body, "id"))
 
 
+def _gcr(token: str, call: Call) -> Told:
+    # Whose call it is, its bearer token has proved: core.caller_token.
+    body = call.json()
+    pushed = _pushed(body)
+    if not isinstance(pushed, dict):
+        raise Refused("message.data is no map")
+    return Told(delivery=_text_at(body, "message", "messageId"))
+
+
+def _generic_oidc(token: str, call: Call) -> Told:
+    return Told()
+
+
+def _pushed(body: Any) -> Any:
+    """The JSON that a Pub/Sub message carries. Raises Refused."""
+    try:
+        data = base64.b64decode(_text_at(body, "message", "data"), validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused("message.data is not base64") from None
+    return _json(data)
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"the body can't be read: {error}") from None
+
+
 def _cdevents(token: str, call: Call) -> Told:
     type_ = call.one("ce-type")
     body = call.json()
@@ -171,4 +204,6 @@ _CHECKS: dict[str, Callable[[str, Call], Told]] = {
     "nexus": _nexus,
     "acr": _acr,
     "cdevents": _cdevents,
+    "gcr": _gcr,
+    "generic-oidc": _generic_oidc,
 }

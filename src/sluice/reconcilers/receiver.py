@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sluice.api.receiver import Receiver
-from sluice.api.validate_receiver import filter_of, validate_receiver
+from sluice.api.validate_receiver import OIDC, filter_of, token_rules_of, validate_receiver
 from sluice.core import codes
+from sluice.core.caller_token import GOOGLE, TokenRule
 from sluice.core.duration import parse_duration
 from sluice.core.errors import SluiceError, UserError
-from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.ids import NamespacedName
 from sluice.core.problem import Problem
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.receivers import OpenReceiver, Receivers, Target
@@ -15,7 +16,9 @@ from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.reconcilers.secret_data import secret_data
 from sluice.runtime.queue import Turn
 
-TOKEN = "token"  # noqa: S105 - the key of a Secret
+# Keys of its Secret; the last two say whom Google must vouch for, and to whom.
+TOKEN, EMAIL, AUDIENCE = "token", "email", "audience"
+GCR = "gcr"
 RETRY_LIMIT = 600.0
 STALLED_CODES = frozenset({codes.SPEC_INVALID, codes.CEL_INVALID, codes.NOT_HONOURED})
 
@@ -59,32 +62,42 @@ class ReceiverReconciler:
         for index, resource in enumerate(item.spec.resources):
             own = filter_of(item, resource.filter, f"resources[{index}].filter")
             targets.append(Target(resource, tuple(each for each in (common, own) if each is not None)))
-        return OpenReceiver(item, await self._token(item), tuple(targets))
+        if item.spec.type == OIDC:
+            return OpenReceiver(item, "", tuple(targets), token_rules_of(item))
+        values = await self._secret(item)
+        return OpenReceiver(item, values[TOKEN], tuple(targets), _google(values) if item.spec.type == GCR else ())
 
-    async def _token(self, item: Receiver) -> str:
-        """The token of its Secret. Raises UserError when it can't be one; AuthenticationFailed without the Secret."""
+    async def _secret(self, item: Receiver) -> dict[str, str]:
+        """What its type needs of its Secret. Raises UserError, AuthenticationFailed when it is not there."""
         name, subject = item.spec.secretRef.name if item.spec.secretRef else "", self._kind.id_of(item)
         found = await secret_data(
             self._op.client, item.metadata.namespace, name, subject=subject, field="spec.secretRef"
         )
-        value = found.values.get(TOKEN, b"")
-        try:
-            token = value.decode()
-        except UnicodeDecodeError:
-            token = ""
-        if not token:
-            raise UserError(_no_token(f"Secret {item.metadata.namespace}/{name} has no token", subject))
-        return token
+        keys = (TOKEN, EMAIL, AUDIENCE) if item.spec.type == GCR else (TOKEN,)
+        values = {key: _text(found.values.get(key, b"")) for key in keys}
+        for key, value in values.items():
+            if not value:
+                title = f"Secret {item.metadata.namespace}/{name} has no {key}"
+                raise UserError(Problem(codes.AUTH_REFUSED, title, subject, field="spec.secretRef", fix=_FIXES[key]))
+        return values
 
 
-def _no_token(title: str, subject: ResourceId) -> Problem:
-    return Problem(
-        codes.AUTH_REFUSED,
-        title,
-        subject,
-        field="spec.secretRef",
-        fix="write a random text into the Secret's key `token`",
-    )
+_FIXES = {
+    TOKEN: "write a random text into the Secret's key `token`",
+    EMAIL: "write the e-mail address of the subscription's service account into the Secret's key `email`",
+    AUDIENCE: "write the audience of the subscription's tokens into the Secret's key `audience`",
+}
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def _google(values: dict[str, str]) -> tuple[TokenRule, ...]:
+    return (TokenRule(GOOGLE, values[AUDIENCE], email=values[EMAIL]),)
 
 
 def _reason(error: SluiceError) -> str:

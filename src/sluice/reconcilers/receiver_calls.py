@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,8 @@ from sluice.runtime.together import together
 
 WINDOW = 0.25  # seconds between two requests to one object
 MANAGER = "notification-controller"
+# What filters see of a call: its body as `req` and, where a token proved the caller, that token's `claims`.
+Said: TypeAlias = Mapping[str, Any]
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -60,25 +62,25 @@ class ReceiverCalls:
         self._now = now
         self._asked: dict[ResourceId, _Asked] = {}
 
-    async def ask(self, receiver: OpenReceiver, body: Any) -> tuple[Problem, ...]:
+    async def ask(self, receiver: OpenReceiver, said: Said) -> tuple[Problem, ...]:
         """Ask everything that the receiver names and its filters let pass; returns what could not be asked."""
-        answers = await together(self._ask_target(receiver, target, body) for target in receiver.targets)
+        answers = await together(self._ask_target(receiver, target, said) for target in receiver.targets)
         return tuple(problem for problems in answers for problem in problems)
 
-    async def _ask_target(self, receiver: OpenReceiver, target: Target, body: Any) -> tuple[Problem, ...]:
+    async def _ask_target(self, receiver: OpenReceiver, target: Target, said: Said) -> tuple[Problem, ...]:
         wanted = target.resource
         namespace = wanted.namespace or receiver.item.metadata.namespace
         api_version = wanted.apiVersion or API_VERSIONS[wanted.kind]
         key = ResourceId(api_version.rpartition("/")[0], wanted.kind, namespace, wanted.name)
         try:
             resource = await resource_of(self._discovery, key, api_version)
-            names = await self._names(resource, namespace, target, body)
+            names = await self._names(resource, namespace, target, said)
             await together(self._ask(resource, resource.id_of(namespace, name)) for name in names)
         except SluiceError as error:
             return error.problems
         return ()
 
-    async def _names(self, resource: Resource, namespace: str, target: Target, body: Any) -> list[str]:
+    async def _names(self, resource: Resource, namespace: str, target: Target, said: Said) -> list[str]:
         wanted = target.resource
         if wanted.name != EVERY and not target.filters:
             return [wanted.name]
@@ -89,12 +91,12 @@ class ReceiverCalls:
         else:
             raw = await self._client.get(resource, namespace, wanted.name)
             items = [msgspec.json.decode(raw, type=_Item)] if raw is not None else []
-        return [item.name for item in items if self._passes(resource, item, target, body)]
+        return [item.name for item in items if self._passes(resource, item, target, said)]
 
-    def _passes(self, resource: Resource, item: _Item, target: Target, body: Any) -> bool:
+    def _passes(self, resource: Resource, item: _Item, target: Target, said: Said) -> bool:
         seen = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": item.metadata}
         try:
-            return all(each.holds({"res": seen, "req": body}) for each in target.filters)
+            return all(each.holds({"res": seen, **said}) for each in target.filters)
         except CelError as error:
             key = resource.id_of(str(item.metadata.get("namespace", "")), item.name)
             fix = "ask with has() whether a field is there before it is used"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sluice.api.receiver import Receiver, ReceiverResource
+from sluice.core.caller_token import TokenRule
 from sluice.core.cel import Expression
 from sluice.core.ids import NamespacedName
 
@@ -23,11 +24,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class OpenReceiver:
-    """A receiver and its token, which nothing prints."""
+    """A receiver and its token, which nothing prints; where callers prove themselves by tokens, whose those are."""
 
     item: Receiver
     token: str
     targets: tuple[Target, ...]
+    callers: tuple[TokenRule, ...] = ()
     suspended: bool = False
 
     def __repr__(self) -> str:
@@ -62,8 +64,7 @@ class Receivers:
         """Let it answer that it is suspended."""
         path = self._paths.get(key)
         if path is not None:
-            found = self._by_path[path]
-            self._by_path[path] = OpenReceiver(found.item, found.token, found.targets, suspended=True)
+            self._by_path[path] = replace(self._by_path[path], suspended=True)
 
     def close(self, key: NamespacedName) -> None:
         """Its path is nobody's from now on."""

@@ -11,13 +11,18 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from aiohttp import web
 
+from sluice.api.validate_receiver import OIDC
+from sluice.core.caller_token import PROVED_BY_TOKEN, bearer_of, check_claims, rule_of
+from sluice.core.errors import SluiceError
 from sluice.core.problem import Problem, summarize
-from sluice.core.webhook import MAX_BODY, Call, Refused, Told, check_call, counts
+from sluice.core.webhook import MAX_BODY, Call, Refused, Told, check_call, content_of, counts
+from sluice.notify.issuers import Issuers
+from sluice.reconcilers.receiver_calls import Said
 from sluice.reconcilers.receivers import OpenReceiver, Receivers
 from sluice.server.front_door import FrontDoor, serving_strangers
 
@@ -26,16 +31,25 @@ READ_SECONDS = 10.0
 REMEMBERED_SECONDS = 300.0
 REMEMBERED = 10_000
 log = structlog.get_logger()
-Ask = Callable[[OpenReceiver, Any], Awaitable[tuple[Problem, ...]]]
+Ask: TypeAlias = Callable[[OpenReceiver, Said], Awaitable[tuple[Problem, ...]]]
 
 
 class Hooks:
     """The calls to all receivers. Nothing is answered before `ask` is there: then this process leads."""
 
-    def __init__(self, receivers: Receivers, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        receivers: Receivers,
+        issuers: Issuers,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
         self.ask: Ask | None = None
         self.receivers = receivers
+        self._issuers = issuers
         self._clock = clock
+        self._read_seconds = read_seconds
         self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     @asynccontextmanager
@@ -59,24 +73,44 @@ class Hooks:
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return _answer(415, "compressed bodies are not accepted")
         try:
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(self._read_seconds):
                 body = await request.read()
         except TimeoutError:
             return _answer(408, "too slow")
         headers = {name.lower(): tuple(request.headers.getall(name)) for name in request.headers}
+        call = Call(headers, body)
         try:
-            told, content = _accept(receiver, Call(headers, body))
+            claims = await self._claims(receiver, call)
+            told, said = _accept(receiver, call, claims)
         except Refused as why:
             log.warning("call refused", receiver=str(receiver.item.metadata.key), why=str(why))
             return _answer(400, "refused")
-        return await self._act(self.ask, receiver, path, told, content)
+        except SluiceError as error:
+            log.warning("call not judged", receiver=str(receiver.item.metadata.key), error=str(error))
+            return _answer(503, "the caller can't be told from others now")
+        return await self._act(self.ask, receiver, path, told, said)
 
-    async def _act(self, ask: Ask, receiver: OpenReceiver, path: str, told: Told, content: Any) -> web.Response:
+    async def _claims(self, receiver: OpenReceiver, call: Call) -> dict[str, Any] | None:
+        """What a caller's token says of it, None where tokens prove nobody. Raises Refused; RemoteError."""
+        if receiver.item.spec.type not in PROVED_BY_TOKEN:
+            return None
+        from sluice.notify.id_token import TokenRefused, issuer_of  # slow to import, and few receivers need it
+
+        token = bearer_of(call)
+        try:
+            rule = rule_of(receiver.callers, issuer_of(token))
+            claims = await self._issuers.claims(token, rule.issuer, rule.audience)
+        except TokenRefused as why:
+            raise Refused(str(why)) from None
+        check_claims(rule, claims)
+        return claims
+
+    async def _act(self, ask: Ask, receiver: OpenReceiver, path: str, told: Told, said: Said) -> web.Response:
         if told.ping:
             return _answer(200, "pong")
         if not self._is_new(path, told.delivery):
             return _answer(200, "repeated")
-        problems = await ask(receiver, content)
+        problems = await ask(receiver, said)
         if not problems:
             return _answer(200, "")
         self._seen.pop((path, told.delivery), None)
@@ -97,12 +131,16 @@ class Hooks:
         return True
 
 
-def _accept(receiver: OpenReceiver, call: Call) -> tuple[Told, Any]:
-    """What the call says, and its body where a filter looks into it. Raises Refused."""
-    told = check_call(receiver.item.spec.type, receiver.token, call)
-    if not told.ping and not counts(receiver.item.spec.events, told):
+def _accept(receiver: OpenReceiver, call: Call, claims: dict[str, Any] | None) -> tuple[Told, Said]:
+    """What the call says, and what filters see of it where there are any. Raises Refused."""
+    spec = receiver.item.spec
+    told = check_call(spec.type, receiver.token, call)
+    if not told.ping and not counts(spec.events, told):
         raise Refused("the event is none of spec.events")
-    return told, call.json() if receiver.needs_body and not told.ping else None
+    if told.ping or not receiver.needs_body:
+        return told, {}
+    seen = {"req": content_of(spec.type, call)}
+    return told, seen if claims is None or spec.type != OIDC else {**seen, "claims": claims}
 
 
 def _answer(status: int, text: str) -> web.Response:

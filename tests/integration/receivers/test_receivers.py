@@ -158,9 +158,7 @@ def test_what_is_wrong_with_a_receiver_is_said_at_its_field(bench: Bench) -> Non
     hook.wait("False", "Failed", "without an apiVersion")
     hook.edit(resources=[{"kind": "GitRepository", "name": "*"}])
     hook.wait("False", "Failed", "and no labels")
-    hook.edit(resources=[{"kind": "GitRepository", "name": sync.name}], type="gcr")
-    hook.wait("False", "Failed", "gcr is not supported by this version")
-    hook.edit(type="github", secretRef={"name": "absent"})
+    hook.edit(resources=[{"kind": "GitRepository", "name": sync.name}], secretRef={"name": "absent"})
     hook.wait("False", "TokenNotFound", "absent does not exist")
     hook.edit(secretRef={"name": hook.name})
     assert hook.push(hook.address()) == 200

@@ -13,6 +13,7 @@ from sluice.core.code_pages import (
     diagnosis,
     images,
     notifications,
+    receivers,
     source,
     warnings,
 )
@@ -29,5 +30,6 @@ PAGES: dict[str, CodePage] = {
     **command_line.PAGES,
     **diagnosis.PAGES,
     **notifications.PAGES,
+    **receivers.PAGES,
     **warnings.PAGES,
 }
