@@ -124,14 +124,13 @@ POINTS = (
         "docs of four kinds, generated reference current",
         1,
         ("tests/architecture/test_docs.py",),
-        "not every transcript is run; one migration guide of three",
+        "not every transcript is run; no migration guide from Argo CD",
     ),
     Point(
         30,
         "migration in and back out without a restart",
-        1,
-        (f"{ENGINE}/test_takeover.py",),
-        "the way back is not shown whole",
+        2,
+        (f"{ENGINE}/test_takeover.py", "tests/e2e/test_migration.py"),
     ),
 )
 

@@ -138,9 +138,9 @@ class Pod:
             assert self.process.wait(20) == 0, self.log.read_text()[-4000:]
 
 
-def token_kubeconfig(cluster: Cluster, api: Api, folder: Path) -> Path:
+def token_kubeconfig(cluster: Cluster, api: Api, folder: Path, namespace: str = DEFAULT_NAMESPACE) -> Path:
     """A kubeconfig with nothing but a token of the operator's service account."""
-    path = f"/api/v1/namespaces/{DEFAULT_NAMESPACE}/serviceaccounts/{COMPONENT}/token"
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{COMPONENT}/token"
     token = api.create(path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
     config = {
         "apiVersion": "v1",

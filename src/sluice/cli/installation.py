@@ -25,7 +25,10 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "sluice"
 OUR_LEASE = "sluice-leader-election"
 # The controllers of Flux whose objects we act on, and so the leases that we hold ourselves.
-RIVALS = ("kustomize-controller", "source-controller", "image-reflector-controller", "image-automation-controller")
+RIVALS = (
+    *("kustomize-controller", "source-controller", "notification-controller"),
+    *("image-reflector-controller", "image-automation-controller"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,76 @@
+"""The commands of a guide in docs/how-to, run as whoever reads the page would run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice import __file__ as package
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+SOURCES = Path(package).parent.parent
+_HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+_COMMANDS = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str, section: str) -> list[str]:
+    """The commands under a heading of a page, in order: all blocks marked `sh`, a line each."""
+    parts = _HEADING.split((HOW_TO / page).read_text())
+    text = dict(zip(parts[1::2], parts[2::2], strict=True))[section]
+    blocks = [textwrap.dedent(block) for _, block in _COMMANDS.findall(text)]
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody at a shell with `kubectl` and `sluice`; `replaced` are names of the page that are others here."""
+
+    home: Path
+    kubeconfig: Path
+    kubectl: Path
+    replaced: Mapping[str, str]
+
+    def equip(self) -> None:
+        """Put both commands onto a PATH. Git servers of a test are on this machine, which a flag must allow."""
+        tools = self.home / "bin"
+        tools.mkdir()
+        (tools / "kubectl").symlink_to(self.kubectl)
+        script = tools / "sluice"
+        script.write_text(
+            f'#!/bin/sh\ncase "$1" in plan|diff|tree) set -- "$@" --git-allow-loopback;; esac\n'
+            f'exec {sys.executable} -m sluice "$@"\n'
+        )
+        script.chmod(0o755)
+
+    def run(self, command: str) -> str:
+        """Run one; it must succeed. Returns what it printed."""
+        for name, here in self.replaced.items():
+            command = command.replace(name, here)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            env={
+                "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
+                "HOME": str(self.home),
+                "KUBECONFIG": str(self.kubeconfig),
+                "PYTHONPATH": str(SOURCES),
+                "PYTHONUTF8": "1",
+            },
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def follow(self, page: str, section: str) -> dict[str, str]:
+        """Run all commands of a section; what each printed."""
+        return {command: self.run(command) for command in commands(page, section)}
