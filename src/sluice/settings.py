@@ -45,6 +45,7 @@ class Settings:
     registry_rps: float = 50.0
     registry_burst: int = 125
     egress_allow: tuple[str, ...] = ()
+    otlp_endpoint: str = field(default="", repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

@@ -72,6 +72,7 @@ from sluice.runtime.resource_info import resource_info
 from sluice.runtime.scrape import scraped
 from sluice.runtime.status_writer import StatusWriter
 from sluice.runtime.survey import Survey
+from sluice.runtime.tracing import traced
 from sluice.runtime.watchdog import watched_loop
 from sluice.server.artifact_files import artifact_files
 from sluice.server.hooks import Hooks
@@ -178,6 +179,7 @@ async def run_operator(
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
+                _start_traces(stack, group, settings)
                 await acquire_all(candidates, partial(_wait_for, ready))
                 ready.leads()
                 log.info("leading", identity=settings.identity)
@@ -361,6 +363,17 @@ async def _start_images(
     if isinstance(started.sync_cache, WatchCache):
         started.sync_cache.subscribe(kinds.wakeups.sync_changed)
     await kinds.start(group)
+
+
+def _start_traces(stack: AsyncExitStack, group: asyncio.TaskGroup, settings: Settings) -> None:
+    """Send traces, where they are asked for; nothing of it is imported where they are not."""
+    if not settings.otlp_endpoint:
+        return
+    from sluice.notify.otlp import OtlpExporter
+
+    exporter = OtlpExporter(settings.otlp_endpoint, {"service.instance.id": settings.identity})
+    group.create_task(exporter.run())
+    stack.enter_context(traced(exporter.offer))
 
 
 async def _start_receivers(group: asyncio.TaskGroup, settings: Settings, operator: Operator, hooks: Hooks) -> None:

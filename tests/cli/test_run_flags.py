@@ -83,6 +83,10 @@ def test_flags_of_fluxd_that_are_not_acted_on_are_refused_by_name(flag: str, val
         (("--git-url=file:///etc",), "git URL"),
         (("--health-addr=9440",), "--health-addr"),
         (("--runtime-namespace=A",), "--runtime-namespace"),
+        (("--otlp-endpoint=collector:4318",), "--otlp-endpoint"),
+        (("--otlp-endpoint=grpc://collector:4317",), "--otlp-endpoint"),
+        (("--otlp-endpoint=http://collector:x",), "--otlp-endpoint"),
+        (("--otlp-endpoint=https://me:word@collector",), "--otlp-endpoint"),
     ],
 )
 def test_values_that_can_not_be_used_are_usage_errors(arguments: tuple[str, ...], named: str) -> None:

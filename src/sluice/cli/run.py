@@ -76,6 +76,9 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
     metavar="NET|HOST",
     help="A private network (10.0.0.0/8) or host (*.svc.cluster.local) that notifications may be sent to; repeatable.",
 )
+@click.option(
+    "--otlp-endpoint", default="", metavar="URL", help="Send traces there by OTLP/HTTP, like http://collector:4318."
+)
 @click.option("--git-url", default="", metavar="URL", help="Flag mode: sync this one repository, without any CRD.")
 @click.option("--git-branch", metavar="NAME", help="Flag mode: branch. [master]")
 @click.option("--git-path", multiple=True, metavar="PATH", help="Flag mode: folder; repeat it, or separate by commas.")
@@ -149,6 +152,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         git_read_only=given["git_readonly"],
         **_registries(given),
         egress_allow=_egress(given["egress_allow"]),
+        otlp_endpoint=_collector(given["otlp_endpoint"]),
         environment=settings.environment(),
     )
 
@@ -176,6 +180,21 @@ def _egress(entries: tuple[str, ...]) -> tuple[str, ...]:
         fix = "write a network such as 10.0.0.0/8, or a host such as *.svc.cluster.local"
         raise usage(f"--egress-allow: {error}", field="--egress-allow", fix=fix) from None
     return entries
+
+
+def _collector(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        good = good and not parts.query and not parts.fragment and not parts.username
+    except ValueError:
+        good = False
+    if url and not good:
+        flag = "--otlp-endpoint"
+        raise usage(f"{flag} is no plain http or https URL", field=flag, fix=f"write {flag} http://collector:4318")
+    return url
 
 
 def _flag_source(given: dict[str, Any]) -> FlagSource | None:

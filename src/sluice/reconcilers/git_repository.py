@@ -32,6 +32,7 @@ from sluice.git.refs import ResolvedRef, wanted_of
 from sluice.reconcilers.lead_time import reached
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.secret_data import secret_data
+from sluice.runtime import tracing
 from sluice.runtime.controller import note_failure
 from sluice.runtime.event_recorder import Subject
 from sluice.runtime.queue import Turn
@@ -93,10 +94,13 @@ class GitRepositoryReconciler:
             if source.spec.suspend:
                 await self._restore(source, memory)
                 return None
-            artifact, fresh = await self._fetch(source, memory)
+            with tracing.span("fetch"):
+                artifact, fresh = await self._fetch(source, memory)
         except SluiceError as error:
             return await self._report_failure(source, memory, error)
         memory.failures = 0
+        if fresh:
+            tracing.about(str(artifact.source), str(artifact.revision), fetched=True)
         await self._tidy(memory)
         await self._report_success(source, artifact, memory, fresh=fresh)
         return next_interval(parse_duration(source.spec.interval), self._op.poll_jitter())

@@ -31,6 +31,7 @@ from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.rendering import render_sync
 from sluice.reconcilers.sync_facts import owner_of
 from sluice.render import Rendered
+from sluice.runtime import tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,17 @@ class Planner:
         resources: Mapping[ResourceId, Resource | None],
     ) -> Plan:
         """Look and plan, once the kinds have been checked. Raises as `prepare` does."""
+        with tracing.span("plan", objects=len(manifests), **_named(sync)):
+            return await self._guarded_plan(sync, manifests, inventory, settle, resources)
+
+    async def _guarded_plan(
+        self,
+        sync: Kustomization,
+        manifests: tuple[Manifest, ...],
+        inventory: Inventory,
+        settle: Settle,
+        resources: Mapping[ResourceId, Resource | None],
+    ) -> Plan:
         owner = owner_of(sync)
         suspects = await settle(manifests, resources)
         plan = await self._plan(sync, owner, manifests, inventory, suspects, resources)
@@ -89,8 +101,10 @@ class Planner:
         self, sync: Kustomization, artifact: Artifact
     ) -> tuple[Rendered, dict[ResourceId, Resource | None]]:
         """The manifests, and the kinds that they are of. Raises UserError, NotReady, ClusterError."""
-        rendered = await render_sync(self._op, sync, owner_of(sync), artifact)
-        return rendered, await self._resources(rendered.manifests)
+        tracing.about(str(artifact.source), str(artifact.revision))
+        with tracing.span("render", **_named(sync)):
+            rendered = await render_sync(self._op, sync, owner_of(sync), artifact)
+            return rendered, await self._resources(rendered.manifests)
 
     def _refused(self, owner: Owner, refusals: tuple[Problem, ...], holders: Mapping[ResourceId, Owner]) -> SluiceError:
         """An object that another sync has is handed over once it lets go: that is waited for, the rest is not."""
@@ -131,6 +145,10 @@ class Planner:
                 known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
         live = await find_live(self._op, wanted, known)
         return build_plan(owner, manifests, inventory, live.__getitem__, options)
+
+
+def _named(sync: Kustomization) -> dict[str, str]:
+    return {"kustomization": str(sync.metadata.key)}
 
 
 def ignored_by(sync: Kustomization, manifests: Iterable[Manifest]) -> dict[ResourceId, tuple[str, ...]]:

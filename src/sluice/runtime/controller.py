@@ -15,7 +15,7 @@ from sluice.core.errors import ClusterError, SluiceError
 from sluice.core.ids import NamespacedName
 from sluice.core.problem import Problem
 from sluice.core.schedule import backoff
-from sluice.runtime import metrics
+from sluice.runtime import metrics, tracing
 from sluice.runtime.queue import KeyedQueue, Turn
 from sluice.runtime.scrape import gauge, scraped
 
@@ -38,8 +38,10 @@ def note_failure(problems: Iterable[Problem]) -> None:
     verdict = _VERDICT.get()
     if verdict is not None:
         verdict.failed = True
-    for code in {problem.code.number for problem in problems}:
+    codes = {problem.code.number for problem in problems}
+    for code in codes:
         metrics.PROBLEMS.labels(code).inc()
+    tracing.worth_telling(", ".join(sorted(codes)) or "failed")
 
 
 class Controller:
@@ -69,13 +71,15 @@ class Controller:
         metrics.QUEUE_SECONDS.labels(self._name, self._name).observe(began - turn.due)
         verdict = _Verdict()
         _VERDICT.set(verdict)  # the turn is a task of its own, and so is its context
-        structlog.contextvars.bind_contextvars(
-            controllerKind=self._kind,
-            namespace=turn.key.namespace,
-            name=turn.key.name,
-            reconcileID=secrets.token_hex(8),
-        )
-        later = await self._guarded(turn, verdict)
+        who = {
+            "controllerKind": self._kind,
+            "namespace": turn.key.namespace,
+            "name": turn.key.name,
+            "reconcileID": secrets.token_hex(8),
+        }
+        structlog.contextvars.bind_contextvars(**who)
+        with tracing.turn("reconcile", **who):
+            later = await self._guarded(turn, verdict)
         metrics.RECONCILE_SECONDS.labels(self._kind).observe(time.monotonic() - began)
         metrics.RECONCILES.labels(self._name, _result(later, verdict)).inc()
         if verdict.failed:
@@ -91,6 +95,7 @@ class Controller:
             return self._again(key, error, verdict)
         except Exception:
             verdict.failed = True
+            tracing.worth_telling("bug")
             metrics.RECONCILE_PANICS.labels(self._name).inc()
             log.exception("bug")
             return BUG_RETRY
@@ -102,6 +107,8 @@ class Controller:
         # A conflict means that the watch was a moment behind: the next turn sees the newer object.
         quiet = isinstance(error, ClusterError) and error.reason == "Conflict" and failures < 5
         verdict.failed = not quiet
+        if not quiet:
+            tracing.worth_telling(", ".join(sorted({problem.code.number for problem in error.problems})))
         report = log.debug if quiet else log.error
         report("turn failed", error=str(error))
         return 0.1 * failures if quiet else backoff(failures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +46,7 @@ from sluice.core.transaction_messages import (
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
+from sluice.runtime import tracing
 from sluice.runtime.applier import Applier
 from sluice.runtime.health_gate import HealthGate, Target
 from sluice.runtime.journal import Journal, SyncJournal
@@ -189,7 +190,8 @@ class Executor:
         following: Command | None = command
         while following is not None:
             try:
-                event = await self._execute(following, run, state)
+                with _span_of(following):
+                    event = await self._execute(following, run, state)
             except Superseded:
                 await self._save(SaveRecord(Phase.APPLYING, _unconfirmed(state), state.target), run, state)
                 TRANSACTIONS.labels("superseded").inc()
@@ -285,8 +287,27 @@ def _count(ended: Transaction, seconds: float) -> None:
     if not ended.problems and not any(outcome.result != "unchanged" for outcome in ended.outcomes.values()):
         return
     TRANSACTIONS.labels(outcome_of(ended)).inc()
+    tracing.worth_telling()
     if ended.outcomes:
         TRANSACTION_SECONDS.observe(seconds)
+
+
+def _span_of(command: Command) -> AbstractContextManager[object]:
+    """What a trace shows of it: writing the record belongs to what it is written for."""
+    match command:
+        case Validate(changes):
+            return tracing.span("validate", objects=len(changes))
+        case Apply(changes):
+            return tracing.span("apply", objects=len(changes))
+        case AwaitServed(changes):
+            return tracing.span("serve", objects=len(changes))
+        case AwaitHealth(changed):
+            return tracing.span("health", objects=len(changed))
+        case Prune(changes):
+            return tracing.span("prune", objects=len(changes))
+        case Undo():
+            return tracing.span("undo", objects=len(command.order))
+    return nullcontext()
 
 
 def outcome_of(ended: Transaction) -> str:
