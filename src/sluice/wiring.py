@@ -185,6 +185,8 @@ async def run_operator(
                 log.info("leading", identity=settings.identity)
                 for candidate in candidates:
                     group.create_task(_keep(candidate))
+                if notifier is not None:
+                    await notifier.load()
                 async with asyncio.TaskGroup() as starting:
                     core = starting.create_task(_start(group, settings, client, discovery, mirrors, notifier))
                     if notifier is not None:
@@ -192,7 +194,7 @@ async def run_operator(
                 started = core.result()
                 if images is not None:
                     async with asyncio.TaskGroup() as starting:
-                        starting.create_task(_start_images(group, settings, started, images, candidates))
+                        starting.create_task(_start_images(group, settings, started, images, candidates, notifier))
                         starting.create_task(_start_receivers(group, settings, started.operator, hooks))
                 ready.serves()
                 on_ready()
@@ -293,6 +295,9 @@ async def _start(
     if isinstance(parts.sources, WatchCache) and isinstance(parts.syncs, WatchCache):
         parts.sources.subscribe(wakeups.source_changed)
         parts.syncs.subscribe(wakeups.sync_changed)
+        if notifier is not None:
+            parts.sources.subscribe(notifier.recall(GIT_REPOSITORIES))
+            parts.syncs.subscribe(notifier.recall(KUSTOMIZATIONS))
         await follow_all(group, (parts.sources, GIT_REPOSITORIES), (parts.syncs, KUSTOMIZATIONS))
     for key in recorded_groups(records):
         groups.queue.add(key)
@@ -337,7 +342,8 @@ async def _open_notifier(
     transport = await stack.enter_async_context(Transport(egress, f"sluice/{__version__}"))
     spool = await stack.enter_async_context(NotificationSpool(settings.storage / "notifications.sqlite"))
     rules = SpecRules(settings.no_cross_namespace_refs)
-    return Notifier(client, settings.watch_namespace, rules, transport, spool, utc_now, may_send)
+    where = (settings.watch_namespace, settings.namespace)
+    return Notifier(client, *where, rules, transport, spool, now=utc_now, may_send=may_send)
 
 
 async def _start_images(
@@ -346,6 +352,7 @@ async def _start_images(
     started: _Started,
     images: _Images,
     candidates: Sequence[Candidate],
+    notifier: Notifier | None,
 ) -> None:
     """Start the image kinds; returns once their caches are true and turns are being served."""
     writing = Writing(
@@ -362,6 +369,10 @@ async def _start_images(
         started.source_cache.subscribe(kinds.wakeups.source_changed)
     if isinstance(started.sync_cache, WatchCache):
         started.sync_cache.subscribe(kinds.wakeups.sync_changed)
+    if notifier is not None:
+        kinds.repositories.objects.subscribe(notifier.recall(kinds.repositories.resource))
+        kinds.policies.objects.subscribe(notifier.recall(kinds.policies.resource))
+        kinds.automations.objects.subscribe(notifier.recall(kinds.automations.resource))
     await kinds.start(group)
 
 
@@ -423,6 +434,7 @@ def _operator(
 ) -> Operator:
     sources, syncs = parts.sources, parts.syncs
     offer = notifier.offer if notifier is not None else None
+    intents = notifier.intents if notifier is not None else None
     return Operator(
         client=client,
         discovery=discovery,
@@ -430,10 +442,10 @@ def _operator(
         kustomizations=syncs,
         git_status=sources
         if isinstance(sources, FlagObjects)
-        else StatusWriter(client, GIT_REPOSITORIES, "gotk-source-controller"),
+        else StatusWriter(client, GIT_REPOSITORIES, "gotk-source-controller", intents),
         sync_status=syncs
         if isinstance(syncs, FlagObjects)
-        else StatusWriter(client, KUSTOMIZATIONS, "gotk-kustomize-controller"),
+        else StatusWriter(client, KUSTOMIZATIONS, "gotk-kustomize-controller", intents),
         git_finalizers=NoFinalizers() if settings.flag_source else FinalizerPatches(client, GIT_REPOSITORIES),
         sync_finalizers=NoFinalizers() if settings.flag_source else FinalizerPatches(client, KUSTOMIZATIONS),
         git_events=EventRecorder(client, "source-controller", utc_now, offer, settings.identity),
@@ -455,6 +467,7 @@ def _operator(
         claims=Claims(),
         default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
         offer=offer,
+        intents=intents,
         told=notifier.told if notifier is not None else nothing_told,
         instance=settings.identity,
     )

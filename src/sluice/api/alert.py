@@ -53,6 +53,9 @@ class AlertSpec(ApiStruct, frozen=True, kw_only=True):
     ] = ()
     exclusionList: Annotated[tuple[str, ...], doc("Regular expressions (RE2) of which the message matches none.")] = ()
     summary: Annotated[str, doc("Use eventMetadata.summary.", maxLength=255)] = ""
+    incidents: Annotated[
+        bool | None, doc("Extension of Sluice: as in the Provider, before which it goes; the Provider's when unset.")
+    ] = None
     suspend: Annotated[bool, doc("Tell nothing; events meanwhile are not told later.")] = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from sluice.api.kinds import ApiStruct, ArtifactStatus, Condition, LocalRef, ObjectMeta
+from sluice.api.notification_intent import NotificationIntent
 from sluice.api.schema import AGE, DURATION, DURATION_WITHOUT_HOURS, READY, STATUS, Column, Definition, cel, doc
 
 GROUP = "source.toolkit.fluxcd.io"
@@ -99,6 +100,9 @@ class GitRepositoryStatus(ApiStruct, frozen=True, kw_only=True):
     observedSparseCheckout: Annotated[tuple[str, ...], doc("The folders that the artifact was made from.")] = ()
     sourceVerificationMode: Annotated[str, doc("Which signatures were verified.")] = ""
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
+    notifications: Annotated[
+        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
+    ] = ()
 
 
 class GitRepository(ApiStruct, frozen=True, kw_only=True):

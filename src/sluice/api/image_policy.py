@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from sluice.api.kinds import IMAGE_GROUP, ApiStruct, Condition, ObjectMeta
+from sluice.api.notification_intent import NotificationIntent
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Column, Definition, cel, doc
 from sluice.core.ids import NamespacedName
 
@@ -132,6 +133,9 @@ class ImagePolicyStatus(ApiStruct, frozen=True, kw_only=True):
     latestRef: Annotated[ImageRef | None, doc("The image that the policy chose.")] = None
     observedPreviousRef: Annotated[ImageRef | None, doc("The image that it had chosen before that.")] = None
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
+    notifications: Annotated[
+        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
+    ] = ()
 
 
 class ImagePolicy(ApiStruct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Annotated
 from sluice.api.git_repository import GitRef
 from sluice.api.image_policy import ImageRef
 from sluice.api.kinds import IMAGE_GROUP, ApiStruct, Condition, LocalRef, ObjectMeta
+from sluice.api.notification_intent import NotificationIntent
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Column, Definition, doc
 from sluice.core.ids import NamespacedName
 
@@ -152,6 +153,9 @@ class ImageUpdateAutomationStatus(ApiStruct, frozen=True, kw_only=True):
     rejectedImages: Annotated[
         tuple[RejectedImage, ...],
         doc("Extension of Sluice: images that failed, or that somebody took out again; they stay out."),
+    ] = ()
+    notifications: Annotated[
+        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
     ] = ()
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from sluice.api.kinds import ApiStruct, Condition, LocalRef, ObjectMeta
+from sluice.api.notification_intent import NotificationIntent
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Definition, cel, doc, not_served
 from sluice.core import history as past
 
@@ -283,6 +284,9 @@ class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
     inventory: Annotated[InventoryStatus | None, doc("The objects that were applied.")] = None
     history: Annotated[tuple[Snapshot, ...], doc("The last outcomes, newest first.")] = ()
     transaction: Annotated[TransactionStatus | None, doc("Extension of Sluice: the present transaction.")] = None
+    notifications: Annotated[
+        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
+    ] = ()
 
 
 class Kustomization(ApiStruct, frozen=True, kw_only=True):

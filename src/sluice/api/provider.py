@@ -31,6 +31,13 @@ TYPES = (
     *("githubdispatch", "githubpullrequestcomment", "gitlabmergerequestcomment", "pagerduty", "datadog", "nats"),
     *("zulip", "otel", "zoom", "incident.io"),
 )
+# Rooms that people read: there a storm of events is told in one message.
+CHAT_TYPES = frozenset(
+    {"slack", "discord", "rocket", "msteams", "googlechat", "webex", "telegram", "lark", "matrix", "zulip", "zoom"}
+)
+PAGER_TYPES = frozenset({"pagerduty", "opsgenie", "incident.io"})
+# Pagers that take whatever they get for something to act on; PagerDuty has change events for the rest.
+INCIDENTS_ONLY = frozenset({"opsgenie", "incident.io"})
 _MAX = {"maxLength": 2048}
 _STATUS_RULES = [
     cel(
@@ -63,6 +70,10 @@ class ProviderSpec(ApiStruct, frozen=True, kw_only=True):
     ] = None
     serviceAccountName: Annotated[str, doc("ServiceAccount whose workload identity is used.")] = ""
     suspend: Annotated[bool, doc("Send nothing there; events meanwhile are not sent later.")] = False
+    incidents: Annotated[
+        bool | None,
+        doc("Extension of Sluice: tell failures as incidents, or each event; chats and pagers do when unset."),
+    ] = None
     commitStatusExpr: Annotated[
         str, doc("CEL expression that names the commit's status, of `event`, `provider` and `alert`.")
     ] = ""

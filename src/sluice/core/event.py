@@ -5,6 +5,7 @@ An event is made where something is reported and never changed; what an alert ad
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,10 +101,21 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An event and the labels that its object had: alerts choose by them."""
+    """An event and the labels that its object had: alerts choose by them.
+
+    `cause` tells one failure of an object from another; the reason does where nothing better is known. `known_as` is
+    the name that the event had when it was recorded, where only a part of its message is left.
+    """
 
     event: Event
     labels: Mapping[str, str] = field(default_factory=dict)
+    cause: str = ""
+    known_as: str = ""
+
+    @property
+    def name(self) -> str:
+        """The same for the same event, also in another process; 32 hexadecimal digits."""
+        return self.known_as or hashlib.sha256(msgspec.json.encode(self.event)).hexdigest()[:32]
 
 
 def object_metadata(annotations: Mapping[str, str]) -> dict[str, str]:

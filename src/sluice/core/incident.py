@@ -62,6 +62,9 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     thread: str = ""
 
 
+NO_INCIDENT = Mark()
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One event, as far as incidents go by it. `about` names the alert and the object, `name` the event itself."""

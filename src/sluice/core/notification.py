@@ -9,6 +9,7 @@ import msgspec
 
 from sluice.core.event import Event, clipped
 from sluice.core.ids import NamespacedName
+from sluice.core.incident import NO_INCIDENT, Mark
 from sluice.core.problem import clip
 
 # From so many on, what waits for a chat is told in one message; of so many the first line is shown.
@@ -21,7 +22,8 @@ MAX_AGE = 24 * 3600.0
 class Notification(msgspec.Struct, frozen=True):
     """One event as one alert tells it. `made_at` is in seconds since 1970; `id` tells a repeat from another event.
 
-    `status_name` is the name of the status of a commit where the provider has one of its own.
+    `status_name` is the name of the status of a commit where the provider has one of its own. `mark` is what it tells
+    of an incident, which `about` finds. `event_name` is the event's own.
     """
 
     id: str
@@ -30,12 +32,14 @@ class Notification(msgspec.Struct, frozen=True):
     event: Event
     made_at: float
     status_name: str = ""
+    mark: Mark = NO_INCIDENT
+    about: str = ""
+    event_name: str = ""
 
 
-def notification_id(event: Event, provider: NamespacedName, alert: NamespacedName, made_at: float) -> str:
+def notification_id(event_name: str, provider: NamespacedName, alert: NamespacedName) -> str:
     """The same for the same event to the same provider, also in another process."""
-    parts = (msgspec.json.encode(event), str(provider).encode(), str(alert).encode(), str(made_at).encode())
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
+    return hashlib.sha256("\0".join((event_name, str(provider), str(alert))).encode()).hexdigest()[:32]
 
 
 def together(waiting: Sequence[Notification], *, chat: bool) -> int:

@@ -103,3 +103,15 @@ def summarize(problems: tuple[Problem, ...], limit: int = 8192) -> str:
             break
         lines.append(line)
     return "\n".join(lines)
+
+
+def cause_of(problems: tuple[Problem, ...]) -> str:
+    """What tells one failure from another: the first problem's code, and the object or the file that it is about.
+
+    The same although the line, the commit or the remote's words are others; empty without a problem.
+    """
+    if not problems:
+        return ""
+    first = problems[0]
+    place = str(first.subject or "") or (first.origin.path if first.origin is not None else "")
+    return f"{first.code.number} {place}".rstrip()

@@ -20,6 +20,7 @@ _LATER = {408, 425, 429}
 # What holds for every notification to this receiver, until somebody corrects the Secret.
 _LOGIN = {401, 403, 407}
 MAX_RETRY_AFTER = 3600.0
+MAX_THREAD = 256
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _GENERIC = {"generic", "generic-hmac"}
 
@@ -32,9 +33,10 @@ class TryLater(RemoteError):
         self.after = after
 
 
-async def deliver(event: Event, target: Target, transport: Transport, route: Route, *, key: str) -> None:
+async def deliver(event: Event, target: Target, transport: Transport, route: Route, *, key: str) -> str:
     """Send the event. `key` is the same at every try; webhooks get it, to tell a repeat from a second event.
 
+    Returns the service's name for the thread that was begun with it; empty where there is none.
     Raises TryLater or another RemoteError when it may succeed later, UserError when somebody must change something.
     """
     api = STATUS_APIS.get(target.type)
@@ -42,18 +44,22 @@ async def deliver(event: Event, target: Target, transport: Transport, route: Rou
         status = commit_status(event, target)
         known = await transport.send(api.ask(status, target), route)
         if known.status < 300 and api.is_set(known.body, status):
-            return
+            return ""
         if known.status != 404:  # so does one host say that there is none yet
             _judge(known, api.ask(status, target), target)
         put = api.put(status, target)
         _judge(await transport.send(put, route), put, target)
-        return
+        return ""
     build = BUILDERS.get(target.type)
     if build is None:
         raise UserError(Problem(NOT_HONOURED, f"providers of type {target.type} are not supported by this version"))
+    thread = ""
     for request in build(event, target):
         sent = _with_key(request, key) if target.type in _GENERIC else request
-        _judge(await transport.send(sent, route), sent, target)
+        reply = await transport.send(sent, route)
+        _judge(reply, sent, target)
+        thread = thread or (sent.thread(reply.body) if sent.thread is not None else "")
+    return clip(thread, MAX_THREAD) if thread.isprintable() else ""
 
 
 def _with_key(request: Request, key: str) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from sluice.core.event import Event
 from sluice.notify.message import Request, Target, post_json
@@ -20,7 +21,12 @@ def googlechat(event: Event, target: Target) -> tuple[Request, ...]:
         "imageUrl": None,
         "imageStyle": None,
     }
-    return (post_json(target.need_address(), {"cards": [{"header": header, "sections": sections}]}),)
+    url, body = target.need_address(), {"cards": [{"header": header, "sections": sections}]}
+    if target.mark.id:
+        # The thread is named by us: no answer has to be read for it.
+        url += ("&" if urlsplit(url).query else "?") + "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
+        return (post_json(url, body | {"thread": {"threadKey": target.mark.id}}),)
+    return (post_json(url, body),)
 
 
 def _section(widgets: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import msgspec
 from sluice.core.codes import NOTIFY_ADDRESS, NOTIFY_CHANNEL, NOTIFY_REVISION, NOTIFY_SECRET
 from sluice.core.errors import UserError
 from sluice.core.event import Event
+from sluice.core.incident import NO_INCIDENT, Mark
 from sluice.core.problem import Problem
 
 JSON = "application/json"
@@ -34,6 +35,7 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     provider_uid: str = ""
     status_name: str = ""
+    mark: Mark = NO_INCIDENT
 
     def need_address(self) -> str:
         """The address, which must be an http or https URL. Raises UserError (NotifyAddress)."""
@@ -98,7 +100,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; its URL and headers may be secret. `check` finds an error in an answer of status 200."""
+    """One HTTP request; its URL and headers may be secret.
+
+    `check` finds an error in an answer of status 200, `thread` the service's name for what was posted: later messages
+    of the same incident go below it.
+    """
 
     url: str = field(repr=False)
     body: bytes = b""
@@ -106,6 +112,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     content_type: str = JSON
     check: Callable[[bytes], str] | None = field(default=None, repr=False, compare=False)
+    thread: Callable[[bytes], str] | None = field(default=None, repr=False, compare=False)
 
 
 Builder: TypeAlias = Callable[[Event, Target], tuple[Request, ...]]
@@ -114,6 +121,17 @@ Builder: TypeAlias = Callable[[Event, Target], tuple[Request, ...]]
 def post_json(url: str, body: Any, headers: Mapping[str, str] | None = None) -> Request:
     """A POST of a JSON body."""
     return Request(url, msgspec.json.encode(body), headers=dict(headers or {}))
+
+
+def named(answer: bytes, *path: str) -> str:
+    """What an answer in JSON says at a path, as a text: a service's name for what was posted. Empty without one."""
+    try:
+        found: Any = msgspec.json.decode(answer)
+    except msgspec.DecodeError:
+        return ""
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -62,10 +62,6 @@ STATUS_APIS: Mapping[str, StatusApi] = {
     "bitbucketserver": BITBUCKET_SERVER,
     "azuredevops": AZURE_DEVOPS,
 }
-# Rooms that people read: there a storm of events is told in one message.
-CHATS = frozenset(
-    {"slack", "discord", "rocket", "msteams", "googlechat", "webex", "telegram", "lark", "matrix", "zulip", "zoom"}
-)
 
 
 def audience(type_: str) -> Audience:

@@ -8,20 +8,35 @@ from typing import Any
 import msgspec
 
 from sluice.core.event import Event
-from sluice.notify.message import Request, Target, bearer, post_json
+from sluice.notify.message import Request, Target, bearer, named, post_json
 
 API = "https://slack.com/api/chat.postMessage"
 
 
 def slack(event: Event, target: Target) -> tuple[Request, ...]:
-    """A message by an incoming webhook, or by the API with a token; the API says in its answer whether it worked."""
+    """A message by an incoming webhook, or by the API with a token; the API says in its answer whether it worked.
+
+    A webhook's answer names no message, so that only the API can keep an incident in one thread.
+    """
     subject = event.involved_object.short
     attachment = {
         "fallback": f"{subject}: {event.message.partition(chr(10))[0]}",
         **_attachment(event, "good", "danger"),
     }
-    request = post_json(target.need_address(), _message(target, event, attachment), bearer(target.token))
-    return (replace(request, check=api_error) if target.address == API else request,)
+    body = _message(target, event, attachment)
+    if target.address != API:
+        return (post_json(target.need_address(), body, bearer(target.token)),)
+    if target.mark.thread:
+        # Who looks at the channel only sees that it is over, too.
+        body |= {"thread_ts": target.mark.thread, "reply_broadcast": target.mark.life == "resolved"}
+    request = post_json(API, body, bearer(target.token))
+    begins = target.mark.life == "opened"
+    return (replace(request, check=api_error, thread=_timestamp if begins else None),)
+
+
+def _timestamp(answer: bytes) -> str:
+    """By which the API names a message."""
+    return named(answer, "ts")
 
 
 def discord(event: Event, target: Target) -> tuple[Request, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sluice.core.event import Event
-from sluice.notify.message import Request, Target, bearer, post_json
+from sluice.notify.message import Request, Target, bearer, named, post_json
 
 
 def webex(event: Event, target: Target) -> tuple[Request, ...]:
@@ -14,4 +16,11 @@ def webex(event: Event, target: Target) -> tuple[Request, ...]:
     body = {"markdown": "\n".join(lines) + "\n"}
     if target.channel:
         body["roomId"] = target.channel
-    return (post_json(target.need_address(), body, bearer(target.need_token())),)
+    if target.mark.thread:
+        body["parentId"] = target.mark.thread
+    request = post_json(target.need_address(), body, bearer(target.need_token()))
+    return (replace(request, thread=_message_id if target.mark.life == "opened" else None),)
+
+
+def _message_id(answer: bytes) -> str:
+    return named(answer, "id")

@@ -21,7 +21,7 @@ from sluice.core.git_url import GitUrl, parse_url
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.ignore import filter_tree, ignore_files
 from sluice.core.include import CombinedBlobs, merge_include
-from sluice.core.problem import Problem, clip
+from sluice.core.problem import Problem, cause_of, clip
 from sluice.core.revision import Revision
 from sluice.core.schedule import backoff, next_interval
 from sluice.core.timestamp import rfc3339
@@ -305,6 +305,9 @@ class GitRepositoryReconciler:
         if self._op.fluxd_metrics is not None:
             self._op.fluxd_metrics.fetched(succeeded=True)
         self._op.artifacts.put(artifact)
+        self._tell_success(source, artifact, message, fresh=fresh)
+        # Before the status: once it says that this is done, no later process would tell it.
+        await self._op.told()
         await self._op.git_status.write(
             source.metadata.key,
             {
@@ -320,6 +323,8 @@ class GitRepositoryReconciler:
             },
             source.status,
         )
+
+    def _tell_success(self, source: GitRepository, artifact: Artifact, message: str, *, fresh: bool) -> None:
         if source.metadata.generation != source.status.observedGeneration:
             for warning in warn_git_repository(source):
                 self._op.git_events.record(subject_of(source), "Warning", "SpecWarning", warning, severity="info")
@@ -329,6 +334,10 @@ class GitRepositoryReconciler:
                 reached("fetched", artifact, self._op.now())
             revision = {f"{GROUP}/revision": str(artifact.revision), f"{GROUP}/digest": artifact.digest}
             self._op.git_events.record(subject_of(source), "Normal", "NewArtifact", message, revision)
+            return
+        before = condition.find_condition(source.status.conditions, condition.READY)
+        if before is not None and before.status == "False":  # it is over, and the revision is the one from before
+            self._op.git_events.record(subject_of(source), "Normal", condition.SUCCEEDED, message)
 
     async def _report_failure(self, source: GitRepository, memory: _Memory, error: SluiceError) -> float | None:
         memory.failures += 1
@@ -346,8 +355,10 @@ class GitRepositoryReconciler:
         }
         if stalled:
             status["observedGeneration"] = source.metadata.generation
+        cause = cause_of(error.problems)
+        self._op.git_events.record(subject_of(source), "Warning", reason, str(error), cause=cause)
+        await self._op.told()
         await self._op.git_status.write(source.metadata.key, status, source.status)
-        self._op.git_events.record(subject_of(source), "Warning", reason, str(error))
         log.warning("source failed", reason=reason, error=str(error))
         if stalled:
             return None

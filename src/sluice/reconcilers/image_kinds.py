@@ -60,9 +60,7 @@ class ImageKinds:
         found.subscribe(self.wakeups.tags_changed)
 
     def _kind(self, resource: Resource, item_type: type[T], events: EventRecorder, controller: str) -> ReportedKind[T]:
-        return ReportedKind(
-            self._op.client, Selection(resource, self._namespace), item_type, events, controller, self._op.now
-        )
+        return ReportedKind(self._op, Selection(resource, self._namespace), item_type, events, controller)
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start its tasks; returns once every cache is true and turns are being served."""

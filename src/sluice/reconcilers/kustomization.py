@@ -24,7 +24,7 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan
-from sluice.core.problem import Problem, clip, summarize
+from sluice.core.problem import Problem, cause_of, clip, summarize
 from sluice.core.record import Record
 from sluice.core.schedule import backoff, next_interval
 from sluice.core.timestamp import rfc3339
@@ -483,7 +483,8 @@ class KustomizationReconciler:
             if turnout.echo:
                 return  # told by the one that failed
             severity: Severity = "info" if turnout.waiting else "error"
-            events.record(subject, "Warning", turnout.reason, event_message(turnout), annotations, severity=severity)
+            told, cause = event_message(turnout), cause_of(turnout.problems)
+            events.record(subject, "Warning", turnout.reason, told, annotations, severity=severity, cause=cause)
             return
         if changed:
             events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)

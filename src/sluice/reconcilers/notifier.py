@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
+import msgspec
 import structlog
 
 from sluice.api.alert import Alert
-from sluice.api.provider import Provider
+from sluice.api.kinds import ObjectMeta
+from sluice.api.notification_intent import NotificationIntent, is_recent, occurrence_of
+from sluice.api.provider import CHAT_TYPES, Provider
 from sluice.api.validate import SpecRules
-from sluice.api.validate_notification import commit_status_name, rule_of, validate_alert, validate_provider
+from sluice.api.validate_notification import rule_of, validate_alert, validate_provider
 from sluice.core import codes
-from sluice.core.alert_routing import AlertRule, told_by
 from sluice.core.errors import ClusterError, RemoteError, SluiceError, UserError
 from sluice.core.event import Occurrence
 from sluice.core.ids import NamespacedName
-from sluice.core.notification import Notification, notification_id
+from sluice.core.notification import Notification
 from sluice.core.problem import Problem, summarize
 from sluice.kube.client import KubeClient
-from sluice.kube.resource import Selection
+from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch import EventType
 from sluice.kube.watch_cache import WatchCache
 from sluice.notify.delivery import deliver
-from sluice.notify.providers import CHATS, audience
 from sluice.notify.transport import Transport
+from sluice.reconcilers.notification_accounts import NotificationAccounts
+from sluice.reconcilers.notification_ledger import NotificationLedger
+from sluice.reconcilers.notification_routing import DISPATCH_FAILED, NotificationRouting
 from sluice.reconcilers.notification_target import Destinations
 from sluice.reconcilers.our_kinds import ALERTS, PROVIDERS
 from sluice.reconcilers.served_kinds import follow_all
@@ -39,6 +44,7 @@ from sluice.runtime.delivery_lanes import DeliveryLanes
 from sluice.runtime.event_recorder import EventRecorder, Subject
 from sluice.runtime.event_repeats import Repeats
 from sluice.runtime.metrics import NOTIFICATIONS
+from sluice.runtime.notification_intents import NotificationIntents, subject_of
 from sluice.store.notification_spool import NotificationSpool
 
 COMPONENT = "notification-controller"
@@ -48,6 +54,25 @@ DISK_PATIENCE = 1.0
 log = structlog.get_logger()
 
 
+class _Status(Protocol):
+    @property
+    def notifications(self) -> tuple[NotificationIntent, ...]: ...
+
+
+class Reported(Protocol):
+    """An object whose status says what is still to be told of it."""
+
+    @property
+    def metadata(self) -> ObjectMeta:
+        """Its name, and its labels."""
+        ...
+
+    @property
+    def status(self) -> _Status:
+        """What it says."""
+        ...
+
+
 class Notifier:
     """Build it, give `offer` to the recorders of events, then `start` it in the operator's task group."""
 
@@ -55,31 +80,70 @@ class Notifier:
         self,
         client: KubeClient,
         namespace: str,
+        own_namespace: str,
         rules: SpecRules,
         transport: Transport,
         spool: NotificationSpool,
+        *,
         now: Callable[[], datetime],
         may_send: Callable[[], bool],
     ) -> None:
         self.providers: WatchCache[Provider] = WatchCache(client, Selection(PROVIDERS, namespace), Provider)
         self.alerts: WatchCache[Alert] = WatchCache(client, Selection(ALERTS, namespace), Alert)
+        self.intents = NotificationIntents()
         self._rules = rules
         self._transport = transport
-        self._spool = spool
         self._now = now
         self._may_send = may_send
         self._destinations = Destinations(client)
         self._events = EventRecorder(client, COMPONENT, now)
         self._offered: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_OFFERED)
         self._repeats = Repeats()
-        self._by_alert: dict[NamespacedName, AlertRule] = {}
-        self._by_source: dict[tuple[str, str], list[AlertRule]] = {}
+        self._routing = NotificationRouting(self.providers, self.alerts, self._tell)
+        incidents = self._routing.incidents
+        self._ledger = NotificationLedger(client, own_namespace, incidents, lambda: now().timestamp())
+        self._accounts = NotificationAccounts(spool, self._ledger, self.intents, incidents)
+        self._knows_alerts = False
+
+    async def load(self) -> None:
+        """Read what earlier processes have told. Await it before the first turn: what that writes depends on it."""
+        await self._ledger.load()
+        self.intents.seal_with(self._ledger.key)
 
     def offer(self, occurrence: Occurrence) -> None:
         """Take an event to route it when there is time; what is too much is counted."""
+        if self._knows_alerts and not self._routing.rules_for(occurrence):
+            return
+        if self._repeats.is_repeat(occurrence.event, self._now().timestamp()):
+            NOTIFICATIONS.labels("", "repeated").inc()
+            return
+        self._take(occurrence)
+
+    def recall(self, resource: Resource) -> Callable[[EventType, Reported, Reported | None], None]:
+        """What to call with the objects of a kind: events that an earlier process may not have told are taken."""
+
+        def see(event: EventType, item: Reported, old: Reported | None) -> None:
+            if old is None and event is not EventType.DELETED:
+                for intent in item.status.notifications:
+                    self._recall(intent, resource, item.metadata)
+
+        return see
+
+    def _recall(self, intent: NotificationIntent, resource: Resource, meta: ObjectMeta) -> None:
+        occurrence = occurrence_of(intent, resource.api_version, resource.kind, meta)
+        if self.intents.knows(subject_of(occurrence), occurrence.name) or not self.intents.is_ours(intent, meta.uid):
+            return
+        if not is_recent(intent, self._now()):
+            return
+        self._repeats.is_repeat(occurrence.event, self._now().timestamp())  # it counts as told from now on
+        self._take(occurrence)
+
+    def _take(self, occurrence: Occurrence) -> None:
+        self.intents.add(occurrence)
         try:
             self._offered.put_nowait(occurrence)
         except asyncio.QueueFull:
+            self.intents.settle(subject_of(occurrence), occurrence.name)
             NOTIFICATIONS.labels("", "dropped").inc()
 
     async def told(self) -> None:
@@ -94,9 +158,11 @@ class Notifier:
         await follow_all(group, (self.providers, PROVIDERS), (self.alerts, ALERTS))
         self.providers.subscribe(self._provider_changed)
         self.alerts.subscribe(self._alert_changed)
-        lanes = DeliveryLanes(group, self, self._spool, lambda: self._now().timestamp(), self._may_send)
-        for left in await self._spool.waiting():
+        self._knows_alerts = True
+        lanes = DeliveryLanes(group, self, self._accounts, lambda: self._now().timestamp(), self._may_send)
+        for left in await self._accounts.waiting():
             lanes.queue(left)
+        group.create_task(self._ledger.run())
         group.create_task(self._route(lanes))
 
     # --- what people wrote ------------------------------------------------------------------------------------------
@@ -110,16 +176,15 @@ class Notifier:
 
     def _alert_changed(self, event: EventType, item: Alert, old: Alert | None) -> None:
         key = item.metadata.key
-        self._by_alert.pop(key, None)
+        self._routing.drop(key, gone=event is EventType.DELETED)
         if event is EventType.DELETED:
             self._events.forget(item.metadata.uid)
-        else:
-            problems = validate_alert(item, self._rules)
-            if not problems and not item.spec.suspend:
-                self._by_alert[key] = rule_of(item)
-            if old is None or item.metadata.generation != old.metadata.generation:
-                self._complain(ALERTS.kind, item, problems)
-        self._by_source = _by_source(self._by_alert.values())
+            return
+        problems = validate_alert(item, self._rules)
+        if not problems and not item.spec.suspend:
+            self._routing.put(rule_of(item))
+        if old is None or item.metadata.generation != old.metadata.generation:
+            self._complain(ALERTS.kind, item, problems)
 
     def _complain(self, kind: str, item: Provider | Alert, problems: tuple[Problem, ...]) -> None:
         if problems:
@@ -134,67 +199,22 @@ class Notifier:
             batch = [await self._offered.get()]
             while len(batch) < BATCH and not self._offered.empty():
                 batch.append(self._offered.get_nowait())
-            found: list[Notification] = []
-            for occurrence in batch:
-                try:
-                    found += self._wanted(occurrence)
-                except Exception:
-                    log.exception("bug", reason=occurrence.event.reason)
+            found = [made for occurrence in batch for made in self._made_of(occurrence)]
             if found:
                 await lanes.add(found)
             for _ in batch:
                 self._offered.task_done()
 
-    def _wanted(self, occurrence: Occurrence) -> Iterator[Notification]:
-        event = occurrence.event
-        made_at = self._now().timestamp()
-        subject = event.involved_object
-        rules = [
-            rule
-            for rule in self._by_source.get((subject.kind, subject.namespace), ())
-            if rule.wants(event, occurrence.labels)
-        ]
-        if not rules:
-            return
-        if self._repeats.is_repeat(event, made_at):
-            NOTIFICATIONS.labels("", "repeated").inc()
-            return
-        for rule in rules:
-            provider = self._usable(rule)
-            if provider is None:
-                continue
-            told = told_by(rule, event)
-            if not audience(provider.spec.type).hears(told.event):
-                continue
-            if told.conflicts:
-                text = f"metadata keys with more than one source: {', '.join(told.conflicts)}"
-                self._tell(rule.alert, "MetadataAppendFailed", text)
-            alert = self.alerts.get(rule.alert.namespace, rule.alert.name)
-            if alert is None:
-                continue
-            try:
-                status_name = commit_status_name(provider, alert, told.event)
-            except UserError as error:
-                self._tell(rule.alert, "NotificationDispatchFailed", str(error))
-                continue
-            name = notification_id(told.event, rule.provider, rule.alert, made_at)
-            yield Notification(name, rule.provider, rule.alert, told.event, made_at, status_name)
-
-    def _usable(self, rule: AlertRule) -> Provider | None:
-        """The alert's provider; None when it is suspended, or when there is none that can be used."""
-        provider = self.providers.get(rule.provider.namespace, rule.provider.name)
-        if provider is None:
-            fix = "create it, or correct spec.providerRef.name"
-            missing = Problem(codes.REFERENCE_MISSING, f"Provider {rule.provider} does not exist", fix=fix)
-            self._tell(rule.alert, "NotificationDispatchFailed", str(missing))
-            return None
-        if provider.spec.suspend:
-            return None
-        problems = validate_provider(provider)
-        if problems:
-            self._tell(rule.alert, "NotificationDispatchFailed", summarize(problems, 1000))
-            return None
-        return provider
+    def _made_of(self, occurrence: Occurrence) -> list[Notification]:
+        routing, at = self._routing, self._now().timestamp()
+        made: list[Notification] = []
+        try:
+            rules = routing.rules_for(occurrence)
+            made += routing.notifications(occurrence, rules, at, self._accounts.is_known)
+        except Exception:
+            log.exception("bug", reason=occurrence.event.reason)
+        self._accounts.routed(occurrence, made)
+        return made
 
     # --- what is sent -----------------------------------------------------------------------------------------------
 
@@ -218,12 +238,16 @@ class Notifier:
             destination = await self._destinations.of(provider)
         except ClusterError as error:
             raise RemoteError(*error.problems) from error
-        target = replace(destination.target, status_name=notification.status_name)
-        await deliver(notification.event, target, self._transport, destination.route, key=notification.id)
+        mark, incidents = notification.mark, self._routing.incidents
+        if mark.id:
+            mark = msgspec.structs.replace(mark, thread=incidents.thread_of(notification.about, mark.id))
+        target = replace(destination.target, status_name=notification.status_name, mark=mark)
+        thread = await deliver(notification.event, target, self._transport, destination.route, key=notification.id)
+        incidents.note_thread(notification.about, mark.id, thread)
 
     def is_chat(self, provider: NamespacedName) -> bool:
         """True for providers that people read."""
-        return self.type_of(provider) in CHATS
+        return self.type_of(provider) in CHAT_TYPES
 
     def type_of(self, provider: NamespacedName) -> str:
         """The provider's type, for metrics."""
@@ -233,13 +257,13 @@ class Notifier:
     def failed(self, notification: Notification, error: SluiceError, *, again: bool) -> None:
         """A notification was not delivered: told on its alert and in the log."""
         if any(problem.code is codes.NOTIFY_OVERFLOW for problem in error.problems):
-            self._tell(notification.alert, "NotificationDispatchFailed", str(error))  # the same for all of a storm
+            self._tell(notification.alert, DISPATCH_FAILED, str(error))  # the same for all of a storm
             return
         subject = notification.event.involved_object
         about = f"{subject.kind}/{subject.namespace}/{subject.name}"
         more = "; it is tried again" if again else ""
         text = f"failed to send notification for {about}: {error}{more}"
-        self._tell(notification.alert, "NotificationDispatchFailed", text)
+        self._tell(notification.alert, DISPATCH_FAILED, text)
 
     def _tell(self, alert: NamespacedName, reason: str, text: str) -> None:
         item = self.alerts.get(alert.namespace, alert.name)
@@ -250,12 +274,3 @@ class Notifier:
         self._events.record(subject, "Warning", reason, text)
         log.warning("notification", kind=subject.kind, namespace=subject.namespace, name=subject.name,
                     reason=reason, error=text)  # fmt: skip
-
-
-def _by_source(rules: Iterable[AlertRule]) -> dict[tuple[str, str], list[AlertRule]]:
-    """The rules by what they may want, so that an event is not held against every alert of the cluster."""
-    found: dict[tuple[str, str], list[AlertRule]] = {}
-    for rule in rules:
-        for key in dict.fromkeys((source.kind, source.namespace) for source in rule.sources):
-            found.setdefault(key, []).append(rule)
-    return found

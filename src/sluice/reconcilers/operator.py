@@ -31,6 +31,7 @@ from sluice.render import Renderer
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
 from sluice.runtime.live_lookup import LiveLookup
+from sluice.runtime.notification_intents import NotificationIntents
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import Statuses
@@ -144,6 +145,7 @@ class Operator:
     wishes: Wishes = field(default_factory=Wishes)
     doubts: Doubts = field(default_factory=Doubts)
     offer: Callable[[Occurrence], None] | None = None
+    intents: NotificationIntents | None = None
     told: Callable[[], Awaitable[None]] = nothing_told
     instance: str = ""
     fluxd_metrics: FluxdMetrics | None = None

@@ -27,7 +27,7 @@ class ReceiverKind:
         self._events = EventRecorder(operator.client, CONTROLLER, operator.now)
         selection = Selection(RECEIVERS, namespace)
         gotk = f"gotk-{CONTROLLER}"
-        self.kind = ReportedKind(operator.client, selection, Receiver, self._events, gotk, operator.now)
+        self.kind = ReportedKind(operator, selection, Receiver, self._events, gotk)
         self._controller = Controller("Receiver", ReceiverReconciler(operator, self.kind, receivers).reconcile)
 
     async def start(self, group: asyncio.TaskGroup) -> None:

@@ -6,9 +6,8 @@ says changes, and when it fails; nothing for a turn that found all as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -21,13 +20,12 @@ from sluice.api.receiver import Receiver
 from sluice.core import condition
 from sluice.core.errors import SluiceError
 from sluice.core.ids import NamespacedName, ResourceId
-from sluice.core.problem import Problem, summarize
+from sluice.core.problem import Problem, cause_of, summarize
 from sluice.core.schedule import backoff
 from sluice.core.timestamp import rfc3339
-from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch_cache import WatchCache
-from sluice.reconcilers.operator import FinalizerPatches
+from sluice.reconcilers.operator import FinalizerPatches, Operator
 from sluice.runtime.controller import note_failure
 from sluice.runtime.event_recorder import EventRecorder, Subject
 from sluice.runtime.status_writer import StatusWriter
@@ -41,19 +39,19 @@ class ReportedKind(Generic[T]):
 
     def __init__(
         self,
-        client: KubeClient,
+        operator: Operator,
         selection: Selection,
         item_type: type[T],
         events: EventRecorder,
         controller: str,
-        now: Callable[[], datetime],
     ) -> None:
-        self.objects: WatchCache[T] = WatchCache(client, selection, item_type)
+        self.objects: WatchCache[T] = WatchCache(operator.client, selection, item_type)
         self.resource: Resource = selection.resource
-        self._status = StatusWriter(client, selection.resource, controller)
-        self._finalizers = FinalizerPatches(client, selection.resource)
+        self._status = StatusWriter(operator.client, selection.resource, controller, operator.intents)
+        self._finalizers = FinalizerPatches(operator.client, selection.resource)
         self._events = events
-        self._now = now
+        self._told = operator.told
+        self._now = operator.now
         self._failures: dict[NamespacedName, int] = {}
 
     async def due(self, key: NamespacedName) -> T | None:
@@ -85,10 +83,10 @@ class ReportedKind(Generic[T]):
         """Ready, with these fields of the status. `told` is the event in place of the message: it is sent always."""
         self._failures.pop(item.metadata.key, None)
         conditions = condition.succeeded(item.status.conditions, message, self._stamp(item), condition.SUCCEEDED)
-        await self._write(item, conditions, fields, final=True)
         before = condition.find_condition(item.status.conditions, condition.READY)
         if told or before is None or (before.status, before.message) != ("True", message):
             self._events.record(self._subject(item), "Normal", condition.SUCCEEDED, told or message)
+        await self._write(item, conditions, fields, final=True)
 
     async def noted(self, item: T, fields: Mapping[str, Any]) -> None:
         """Write fields of the status in the middle of a turn: what must be known before the turn goes on."""
@@ -99,16 +97,16 @@ class ReportedKind(Generic[T]):
         failures = self._failures[item.metadata.key] = self._failures.get(item.metadata.key, 0) + 1
         text = _text(error)
         conditions = condition.failed(item.status.conditions, reason, text, self._stamp(item))
-        await self._write(item, conditions, {}, final=False)
         self._warn(item, reason, text, error)
+        await self._write(item, conditions, {}, final=False)
         return min(backoff(failures), max(limit, 1.0))
 
     async def stalled(self, item: T, reason: str, error: SluiceError) -> None:
         """Not ready until somebody changes the object."""
         text = _text(error)
         conditions = condition.stalled(item.status.conditions, reason, text, self._stamp(item))
-        await self._write(item, conditions, {}, final=True)
         self._warn(item, reason, text, error)
+        await self._write(item, conditions, {}, final=True)
 
     async def _write(
         self, item: T, conditions: condition.Conditions, fields: Mapping[str, Any], *, final: bool
@@ -119,11 +117,13 @@ class ReportedKind(Generic[T]):
             **({"observedGeneration": item.metadata.generation} if final else {}),
             **fields,
         }
+        # Before the status: once it says that this is done, no later process would tell it.
+        await self._told()
         await self._status.write(item.metadata.key, status, item.status)
 
     def _warn(self, item: T, reason: str, text: str, error: SluiceError) -> None:
         note_failure(error.problems)
-        self._events.record(self._subject(item), "Warning", reason, text)
+        self._events.record(self._subject(item), "Warning", reason, text, cause=cause_of(error.problems))
         log.warning("turn ended without success", reason=reason, error=text)
 
     def _subject(self, item: T) -> Subject:

@@ -18,6 +18,7 @@ import structlog
 from sluice.core.codes import NOTIFY_EXPIRED, NOTIFY_OVERFLOW
 from sluice.core.errors import RemoteError, SluiceError, UserError
 from sluice.core.ids import NamespacedName
+from sluice.core.incident import NO_INCIDENT
 from sluice.core.notification import Notification, as_one, is_expired, together
 from sluice.core.problem import Problem
 from sluice.core.schedule import backoff
@@ -138,8 +139,7 @@ class DeliveryLanes:
     async def _try(self, provider: NamespacedName, batch: list[Notification], failures: int) -> float | None:
         """One attempt. Returns the pause before the next; None when the batch is done, well or not."""
         try:
-            event = as_one([each.event for each in batch])
-            await self._receiver.send(msgspec.structs.replace(batch[0], event=event))
+            await self._receiver.send(_one_of(batch))
         except RemoteError as error:
             return self._later(batch, error, failures)
         except SluiceError as error:
@@ -168,3 +168,11 @@ class DeliveryLanes:
 
     def _count(self, provider: NamespacedName, result: str, number: int = 1) -> None:
         NOTIFICATIONS.labels(self._receiver.type_of(provider), result).inc(number)
+
+
+def _one_of(batch: Sequence[Notification]) -> Notification:
+    """What is sent for these. One message of many belongs to no single incident."""
+    if len(batch) == 1:
+        return batch[0]
+    event = as_one([each.event for each in batch])
+    return msgspec.structs.replace(batch[0], event=event, mark=NO_INCIDENT)

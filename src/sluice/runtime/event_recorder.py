@@ -83,11 +83,12 @@ class EventRecorder:
         annotations: Mapping[str, str] | None = None,
         *,
         severity: Severity | None = None,
+        cause: str = "",
     ) -> None:
         """Queue one event; the same reason and message as the object's last event is dropped.
 
         A subject without a UID lives in no cluster (flag mode): the log says the same. People are notified of a
-        warning as of an error, unless `severity` says that nothing failed.
+        warning as of an error, unless `severity` says that nothing failed. `cause` tells failures of one object apart.
         """
         if not subject.uid:
             return
@@ -120,10 +121,18 @@ class EventRecorder:
             self._waiting.put_nowait((subject.namespace or "default", body))
         except asyncio.QueueFull:
             log.warning("event dropped: too many are waiting", reason=reason, name=subject.name)
-        self.notify(subject, severity or ("error" if kind == "Warning" else "info"), reason, message, annotations)
+        severity = severity or ("error" if kind == "Warning" else "info")
+        self.notify(subject, severity, reason, message, annotations, cause=cause)
 
     def notify(
-        self, subject: Subject, severity: Severity, reason: str, message: str, annotations: Mapping[str, str]
+        self,
+        subject: Subject,
+        severity: Severity,
+        reason: str,
+        message: str,
+        annotations: Mapping[str, str],
+        *,
+        cause: str = "",
     ) -> None:
         """Offer an event to those who notify people, and write none to the cluster."""
         if self._offer is None or not subject.uid:
@@ -138,7 +147,7 @@ class EventRecorder:
             reporting_controller=self._component,
             reporting_instance=self._instance,
         )
-        self._offer(Occurrence(event, subject.labels))
+        self._offer(Occurrence(event, subject.labels, cause or reason))
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""

@@ -69,7 +69,8 @@ def test_a_failure_and_its_end_are_told_once_each(bench: Bench, sink: Notificati
     bodies = sink.bodies()
     assert [body["attachments"][0]["color"] for body in bodies] == ["danger", "good"]
     assert {(body["username"], body["channel"]) for body in bodies} == {("flux", "ops")}
-    assert bodies[1]["attachments"][0]["text"] == f"Applied revision: {fixed}"
+    assert bodies[1]["attachments"][0]["text"].startswith("Resolved after ")
+    assert bodies[1]["attachments"][0]["text"].endswith(f": Applied revision: {fixed}")
     assert {"title": "revision", "value": fixed, "short": False} in bodies[1]["attachments"][0]["fields"]
 
 

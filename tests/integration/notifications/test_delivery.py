@@ -236,7 +236,7 @@ def notes(count: int, provider: NamespacedName = HOOK, severity: str = "info") -
     for number in range(count):
         subject = InvolvedObject("Kustomization", "flux-system", f"app-{number}", f"u-{number}")
         event = msgspec.structs.replace(EVENT, involved_object=subject, severity=severity)
-        made.append(Notification(notification_id(event, provider, ALERT, 1000.0), provider, ALERT, event, 1000.0))
+        made.append(Notification(notification_id(f"event-{number}", provider, ALERT), provider, ALERT, event, 1000.0))
     return made
 
 
