@@ -304,6 +304,7 @@ async def _start(
     if settings.flag_source is not None:
         wakeups.everything()
         group.create_task(_tell_of(parts))
+    group.create_task(sync_reconciler.commits.run())
     group.create_task(sources.run())
     group.create_task(syncs.run())
     group.create_task(groups.run())
@@ -468,6 +469,7 @@ def _operator(
         default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
         offer=offer,
         intents=intents,
+        held_events=notifier,
         told=notifier.told if notifier is not None else nothing_told,
         instance=settings.identity,
     )

@@ -29,9 +29,13 @@ class EventSource:
     def holds(self, event: Event, labels: Mapping[str, str]) -> bool:
         """True for an event of one of the objects, which has these labels."""
         subject = event.involved_object
+        return self.means(subject.kind, subject.namespace, subject.name, labels)
+
+    def means(self, kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> bool:
+        """True for one of the objects."""
         return (
-            (subject.kind, subject.namespace) == (self.kind, self.namespace)
-            and self.name in {ANY_NAME, subject.name}
+            (kind, namespace) == (self.kind, self.namespace)
+            and self.name in {ANY_NAME, name}
             and all(labels.get(key) == value for key, value in self.labels)
         )
 

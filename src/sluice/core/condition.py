@@ -37,6 +37,7 @@ UNDONE = "Undone"
 UNDO_FAILED = "UndoFailed"
 GROUP_NOT_READY = "GroupNotReady"
 NEW_REVISION = "NewRevision"
+HEALTH_CHECK_FAILED = "HealthCheckFailed"
 
 Status = Literal["True", "False", "Unknown"]
 _ORDER = {STALLED: 0, RECONCILING: 1, READY: 2}

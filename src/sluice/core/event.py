@@ -23,6 +23,9 @@ CHANGE_REQUEST = "change_request"
 COMMIT_STATUS = "commit_status"
 UPDATE = "update"
 PROGRESSING = "Progressing"
+# In an event's metadata, and never told: what must come true before anybody is told of it.
+AWAITS = "sluice.dev/awaits"
+HEALTH = "health"
 
 Severity: TypeAlias = Literal["info", "error"]
 

@@ -17,7 +17,7 @@ from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
 from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, StateError, UserError
-from sluice.core.event import COMMIT_STATUS, UPDATE, Severity
+from sluice.core.event import AWAITS, COMMIT_STATUS, HEALTH, UPDATE, Severity
 from sluice.core.health import rule_for
 from sluice.core.history import Past
 from sluice.core.ids import NamespacedName, ResourceId
@@ -32,6 +32,7 @@ from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers import cut_short
+from sluice.reconcilers.commit_health import CommitHealth
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_drift
@@ -108,6 +109,7 @@ class KustomizationReconciler:
         self._drift = Drift(operator)
         self._last_good = LastGood(operator, self._planner, self._drift)
         self._strays = Strays(operator)
+        self.commits = CommitHealth(operator.client, operator.sync_events, operator.held_events)
 
     @property
     def parts(self) -> SyncParts:
@@ -179,6 +181,7 @@ class KustomizationReconciler:
         self._drift.forget(key)
         self._last_good.forget(key)
         self._strays.forget(key)
+        self.commits.drop(key)
         self._op.sync_status.forget(key)
         self._op.sync_finalizers.forget(key)
         owner = Owner(key.namespace, key.name)
@@ -265,7 +268,18 @@ class KustomizationReconciler:
         instead_of = str(head.revision) if artifact is not head else ""
         turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
         turnout = replace(turnout, author=artifact.author, subject=artifact.subject)
+        if turnout.succeeded and not turnout.gated and self.commits.is_wanted(sync):
+            turnout = replace(turnout, unproved=self._unproved(sync, plan, resources))
         return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
+
+    def _unproved(
+        self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
+    ) -> tuple[Target, ...]:
+        """What must be healthy before a commit that was applied without a wait counts as live."""
+        rules = health_rules(sync)
+        if self.commits.is_left_over(sync):
+            return health_targets(plan, resources, frozenset({sync_id(sync)}), rules)
+        return changed_targets(plan, resources, None, rules)
 
     def note(
         self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction
@@ -480,6 +494,8 @@ class KustomizationReconciler:
         before = condition.find_condition(sync.status.conditions, condition.READY)
         live = f"Applied revision: {turnout.revision}"
         if not turnout.succeeded:
+            if not turnout.waiting:
+                self.commits.drop(sync.metadata.key)
             if turnout.echo:
                 return  # told by the one that failed
             severity: Severity = "info" if turnout.waiting else "error"
@@ -493,7 +509,14 @@ class KustomizationReconciler:
         if fresh or before is None or before.status != "True":
             # Said to the commit alone, also when it changed nothing of this sync.
             update = {**annotations, f"{GROUP}/{COMMIT_STATUS}": UPDATE}
-            events.notify(subject, "info", turnout.reason, live, update)
+            self.commits.drop(sync.metadata.key)
+            if turnout.unproved:
+                events.notify(subject, "info", turnout.reason, live, update | {AWAITS: HEALTH})
+                self.commits.follow(sync, turnout.revision, turnout.unproved)
+            else:
+                events.notify(subject, "info", turnout.reason, live, update)
+        elif self.commits.is_left_over(sync):
+            self.commits.follow(sync, turnout.revision, turnout.unproved)
 
     def tell_corrections(self, sync: Kustomization) -> None:
         """Tell what drift was set right since this was asked last."""

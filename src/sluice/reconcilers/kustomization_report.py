@@ -21,6 +21,7 @@ from sluice.core.transaction_messages import (
     Outcome,
     Phase,
 )
+from sluice.runtime.health_gate import Target
 
 # Problems that stay the same until somebody changes git or the spec: trying again would only repeat them.
 USER_CODES = frozenset(
@@ -47,6 +48,7 @@ class Turnout:
 
     `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success.
     `echo` says that the cause is another sync's, which tells it. `applied_at` is when a wait for health began.
+    `unproved` are objects that were not waited for, although somebody is shown whether the commit is live.
     """
 
     revision: str
@@ -66,6 +68,7 @@ class Turnout:
     subject: str = ""
     strays: tuple[ResourceId, ...] = ()
     applied_at: datetime | None = None
+    unproved: tuple[Target, ...] = ()
 
     @property
     def succeeded(self) -> bool:

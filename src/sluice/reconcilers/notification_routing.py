@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from sluice.api.alert import Alert
+from sluice.api.kinds import ObjectMeta
 from sluice.api.provider import (
     CHANGE_REQUEST_TYPES,
     CHAT_TYPES,
@@ -72,6 +73,15 @@ class NotificationRouting:
             for rule in self._by_source.get((subject.kind, subject.namespace), ())
             if rule.wants(event, occurrence.labels) or self.incidents.ends(rule, occurrence)
         ]
+
+    def shows_commits(self, kind: str, meta: ObjectMeta) -> bool:
+        """True when one of the alerts has a git host show the state of the object's commits."""
+        return any(
+            (provider := self._providers.get(rule.provider.namespace, rule.provider.name)) is not None
+            and provider.spec.type in COMMIT_STATUS_TYPES
+            and any(source.means(kind, meta.namespace, meta.name, meta.labels) for source in rule.sources)
+            for rule in self._by_source.get((kind, meta.namespace), ())
+        )
 
     def notifications(
         self, occurrence: Occurrence, rules: Iterable[AlertRule], at: float, is_known: Callable[[str], bool]

@@ -24,7 +24,7 @@ from sluice.api.validate import SpecRules
 from sluice.api.validate_notification import rule_of, validate_alert, validate_provider
 from sluice.core import codes
 from sluice.core.errors import ClusterError, RemoteError, SluiceError, UserError
-from sluice.core.event import Occurrence
+from sluice.core.event import AWAITS, Occurrence
 from sluice.core.ids import NamespacedName
 from sluice.core.notification import Notification
 from sluice.core.problem import Problem, summarize
@@ -117,7 +117,34 @@ class Notifier:
         if self._repeats.is_repeat(occurrence.event, self._now().timestamp()):
             NOTIFICATIONS.labels("", "repeated").inc()
             return
+        if AWAITS in occurrence.event.metadata:
+            self.intents.add(occurrence)
+            return
         self._take(occurrence)
+
+    # --- what is held until it is true ------------------------------------------------------------------------------
+
+    def shows_commits(self, resource: Resource, meta: ObjectMeta) -> bool:
+        """True when an alert has a git host show the state of the object's commits."""
+        return self._routing.shows_commits(resource.kind, meta)
+
+    def holds(self, kind: str, key: NamespacedName) -> bool:
+        """True while an event about the object is held."""
+        return any(AWAITS in each.metadata for each in self.intents.of(kind, key))
+
+    def release(self, resource: Resource, meta: ObjectMeta) -> None:
+        """Tell those events about the object that are held."""
+        for intent in self.intents.of(resource.kind, meta.key):
+            if AWAITS in intent.metadata:
+                self._take(occurrence_of(intent, resource.api_version, resource.kind, meta))
+
+    def discard(self, kind: str, key: NamespacedName) -> None:
+        """Forget those events about the object that are held."""
+        for intent in self.intents.of(kind, key):
+            if AWAITS in intent.metadata:
+                self.intents.settle((kind, key), intent.id)
+
+    # --- what an earlier process left -------------------------------------------------------------------------------
 
     def recall(self, resource: Resource) -> Callable[[EventType, Reported, Reported | None], None]:
         """What to call with the objects of a kind: events that an earlier process may not have told are taken."""
@@ -134,6 +161,9 @@ class Notifier:
         if self.intents.knows(subject_of(occurrence), occurrence.name) or not self.intents.is_ours(intent, meta.uid):
             return
         if not is_recent(intent, self._now()):
+            return
+        if AWAITS in intent.metadata:
+            self.intents.add(occurrence)
             return
         self._repeats.is_repeat(occurrence.event, self._now().timestamp())  # it counts as told from now on
         self._take(occurrence)

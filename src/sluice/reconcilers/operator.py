@@ -76,6 +76,22 @@ class Finalizers(Protocol):
         ...
 
 
+class HeldEvents(Protocol):
+    """Events about objects of ours that nobody is told of until they are released."""
+
+    def shows_commits(self, resource: Resource, meta: ObjectMeta) -> bool:
+        """True when an alert has a git host show the state of the object's commits."""
+
+    def holds(self, kind: str, key: NamespacedName) -> bool:
+        """True while an event about the object is held."""
+
+    def release(self, resource: Resource, meta: ObjectMeta) -> None:
+        """Tell those that are held."""
+
+    def discard(self, kind: str, key: NamespacedName) -> None:
+        """Forget those that are held: they are not true any more."""
+
+
 class FinalizerPatches:
     """The finalizer of objects that live in the cluster; each patch holds only as long as nobody wrote meanwhile."""
 
@@ -146,6 +162,7 @@ class Operator:
     doubts: Doubts = field(default_factory=Doubts)
     offer: Callable[[Occurrence], None] | None = None
     intents: NotificationIntents | None = None
+    held_events: HeldEvents | None = None
     told: Callable[[], Awaitable[None]] = nothing_told
     instance: str = ""
     fluxd_metrics: FluxdMetrics | None = None
