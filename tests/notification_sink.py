@@ -101,7 +101,7 @@ def _handler(sink: NotificationSink) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST = do_PUT = _take  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = _take  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Say nothing."""

@@ -24,6 +24,7 @@ DEFINITION = Definition(
 # Those that set the status of a commit; the expression that names the status is theirs alone.
 COMMIT_STATUS_TYPES = ("github", "gitlab", "gitea", "bitbucketserver", "bitbucket", "azuredevops")
 CHANGE_REQUEST_TYPES = ("githubpullrequestcomment", "gitlabmergerequestcomment", "giteapullrequestcomment")
+GIT_HOST_TYPES = COMMIT_STATUS_TYPES + CHANGE_REQUEST_TYPES
 TYPES = (
     *("slack", "discord", "msteams", "rocket", "generic", "generic-hmac", "github", "gitlab", "gitea"),
     *("giteapullrequestcomment", "bitbucketserver", "bitbucket", "azuredevops", "googlechat", "googlepubsub"),

@@ -255,6 +255,9 @@ NOTIFY_CHANNEL = Code(
     "E739", "NotifyChannel", "a provider's channel is missing, or has not the form that its type needs"
 )
 
+# E65x: notifications, continued.
+CHANGE_REQUEST_INVALID = Code("E650", "ChangeRequestInvalid", "an event names no number of a pull or merge request")
+
 # E75x: releases and policies from the command line.
 LOCAL_ONLY = Code("E750", "LocalOnly", "the verb edits a checkout, and no folder was named")
 CHECKOUT_DIRTY = Code("E751", "CheckoutDirty", "what is to be committed has changes of yours, or is in no repository")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -10,9 +10,10 @@ from sluice.core.codes import NOT_HONOURED, NOTIFY_REFUSED, NOTIFY_UNREACHABLE
 from sluice.core.errors import RemoteError, UserError
 from sluice.core.event import Event
 from sluice.core.problem import Problem, clip, printable
-from sluice.notify.commit_status import commit_status
-from sluice.notify.message import Request, Target
-from sluice.notify.providers import BUILDERS, STATUS_APIS
+from sluice.notify.change_request_comment import CommentApi, change_request, comment, mark, ours
+from sluice.notify.commit_status import StatusApi, commit_status
+from sluice.notify.message import Request, Target, named
+from sluice.notify.providers import BUILDERS, COMMENT_APIS, STATUS_APIS
 from sluice.notify.transport import Reply, Route, Transport, host_of
 
 # What a later try can mend, beside every 5xx.
@@ -39,16 +40,12 @@ async def deliver(event: Event, target: Target, transport: Transport, route: Rou
     Returns the service's name for the thread that was begun with it; empty where there is none.
     Raises TryLater or another RemoteError when it may succeed later, UserError when somebody must change something.
     """
-    api = STATUS_APIS.get(target.type)
-    if api is not None:
-        status = commit_status(event, target)
-        known = await transport.send(api.ask(status, target), route)
-        if known.status < 300 and api.is_set(known.body, status):
-            return ""
-        if known.status != 404:  # so does one host say that there is none yet
-            _judge(known, api.ask(status, target), target)
-        put = api.put(status, target)
-        _judge(await transport.send(put, route), put, target)
+    sent_as = _Sending(target, transport, route)
+    if target.type in STATUS_APIS:
+        await sent_as.status(event, STATUS_APIS[target.type])
+        return ""
+    if target.type in COMMENT_APIS:
+        await sent_as.comment(event, COMMENT_APIS[target.type])
         return ""
     build = BUILDERS.get(target.type)
     if build is None:
@@ -56,10 +53,44 @@ async def deliver(event: Event, target: Target, transport: Transport, route: Rou
     thread = ""
     for request in build(event, target):
         sent = _with_key(request, key) if target.type in _GENERIC else request
-        reply = await transport.send(sent, route)
-        _judge(reply, sent, target)
+        reply = await sent_as.request(sent)
         thread = thread or (sent.thread(reply.body) if sent.thread is not None else "")
     return clip(thread, MAX_THREAD) if thread.isprintable() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """The ways to one target."""
+
+    target: Target
+    transport: Transport
+    route: Route
+
+    async def request(self, request: Request) -> Reply:
+        """One request that must be taken."""
+        reply = await self.transport.send(request, self.route)
+        _judge(reply, request, self.target)
+        return reply
+
+    async def status(self, event: Event, api: StatusApi) -> None:
+        """The status of a commit, unless it is set already."""
+        status, target = commit_status(event, self.target), self.target
+        asked = api.ask(status, target)
+        known = await self.transport.send(asked, self.route)
+        if known.status < 300 and api.is_set(known.body, status):
+            return
+        if known.status != 404:  # so does one host say that there is none yet
+            _judge(known, asked, target)
+        await self.request(api.put(status, target))
+
+    async def comment(self, event: Event, api: CommentApi) -> None:
+        """The comment on a change request: the one that is there is edited."""
+        target, number = self.target, change_request(event)
+        user = named((await self.request(api.me(target))).body, api.user)
+        listed = (await self.request(api.comments(target, number))).body
+        known = ours(listed, user, mark(event, target, api), api)
+        text = comment(event, target, api)
+        await self.request(api.edit(target, number, known, text) if known else api.create(target, number, text))
 
 
 def _with_key(request: Request, key: str) -> Request:

@@ -1,10 +1,12 @@
-"""github: the status of a commit; githubdispatch: an event that starts workflows of a repository."""
+"""github: the status of a commit; githubdispatch: what starts workflows; githubpullrequestcomment: a comment."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sluice.core.event import Event
+from sluice.notify.change_request_comment import LIST_BYTES, PER_PAGE, CommentApi
 from sluice.notify.commit_status import CommitStatus, StatusApi, latest_says, read, repository_of
 from sluice.notify.message import Request, Target, bearer, post_json
 
@@ -12,11 +14,16 @@ PUBLIC = "https://github.com"
 PUBLIC_API = "https://api.github.com"
 
 
+def _root(target: Target) -> str:
+    """The API's address: GitHub's own, or that of an Enterprise server."""
+    origin, _ = repository_of(target, 2)
+    return PUBLIC_API if origin == PUBLIC else f"{origin}/api/v3"
+
+
 def _api(target: Target) -> str:
-    """The API's address of the repository: GitHub's own, or that of an Enterprise server."""
-    origin, (owner, name) = repository_of(target, 2)
-    base = PUBLIC_API if origin == PUBLIC else f"{origin}/api/v3"
-    return f"{base}/repos/{owner}/{name}"
+    """The API's address of the repository."""
+    _, (owner, name) = repository_of(target, 2)
+    return f"{_root(target)}/repos/{owner}/{name}"
 
 
 def _headers(target: Target) -> dict[str, str]:
@@ -50,3 +57,24 @@ def githubdispatch(event: Event, target: Target) -> tuple[Request, ...]:
     subject = event.involved_object
     body = {"event_type": f"{subject.kind}/{subject.name}.{subject.namespace}", "client_payload": event}
     return (post_json(f"{_api(target)}/dispatches", body, _headers(target)),)
+
+
+def _me(target: Target) -> Request:
+    return Request(f"{_root(target)}/user", method="GET", headers=_headers(target))
+
+
+def _comments(target: Target, number: str) -> Request:
+    url = f"{_api(target)}/issues/{number}/comments?per_page={PER_PAGE}"
+    return Request(url, method="GET", headers=_headers(target), answer_bytes=LIST_BYTES)
+
+
+def _create(target: Target, number: str, text: str) -> Request:
+    return post_json(f"{_api(target)}/issues/{number}/comments", {"body": text}, _headers(target))
+
+
+def _edit(target: Target, number: str, comment: str, text: str) -> Request:
+    request = post_json(f"{_api(target)}/issues/comments/{comment}", {"body": text}, _headers(target))
+    return replace(request, method="PATCH")
+
+
+GITHUB_COMMENTS = CommentApi("flux-pr-comment-key", "login", ("user", "login"), _me, _comments, _create, _edit)

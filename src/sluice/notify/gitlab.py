@@ -1,10 +1,12 @@
-"""gitlab: the status of a commit, shown as a job of an external pipeline."""
+"""gitlab: the status of a commit, a job of an external pipeline; gitlabmergerequestcomment: a note."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from sluice.notify.change_request_comment import LIST_BYTES, PER_PAGE, CommentApi
 from sluice.notify.commit_status import CommitStatus, StatusApi, read, repository_of
 from sluice.notify.message import Request, Target, post_json
 
@@ -44,3 +46,29 @@ def _put(status: CommitStatus, target: Target) -> Request:
 
 
 GITLAB = StatusApi(_ask, _is_set, _put)
+
+
+def _me(target: Target) -> Request:
+    origin, _ = repository_of(target, None)
+    return Request(f"{origin}/api/v4/user", method="GET", headers=_headers(target))
+
+
+def _notes(target: Target, number: str) -> str:
+    return f"{_api(target)}/merge_requests/{number}/notes"
+
+
+def _comments(target: Target, number: str) -> Request:
+    url = f"{_notes(target, number)}?sort=asc&order_by=created_at&per_page={PER_PAGE}"
+    return Request(url, method="GET", headers=_headers(target), answer_bytes=LIST_BYTES)
+
+
+def _create(target: Target, number: str, text: str) -> Request:
+    return post_json(_notes(target, number), {"body": text}, _headers(target))
+
+
+def _edit(target: Target, number: str, comment: str, text: str) -> Request:
+    request = post_json(f"{_notes(target, number)}/{comment}", {"body": text}, _headers(target))
+    return replace(request, method="PUT")
+
+
+GITLAB_COMMENTS = CommentApi("flux-mr-comment-key", "username", ("author", "username"), _me, _comments, _create, _edit)

@@ -102,8 +102,9 @@ class Target:
 class Request:
     """One HTTP request; its URL and headers may be secret.
 
-    `check` finds an error in an answer of status 200, `thread` the service's name for what was posted: later messages
-    of the same incident go below it.
+    `answer_bytes` is how much of the answer is looked at, where that is more than usual; `check` finds an error in an
+    answer of status 200, `thread` the service's name for what was posted: later messages of the same incident go
+    below it.
     """
 
     url: str = field(repr=False)
@@ -111,6 +112,7 @@ class Request:
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     content_type: str = JSON
+    answer_bytes: int = 0
     check: Callable[[bytes], str] | None = field(default=None, repr=False, compare=False)
     thread: Callable[[bytes], str] | None = field(default=None, repr=False, compare=False)
 

@@ -9,12 +9,13 @@ from sluice.core.alert_routing import Audience
 from sluice.notify.alertmanager import alertmanager
 from sluice.notify.azuredevops import AZURE_DEVOPS
 from sluice.notify.bitbucket import BITBUCKET, BITBUCKET_SERVER
+from sluice.notify.change_request_comment import CommentApi
 from sluice.notify.commit_status import StatusApi
 from sluice.notify.datadog import datadog
 from sluice.notify.generic import generic, generic_hmac
-from sluice.notify.gitea import GITEA
-from sluice.notify.github import GITHUB, githubdispatch
-from sluice.notify.gitlab import GITLAB
+from sluice.notify.gitea import GITEA, GITEA_COMMENTS
+from sluice.notify.github import GITHUB, GITHUB_COMMENTS, githubdispatch
+from sluice.notify.gitlab import GITLAB, GITLAB_COMMENTS
 from sluice.notify.googlechat import googlechat
 from sluice.notify.grafana import grafana
 from sluice.notify.incidentio import incidentio
@@ -61,6 +62,12 @@ STATUS_APIS: Mapping[str, StatusApi] = {
     "bitbucket": BITBUCKET,
     "bitbucketserver": BITBUCKET_SERVER,
     "azuredevops": AZURE_DEVOPS,
+}
+
+COMMENT_APIS: Mapping[str, CommentApi] = {
+    "githubpullrequestcomment": GITHUB_COMMENTS,
+    "gitlabmergerequestcomment": GITLAB_COMMENTS,
+    "giteapullrequestcomment": GITEA_COMMENTS,
 }
 
 

@@ -141,7 +141,7 @@ class Transport:
                 ssl=route.tls if route.tls is not None else True,
             )
             async with call as response:
-                body = await self._read(response)
+                body = await self._read(response, max(self._limits.answer_bytes, request.answer_bytes))
                 return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
         except Blocked as error:
             raise _blocked(url, error.address, error.reason) from None
@@ -161,15 +161,15 @@ class Transport:
         if reason:
             raise _blocked(url, host, reason)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         """As much of the body as is looked at; what else comes is not waited for."""
         kept = bytearray()
         async for chunk in response.content.iter_any():
             kept += chunk
-            if len(kept) >= self._limits.answer_bytes:
+            if len(kept) >= most:
                 response.close()
                 break
-        return bytes(kept[: self._limits.answer_bytes])
+        return bytes(kept[:most])
 
 
 def host_of(url: str) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from sluice.api.provider import COMMIT_STATUS_TYPES, Provider
+from sluice.api.provider import GIT_HOST_TYPES, Provider
 from sluice.api.validate_notification import provider_id
 from sluice.core import codes
 from sluice.core.duration import parse_duration
@@ -70,7 +70,7 @@ async def _read(client: KubeClient, provider: Provider) -> Destination:
         data = await secret_data(client, namespace, spec.secretRef.name, subject=subject, field="spec.secretRef.name")
         target = _with_secret(target, data.values)
         proxy = _text(data.values, "proxy") or proxy
-        if spec.type in COMMIT_STATUS_TYPES and {"ca.crt", "caFile"} & data.values.keys():
+        if spec.type in GIT_HOST_TYPES and {"ca.crt", "caFile"} & data.values.keys():
             tls = _context(trust_of_secret(data.values))
     if spec.proxySecretRef is not None:
         name = spec.proxySecretRef.name

@@ -18,7 +18,7 @@ from sluice.core.errors import UserError
 from sluice.core.event import Event, InvolvedObject
 from sluice.notify.delivery import deliver
 from sluice.notify.message import Request, Target
-from sluice.notify.providers import BUILDERS, STATUS_APIS
+from sluice.notify.providers import BUILDERS, COMMENT_APIS, STATUS_APIS
 from sluice.notify.transport import Route, Transport
 from tests.notification_sink import Answer, NotificationSink, Received
 
@@ -557,4 +557,4 @@ async def test_what_a_type_lacks_is_named_and_nothing_is_sent(
 
 
 def test_every_type_that_is_accepted_can_be_sent_to() -> None:
-    assert BUILDERS.keys() | STATUS_APIS.keys() == PROVIDER_TYPES
+    assert BUILDERS.keys() | STATUS_APIS.keys() | COMMENT_APIS.keys() == PROVIDER_TYPES

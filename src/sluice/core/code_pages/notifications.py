@@ -5,6 +5,13 @@ from __future__ import annotations
 from sluice.core.code_pages.page import CodePage as _Page
 
 PAGES: dict[str, _Page] = {
+    "E650": _Page(
+        "The event for a comment on a pull or merge request does not say which one. The notification is given up.",
+        "'main' is no number of a change request [E650]; fix: write the number into the annotation "
+        "event.toolkit.fluxcd.io/change_request of the object",
+        "The annotation of the object, or eventMetadata of the Alert, holds something else than a number.",
+        "Write the number of the pull or merge request, as text: '42'.",
+    ),
     "E730": _Page(
         "A Provider has no address, or one that its type can't use. The notification is given up.",
         "nothing can be sent to this slack provider: it has no address [E730]; fix: set spec.address, or address "
