@@ -52,6 +52,7 @@ from sluice.reconcilers.receiver_calls import ReceiverCalls
 from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.served_kinds import follow_all, not_installed
+from sluice.reconcilers.span_parents import source_uid
 from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.registry.cloud.clouds import Clouds
@@ -199,6 +200,8 @@ async def run_operator(
                 ready.serves()
                 on_ready()
         except* Stopped:
+            if notifier is not None:
+                await notifier.close()
             log.info("stopped")
         finally:
             for candidate in candidates:
@@ -272,6 +275,8 @@ async def _start(
     operator = _operator(settings, client, discovery, mirrors, records, owned, parts, notifier=notifier)
     if settings.flag_source is not None:
         operator.fluxd_metrics = _fluxd_metrics()
+    if notifier is not None:
+        notifier.parent_of = partial(source_uid, operator)
     source_reconciler = GitRepositoryReconciler(operator)
     sync_reconciler = KustomizationReconciler(operator)
     sources = Controller("GitRepository", source_reconciler.reconcile)

@@ -23,7 +23,8 @@ PROVIDER_TYPES: frozenset[str] = frozenset(
         *("alertmanager", "azuredevops", "bitbucket", "bitbucketserver", "datadog", "discord", "generic"),
         *("generic-hmac", "gitea", "github", "githubdispatch", "gitlab", "googlechat", "grafana", "incident.io"),
         *("lark", "matrix", "msteams", "opsgenie", "pagerduty", "rocket", "sentry", "slack", "telegram", "webex"),
-        *("zoom", "zulip", "githubpullrequestcomment", "gitlabmergerequestcomment", "giteapullrequestcomment"),
+        *("zoom", "zulip", "nats", "googlepubsub", "azureeventhub", "otel", "githubpullrequestcomment"),
+        *("gitlabmergerequestcomment", "giteapullrequestcomment"),
     }
 )
 PROVIDER_VALUES: dict[str, frozenset[str]] = {"type": PROVIDER_TYPES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -40,12 +41,18 @@ async def deliver(event: Event, target: Target, transport: Transport, route: Rou
     Returns the service's name for the thread that was begun with it; empty where there is none.
     Raises TryLater or another RemoteError when it may succeed later, UserError when somebody must change something.
     """
+    target = replace(target, at=time.time())
     sent_as = _Sending(target, transport, route)
     if target.type in STATUS_APIS:
         await sent_as.status(event, STATUS_APIS[target.type])
         return ""
     if target.type in COMMENT_APIS:
         await sent_as.comment(event, COMMENT_APIS[target.type])
+        return ""
+    if target.type == "nats":
+        from sluice.notify.nats import publish
+
+        await publish(event, target, transport, route)
         return ""
     build = BUILDERS.get(target.type)
     if build is None:

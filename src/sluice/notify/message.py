@@ -23,8 +23,24 @@ MIN_SECRET = 6
 
 
 @dataclass(frozen=True, slots=True)
+class AlertName:
+    """The alert that tells an event."""
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+NO_ALERT = AlertName()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """What a Provider and its Secret say. The address may be a secret itself: a chat's webhook is a password."""
+    """What a Provider and its Secret say. The address may be a secret itself: a chat's webhook is a password.
+
+    Beside it what one notification needs: `mark` of its incident, the `alert`, the UID of what the event's object is
+    made from (`parent_uid`), and when the attempt is made (`at`, seconds since 1970).
+    """
 
     type: str
     address: str = field(default="", repr=False)
@@ -36,6 +52,11 @@ class Target:
     provider_uid: str = ""
     status_name: str = ""
     mark: Mark = NO_INCIDENT
+    creds: str = field(default="", repr=False)
+    nkey: str = field(default="", repr=False)
+    alert: AlertName = NO_ALERT
+    parent_uid: str = ""
+    at: float = 0.0
 
     def need_address(self) -> str:
         """The address, which must be an http or https URL. Raises UserError (NotifyAddress)."""
@@ -88,7 +109,16 @@ class Target:
         except ValueError:
             parts = urlsplit("")
         pieces = [*parts.path.split("/"), *parts.query.replace("=", "&").split("&"), parts.netloc.rpartition("@")[0]]
-        whole = [self.token, self.password, self.address, parts.path, parts.query, *self.headers.values()]
+        whole = [
+            self.token,
+            self.password,
+            self.creds,
+            self.nkey,
+            self.address,
+            parts.path,
+            parts.query,
+            *self.headers.values(),
+        ]
         return sorted({text for text in (*whole, *pieces) if len(text) >= MIN_SECRET}, key=len, reverse=True)
 
     @property

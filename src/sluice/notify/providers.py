@@ -8,6 +8,7 @@ from sluice.api.provider import CHANGE_REQUEST_TYPES, COMMIT_STATUS_TYPES
 from sluice.core.alert_routing import Audience
 from sluice.notify.alertmanager import alertmanager
 from sluice.notify.azuredevops import AZURE_DEVOPS
+from sluice.notify.azureeventhub import azureeventhub
 from sluice.notify.bitbucket import BITBUCKET, BITBUCKET_SERVER
 from sluice.notify.change_request_comment import CommentApi
 from sluice.notify.commit_status import StatusApi
@@ -17,6 +18,7 @@ from sluice.notify.gitea import GITEA, GITEA_COMMENTS
 from sluice.notify.github import GITHUB, GITHUB_COMMENTS, githubdispatch
 from sluice.notify.gitlab import GITLAB, GITLAB_COMMENTS
 from sluice.notify.googlechat import googlechat
+from sluice.notify.googlepubsub import googlepubsub
 from sluice.notify.grafana import grafana
 from sluice.notify.incidentio import incidentio
 from sluice.notify.lark import lark
@@ -24,6 +26,7 @@ from sluice.notify.matrix import matrix
 from sluice.notify.message import Builder
 from sluice.notify.msteams import msteams
 from sluice.notify.opsgenie import opsgenie
+from sluice.notify.otel import otel
 from sluice.notify.pagerduty import pagerduty
 from sluice.notify.sentry import sentry
 from sluice.notify.slack import discord, rocket, slack
@@ -54,6 +57,9 @@ BUILDERS: Mapping[str, Builder] = {
     "sentry": sentry,
     "datadog": datadog,
     "githubdispatch": githubdispatch,
+    "googlepubsub": googlepubsub,
+    "azureeventhub": azureeventhub,
+    "otel": otel,
 }
 STATUS_APIS: Mapping[str, StatusApi] = {
     "github": GITHUB,

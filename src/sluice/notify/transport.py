@@ -124,6 +124,21 @@ class Transport:
             raise _unreachable(request, f"no answer within {route.seconds:g} s") from None
         raise _redirect(request, f"more than {self._limits.redirects} redirects")
 
+    async def connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A plain connection for a protocol that is not HTTP: the host is looked up once, and checked, as for requests.
+
+        Raises UserError for an address that must not be reached, OSError when there is no connection.
+        """
+        self._check_literal(URL.build(scheme="http", host=host, port=port))
+        try:
+            found = await _CheckedResolver(self._policy).resolve(host, port)
+        except Blocked as error:
+            raise _blocked(URL.build(scheme="http", host=host), error.address, error.reason) from None
+        if not found:
+            raise OSError("its name is not known")
+        async with asyncio.timeout(self._limits.connect_seconds):
+            return await asyncio.open_connection(found[0]["host"], port)
+
     async def _once(self, request: Request, route: Route) -> Reply:
         if self._session is None:
             raise RuntimeError("the transport is not open")

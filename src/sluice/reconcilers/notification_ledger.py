@@ -98,18 +98,16 @@ class NotificationLedger:
         self._changed.set()
 
     async def run(self) -> None:
-        """Write what changed, until cancelled; then once more."""
-        try:
-            while True:
-                await self._changed.wait()
-                await asyncio.sleep(self._pause)
-                await self._write()
-        except asyncio.CancelledError:
-            if self._changed.is_set():
-                await self._last_write()
-            raise
+        """Write what changed, until cancelled."""
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(self._pause)
+            await self._write()
 
-    async def _last_write(self) -> None:
+    async def close(self) -> None:
+        """Write what changed last, where that is soon done: the next process then repeats nothing."""
+        if not self._changed.is_set():
+            return
         try:
             async with asyncio.timeout(LAST_WRITE):
                 await self._write()

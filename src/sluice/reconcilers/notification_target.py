@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+
+import msgspec
 
 from sluice.api.provider import GIT_HOST_TYPES, Provider
 from sluice.api.validate_notification import provider_id
@@ -97,7 +100,9 @@ def _with_secret(target: Target, data: Mapping[str, bytes]) -> Target:
         address=address or target.address,
         username=_text(data, "username") or target.username,
         password=_text(data, "password"),
-        token=_text(data, "token"),
+        token=_compact(data, "token"),
+        creds=_lines(data, "creds"),
+        nkey=_text(data, "nkey"),
         headers=_headers(data.get("headers", b"")),
     )
 
@@ -110,6 +115,23 @@ def _text(data: Mapping[str, bytes], key: str) -> str:
     if text and not text.isprintable():
         raise _unusable(f"its {key!r} is not plain text", "encode it again")
     return text
+
+
+def _compact(data: Mapping[str, bytes], key: str) -> str:
+    """A text of one line, or JSON of any number of lines as one."""
+    raw = data.get(key, b"").strip()
+    if raw.startswith(b"{"):
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.json.format(raw, indent=-1).decode()
+    return _text(data, key)
+
+
+def _lines(data: Mapping[str, bytes], key: str) -> str:
+    """A text of more than one line."""
+    try:
+        return data.get(key, b"").decode("ascii")
+    except UnicodeDecodeError:
+        raise _unusable(f"its {key!r} is not plain text", "encode it again") from None
 
 
 def _headers(text: bytes) -> dict[str, str]:

@@ -24,7 +24,7 @@ from sluice.api.validate import SpecRules
 from sluice.api.validate_notification import rule_of, validate_alert, validate_provider
 from sluice.core import codes
 from sluice.core.errors import ClusterError, RemoteError, SluiceError, UserError
-from sluice.core.event import AWAITS, Occurrence
+from sluice.core.event import AWAITS, InvolvedObject, Occurrence
 from sluice.core.ids import NamespacedName
 from sluice.core.notification import Notification
 from sluice.core.problem import Problem, summarize
@@ -33,6 +33,7 @@ from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch import EventType
 from sluice.kube.watch_cache import WatchCache
 from sluice.notify.delivery import deliver
+from sluice.notify.message import AlertName
 from sluice.notify.transport import Transport
 from sluice.reconcilers.notification_accounts import NotificationAccounts
 from sluice.reconcilers.notification_ledger import NotificationLedger
@@ -96,6 +97,8 @@ class Notifier:
         self._now = now
         self._may_send = may_send
         self._destinations = Destinations(client)
+        # The UID of what an object is made from; known where the objects are.
+        self.parent_of: Callable[[InvolvedObject], str] = lambda _: ""
         self._events = EventRecorder(client, COMPONENT, now)
         self._offered: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_OFFERED)
         self._repeats = Repeats()
@@ -109,6 +112,10 @@ class Notifier:
         """Read what earlier processes have told. Await it before the first turn: what that writes depends on it."""
         await self._ledger.load()
         self.intents.seal_with(self._ledger.key)
+
+    async def close(self) -> None:
+        """Write down what was told last. For an orderly end; after any other the next process may repeat some."""
+        await self._ledger.close()
 
     def offer(self, occurrence: Occurrence) -> None:
         """Take an event to route it when there is time; what is too much is counted."""
@@ -271,7 +278,14 @@ class Notifier:
         mark, incidents = notification.mark, self._routing.incidents
         if mark.id:
             mark = msgspec.structs.replace(mark, thread=incidents.thread_of(notification.about, mark.id))
-        target = replace(destination.target, status_name=notification.status_name, mark=mark)
+        told_by = self.alerts.get(notification.alert.namespace, notification.alert.name)
+        target = replace(
+            destination.target,
+            status_name=notification.status_name,
+            mark=mark,
+            alert=_name_of(notification.alert, told_by),
+            parent_uid=self.parent_of(notification.event.involved_object),
+        )
         thread = await deliver(notification.event, target, self._transport, destination.route, key=notification.id)
         incidents.note_thread(notification.about, mark.id, thread)
 
@@ -304,3 +318,7 @@ class Notifier:
         self._events.record(subject, "Warning", reason, text)
         log.warning("notification", kind=subject.kind, namespace=subject.namespace, name=subject.name,
                     reason=reason, error=text)  # fmt: skip
+
+
+def _name_of(key: NamespacedName, alert: Alert | None) -> AlertName:
+    return AlertName(key.namespace, key.name, alert.metadata.uid if alert is not None else "")

@@ -107,15 +107,15 @@ def test_a_commit_gets_its_status_when_its_revision_is_live(bench: Bench, sink: 
     assert (status.json["state"], status.json["description"]) == ("failure", "build failed")
 
 
-def test_what_can_not_be_used_is_said_on_the_object(bench: Bench, sink: NotificationSink) -> None:
+def test_what_can_not_be_used_is_said_on_the_object(bench: Bench) -> None:
     sync = bench.source()
     notifications = Notifications(bench, sync)
-    otel = notifications.provider("otel", address=sink.url)
-    event = notifications.wait_complaint(otel, "E244")
+    cloud = notifications.provider("azureeventhub", address="flux", serviceAccountName="cloud")
+    event = notifications.wait_complaint(cloud, "E244")
     assert (event["type"], event["reason"]) == ("Warning", "InvalidConfig")
     assert event["source"]["component"] == "notification-controller"
-    assert "spec.type: otel is not supported by this version" in event["message"]
-    pattern = notifications.alert(otel, inclusionList=["(unclosed"])
+    assert "spec.serviceAccountName is not supported by this version" in event["message"]
+    pattern = notifications.alert(cloud, inclusionList=["(unclosed"])
     assert "E503" in notifications.wait_complaint(pattern, "spec.inclusionList[0]")["message"]
 
 

