@@ -46,6 +46,7 @@ class Settings:
     registry_burst: int = 125
     egress_allow: tuple[str, ...] = ()
     otlp_endpoint: str = field(default="", repr=False)
+    upstream: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -84,6 +85,7 @@ from sluice.store.notification_spool import NotificationSpool
 from sluice.store.tag_cache import TagCache
 
 if TYPE_CHECKING:
+    from sluice.reconcilers.upstream import Upstream
     from sluice.runtime.fluxd_metrics import FluxdMetrics
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
@@ -275,6 +277,8 @@ async def _start(
     operator = _operator(settings, client, discovery, mirrors, records, owned, parts, notifier=notifier)
     if settings.flag_source is not None:
         operator.fluxd_metrics = _fluxd_metrics()
+    if settings.upstream:
+        operator.upstream = await _connect(group, settings)
     if notifier is not None:
         notifier.parent_of = partial(source_uid, operator)
     source_reconciler = GitRepositoryReconciler(operator)
@@ -397,6 +401,23 @@ async def _start_receivers(group: asyncio.TaskGroup, settings: Settings, operato
     """Start the Receivers, and answer calls from then on."""
     await ReceiverKind(operator, hooks.receivers, settings.watch_namespace).start(group)
     hooks.ask = ReceiverCalls(operator.client, operator.discovery, utc_now).ask
+
+
+async def _connect(group: asyncio.TaskGroup, settings: Settings) -> Upstream:
+    """fluxd's upstream, which whoever starts the operator may have inside the cluster."""
+    from sluice.reconcilers.upstream import Upstream
+
+    host = urlsplit(settings.upstream).hostname or ""
+    egress = parse_egress(settings.egress_allow)
+    transport = Transport(replace(egress, hosts=(*egress.hosts, host)), f"sluice/{__version__}")
+    upstream = Upstream(settings.upstream, transport, utc_now)
+
+    async def serve() -> None:
+        async with transport:
+            await upstream.run()
+
+    group.create_task(serve())
+    return upstream
 
 
 def _fluxd_metrics() -> FluxdMetrics:

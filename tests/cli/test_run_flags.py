@@ -61,6 +61,19 @@ def test_the_namespace_names_the_host_of_artifacts() -> None:
     assert chosen.artifact_host == "source-controller.gitops.svc.cluster.local."
 
 
+def test_fluxds_upstream_is_posted_to_by_http_or_https() -> None:
+    for address in ("http://fluxcloud", "https://events.example.com:8443/base"):
+        assert settings_from("--git-url=https://git.example/x", "--connect", address).upstream == address
+
+
+@pytest.mark.parametrize("address", ["ws://fluxcloud", "fluxcloud", "http://", "http://x:99999", "http://a\nb"])
+def test_an_upstream_that_can_not_be_posted_to_is_refused(address: str) -> None:
+    with pytest.raises(UsageRefused, match="--connect"):
+        settings_from("--git-url=https://git.example/x", "--connect", address)
+    with pytest.raises(UsageRefused, match="--git-url"):
+        settings_from("--connect", "http://fluxcloud")
+
+
 @pytest.mark.parametrize("flag", sorted(REFUSED))
 @pytest.mark.parametrize("value", ["", "=x"])
 def test_flags_of_fluxd_that_are_not_acted_on_are_refused_by_name(flag: str, value: str) -> None:

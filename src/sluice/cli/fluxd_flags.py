@@ -14,7 +14,6 @@ _IMAGES = "images are automated by the kinds ImageRepository, ImagePolicy and Im
 _WRITES = "flag mode never writes to git; an ImageUpdateAutomation has fields for this"
 _GPG = "signatures are not verified or made yet"
 _KEYS = "no deploy key is generated; put one into a Secret and name it with --k8s-secret-name"
-_UPSTREAM = "there is no upstream service"
 
 # Flag → why it is refused.
 REFUSED: dict[str, str] = {
@@ -69,8 +68,7 @@ REFUSED: dict[str, str] = {
     "--ssh-keygen-type": _KEYS,
     "--ssh-keygen-format": _KEYS,
     "--ssh-keygen-dir": _KEYS,
-    "--connect": _UPSTREAM,
-    "--rpc-timeout": _UPSTREAM,
+    "--rpc-timeout": "nothing is called from upstream; --connect only posts events",
 }
 
 

@@ -28,6 +28,7 @@ _NEEDS_URL = (
     "k8s_secret_name",
     "drift",
     "drift_ignore",
+    "connect",
 )
 
 
@@ -87,6 +88,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @click.option("--git-timeout", metavar="DURATION", help="Flag mode: limit of one git operation. [20s]")
 @switch("--sync-garbage-collection", about="Flag mode: delete what left git.")
 @switch("--git-readonly", about="Never write to git: what would be committed is told instead.")
+@click.option("--connect", default="", metavar="URL", help="Flag mode: post fluxd's events there (/v6/events).")
 @click.option("--k8s-secret-name", metavar="NAME", help="Flag mode: Secret with the deploy key or password.")
 @click.option("--k8s-default-namespace", metavar="NAME", help="Flag mode: for objects that name none. [default]")
 @click.option(
@@ -153,6 +155,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         **_registries(given),
         egress_allow=_egress(given["egress_allow"]),
         otlp_endpoint=_collector(given["otlp_endpoint"]),
+        upstream=_upstream(given["connect"]),
         environment=settings.environment(),
     )
 
@@ -195,6 +198,20 @@ def _collector(url: str) -> str:
         flag = "--otlp-endpoint"
         raise usage(f"{flag} is no plain http or https URL", field=flag, fix=f"write {flag} http://collector:4318")
     return url
+
+
+def _upstream(address: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        url = urlsplit(address)
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and (url.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not address or (usable and address.isprintable() and address.isascii()):
+        return address
+    fix = "write http://host or https://host; for ws:// the same host with http://, no websocket is spoken"
+    raise usage("--connect is no http or https URL", field="--connect", fix=fix)
 
 
 def _flag_source(given: dict[str, Any]) -> FlagSource | None:

@@ -93,8 +93,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     @property
     def commit(self) -> str:
         """The hash of the commit that it is about; empty when its revision is none."""
-        match = _HASH.search(self.revision)
-        return match[1] if match else ""
+        return commit_of(self.revision)
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -119,6 +118,12 @@ class Occurrence:
     def name(self) -> str:
         """The same for the same event, also in another process; 32 hexadecimal digits."""
         return self.known_as or hashlib.sha256(msgspec.json.encode(self.event)).hexdigest()[:32]
+
+
+def commit_of(revision: str) -> str:
+    """The hash of the commit that a revision names; empty when it names none."""
+    match = _HASH.search(revision)
+    return match[1] if match else ""
 
 
 def object_metadata(annotations: Mapping[str, str]) -> dict[str, str]:

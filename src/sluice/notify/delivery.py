@@ -76,7 +76,7 @@ class _Sending:
     async def request(self, request: Request) -> Reply:
         """One request that must be taken."""
         reply = await self.transport.send(request, self.route)
-        _judge(reply, request, self.target)
+        judge(reply, request, self.target)
         return reply
 
     async def status(self, event: Event, api: StatusApi) -> None:
@@ -87,7 +87,7 @@ class _Sending:
         if known.status < 300 and api.is_set(known.body, status):
             return
         if known.status != 404:  # so does one host say that there is none yet
-            _judge(known, asked, target)
+            judge(known, asked, target)
         await self.request(api.put(status, target))
 
     async def comment(self, event: Event, api: CommentApi) -> None:
@@ -104,7 +104,8 @@ def _with_key(request: Request, key: str) -> Request:
     return replace(request, headers={**request.headers, IDEMPOTENCY_HEADER: key})
 
 
-def _judge(reply: Reply, request: Request, target: Target) -> None:
+def judge(reply: Reply, request: Request, target: Target) -> None:
+    """Return for what was taken. Raises TryLater when a later try may help, UserError otherwise."""
     host = host_of(request.url)
     if 200 <= reply.status < 300:
         fault = request.check(reply.body) if request.check is not None else ""

@@ -455,6 +455,9 @@ class KustomizationReconciler:
         await self._op.told()
         await self._op.sync_status.write(meta.key, status, sync.status)
         self._count(sync, turnout, started)
+        if self._op.upstream is not None:
+            artifact = self._op.artifacts.get(source_of(sync))
+            self._op.upstream.synced(sync, turnout, artifact, self._past(sync), started)
         log.info(
             "reconciled" if turnout.succeeded else "not reconciled",
             controllerKind=KIND,

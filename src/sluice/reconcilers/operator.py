@@ -38,7 +38,10 @@ from sluice.runtime.status_writer import Statuses
 from sluice.runtime.survey import Survey
 from sluice.store.artifacts import ArtifactStore
 
-if TYPE_CHECKING:  # importing it makes the series be served
+if TYPE_CHECKING:
+    from sluice.reconcilers.upstream import Upstream
+
+    # importing it makes the series be served
     from sluice.runtime.fluxd_metrics import FluxdMetrics
 
 T_co = TypeVar("T_co", covariant=True)
@@ -163,6 +166,7 @@ class Operator:
     offer: Callable[[Occurrence], None] | None = None
     intents: NotificationIntents | None = None
     held_events: HeldEvents | None = None
+    upstream: Upstream | None = None
     told: Callable[[], Awaitable[None]] = nothing_told
     instance: str = ""
     fluxd_metrics: FluxdMetrics | None = None

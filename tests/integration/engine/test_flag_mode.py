@@ -17,6 +17,7 @@ from devcluster.git_repository import WorkingRepo
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
+from tests.notification_sink import Answer, NotificationSink
 from tests.operator_fixture import AGENT, Api, Audit, Json, LogCapture, RunningOperator, config_map, poll
 
 
@@ -164,3 +165,34 @@ def test_a_lost_record_is_rebuilt_from_git_and_what_git_has_no_more_is_told_and_
     third = bench.commit({"a.yaml": None, "c.yaml": config_map("c")})
     poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{third}"))
     assert bench.live("a") is None, "what git had was ours again"
+
+
+def test_syncs_are_posted_to_fluxds_upstream_once_each_and_again_when_it_was_down(flag_bench: FlagBench) -> None:
+    bench = flag_bench
+    with NotificationSink() as sink:
+        bench.operator.settings = replace(bench.operator.settings, upstream=f"{sink.url}/")
+        first = bench.commit({"a.yaml": config_map("a")})
+        bench.operator.start()
+        poll("the first sync was told", lambda: sink.received)
+        sink.answer = lambda _: Answer(status=503)
+        second = bench.commit({"a.yaml": config_map("a", "2")})
+        poll("the upstream was down", lambda: len(sink.received) >= 2)
+        sink.answer = lambda _: Answer()
+        tried = len(sink.received)
+        poll("the second sync was told", lambda: len(sink.received) > tried)
+        bad = bench.commit({"b.yaml": "kind: [\n"})
+        poll("the failure was told", lambda: "errors" in sink.bodies()[-1]["metadata"])
+        bench.operator.restart()
+        last = bench.commit({"b.yaml": None, "a.yaml": config_map("a", "3")})
+        poll("the last sync was told", lambda: last in str(sink.bodies()[-1]))
+
+        assert {(r.method, r.path) for r in sink.received} == {("POST", "/v6/events")}
+        told = sink.bodies()
+        assert {event["type"] for event in told} == {"sync"}
+        commits = [event["metadata"]["commits"][0]["revision"] for event in told]
+        assert list(dict.fromkeys(commits)) == [each.rpartition(":")[2] for each in (first, second, bad, last)]
+        assert told[0]["metadata"]["initialSync"]
+        assert told[0]["serviceIDs"] == [f"{bench.target}:configmap/a"]
+        assert not told[-1]["metadata"]["initialSync"]
+        [error] = next(event["metadata"]["errors"] for event in told if "errors" in event["metadata"])
+        assert "E202" in error["Error"]
