@@ -20,8 +20,10 @@ from sluice.core.event import Event, clipped
 
 Life: TypeAlias = Literal["", "opened", "changed", "resolved"]
 NEW_ARTIFACT = "NewArtifact"
+# The reason of an event that is made of an object's deletion, to end its incidents and for nothing else.
+DELETED = "Deleted"
 # An event with one of these reasons says that its object is as it should be.
-_WELL = frozenset({SUCCEEDED, RECONCILIATION_SUCCEEDED, NEW_ARTIFACT})
+_WELL = frozenset({SUCCEEDED, RECONCILIATION_SUCCEEDED, NEW_ARTIFACT, DELETED})
 
 
 class Sign(Enum):

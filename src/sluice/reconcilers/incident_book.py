@@ -11,7 +11,7 @@ from sluice.core.alert_routing import AlertRule
 from sluice.core.event import Occurrence
 from sluice.core.incident import Incident, Report, Sign, Step, sign_of, step
 
-MAX_OPEN = 10_000
+MAX_OPEN = 2000
 
 
 class IncidentBook:
@@ -66,6 +66,10 @@ class IncidentBook:
             del self._known[key]
             self.changed = True
 
+    def has_open(self, uid: str) -> bool:
+        """True while an incident of that object stands."""
+        return any(known.is_open for key, known in self._known.items() if key.endswith(f" {uid}"))
+
     def forget_alert(self, alert: str) -> None:
         """An alert is gone: nobody is to be told how its incidents end."""
         for key in [key for key in self._known if key.partition(" ")[0] == alert]:
@@ -80,6 +84,6 @@ class IncidentBook:
 
 
 def about(rule: AlertRule, occurrence: Occurrence) -> str:
-    """What an incident is about: the alert with its provider, and the object."""
+    """What an incident is about: the alert with its provider, and the object; another of its name is another."""
     subject = occurrence.event.involved_object
-    return f"{rule.alert} {rule.provider} {subject.kind}/{subject.namespace}/{subject.name}"
+    return f"{rule.alert} {rule.provider} {subject.kind}/{subject.namespace}/{subject.name} {subject.uid}"

@@ -12,7 +12,6 @@ import binascii
 import secrets
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 import structlog
@@ -36,7 +35,7 @@ ID_DIGITS = 16
 log = structlog.get_logger()
 
 
-class _Page(msgspec.Struct, omit_defaults=True):
+class LedgerPage(msgspec.Struct, omit_defaults=True):
     """What the Secret holds, compressed."""
 
     key: bytes = b""
@@ -72,10 +71,10 @@ class NotificationLedger:
         """Read what earlier processes knew. What is damaged is begun anew, and the log says so. Raises ClusterError."""
         raw = await self._client.get(SECRETS, self._namespace, NAME)
         try:
-            page = _read(raw) if raw is not None else _Page()
+            page = read_page(raw) if raw is not None else LedgerPage()
         except (ValueError, zlib.error, msgspec.MsgspecError) as error:
             log.warning("what was delivered before is not known", error=str(error))
-            page = _Page()
+            page = LedgerPage()
         self.key = page.key or secrets.token_bytes(32)
         self._delivered = {**page.delivered, **self._delivered}
         self._incidents.take(page.incidents)
@@ -117,10 +116,9 @@ class NotificationLedger:
     async def _write(self) -> None:
         self._changed.clear()
         self._forget_old()
-        page = _Page(self.key, self._delivered, self._incidents.all())
-        data = base64.b64encode(zlib.compress(msgspec.json.encode(page))).decode()
+        page = LedgerPage(self.key, self._delivered, self._incidents.all())
         try:
-            await self._put(msgspec.json.encode(_body(data)))
+            await self._put(write_page(page))
         except SluiceError as error:
             self._changed.set()
             log.warning("what was delivered could not be written down", error=str(error))
@@ -140,22 +138,24 @@ class NotificationLedger:
         self._delivered = dict(kept[-MAX_DELIVERED:])
 
 
-def _body(data: str) -> dict[str, Any]:
-    """The Secret; without a version, for only the leader writes it and what is newer is right."""
+def write_page(page: LedgerPage) -> bytes:
+    """The Secret; without a version, for only the leader writes it, and what is newer is right."""
+    data = base64.b64encode(zlib.compress(msgspec.json.encode(page))).decode()
     kind = {"apiVersion": "v1", "kind": "Secret", "type": "sluice.dev/notifications"}
-    return {**kind, "metadata": {"name": NAME}, "data": {KEY: data}}
+    return msgspec.json.encode({**kind, "metadata": {"name": NAME}, "data": {KEY: data}})
 
 
-def _read(raw: bytes) -> _Page:
+def read_page(raw: bytes) -> LedgerPage:
+    """What a Secret says. Raises ValueError, or what zlib and msgspec raise, for one that is damaged."""
     text = msgspec.json.decode(raw, type=_Secret).data.get(KEY, "")
     try:
         packed = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError("it is not base64") from error
     if not packed:
-        return _Page()
+        return LedgerPage()
     reader = zlib.decompressobj()
     plain = reader.decompress(packed, MAX_BYTES)
     if reader.unconsumed_tail:
         raise ValueError("it is too large")
-    return msgspec.json.decode(plain, type=_Page)
+    return msgspec.json.decode(plain, type=LedgerPage)

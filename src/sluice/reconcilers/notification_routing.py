@@ -24,7 +24,7 @@ from sluice.core.alert_routing import AlertRule, told_by
 from sluice.core.errors import UserError
 from sluice.core.event import Event, Occurrence
 from sluice.core.ids import NamespacedName
-from sluice.core.incident import NO_INCIDENT, Mark, as_told
+from sluice.core.incident import DELETED, NO_INCIDENT, Mark, as_told
 from sluice.core.notification import Notification, notification_id
 from sluice.core.problem import Problem, summarize
 from sluice.notify.providers import audience
@@ -71,7 +71,8 @@ class NotificationRouting:
         return [
             rule
             for rule in self._by_source.get((subject.kind, subject.namespace), ())
-            if rule.wants(event, occurrence.labels) or self.incidents.ends(rule, occurrence)
+            if self.incidents.ends(rule, occurrence)
+            or (event.reason != DELETED and rule.wants(event, occurrence.labels))
         ]
 
     def shows_commits(self, kind: str, meta: ObjectMeta) -> bool:

@@ -24,10 +24,12 @@ from sluice.api.validate import SpecRules
 from sluice.api.validate_notification import rule_of, validate_alert, validate_provider
 from sluice.core import codes
 from sluice.core.errors import ClusterError, RemoteError, SluiceError, UserError
-from sluice.core.event import AWAITS, InvolvedObject, Occurrence
+from sluice.core.event import AWAITS, Event, InvolvedObject, Occurrence
 from sluice.core.ids import NamespacedName
+from sluice.core.incident import DELETED
 from sluice.core.notification import Notification
 from sluice.core.problem import Problem, summarize
+from sluice.core.timestamp import rfc3339
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch import EventType
@@ -154,14 +156,24 @@ class Notifier:
     # --- what an earlier process left -------------------------------------------------------------------------------
 
     def recall(self, resource: Resource) -> Callable[[EventType, Reported, Reported | None], None]:
-        """What to call with the objects of a kind: events that an earlier process may not have told are taken."""
+        """What to call with the objects of a kind: of what an earlier process may not have told, and of a deletion.
+
+        With an object its incidents end.
+        """
 
         def see(event: EventType, item: Reported, old: Reported | None) -> None:
-            if old is None and event is not EventType.DELETED:
+            if event is EventType.DELETED and self._routing.incidents.has_open(item.metadata.uid):
+                self.offer(self._deleted(resource, item.metadata))
+            elif old is None and event is not EventType.DELETED:
                 for intent in item.status.notifications:
                     self._recall(intent, resource, item.metadata)
 
         return see
+
+    def _deleted(self, resource: Resource, meta: ObjectMeta) -> Occurrence:
+        subject = Subject.of(resource.api_version, resource.kind, meta)
+        event = Event(subject.involved, "info", rfc3339(self._now()), f"{resource.kind} was deleted", DELETED)
+        return Occurrence(event, meta.labels)
 
     def _recall(self, intent: NotificationIntent, resource: Resource, meta: ObjectMeta) -> None:
         occurrence = occurrence_of(intent, resource.api_version, resource.kind, meta)

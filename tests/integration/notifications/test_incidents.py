@@ -157,3 +157,28 @@ def test_an_incident_of_before_a_restart_is_resolved_after_it_and_not_opened_twi
     sync.wait_ready(sync.push({"a.yaml": config_map("a")}))
     poll("the end was told", lambda: len(sink.received) == 2)
     assert sink.bodies()[1]["attachments"][0]["text"].startswith("Resolved after ")
+
+
+@pytest.mark.cluster
+def test_with_an_object_its_incident_ends_and_one_of_the_same_name_begins_another(
+    bench: Bench, sink: NotificationSink
+) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    notifications = Notifications(bench, sync)
+    notifications.alert(notifications.provider("slack", address=sink.url))
+    notifications.alert(notifications.provider("generic", address=f"{sink.url}/hook"))
+
+    def told() -> list[str]:
+        return [r.json["attachments"][0]["text"] for r in sink.received if r.path == "/"]
+
+    sync.wait_failed(sync.push({"a.yaml": BROKEN}))
+    poll("the failure was told", lambda: len(told()) == 1)
+    bench.api.delete(sync.path)
+    sync.wait_gone()
+    poll("its end was told", lambda: len(told()) == 2)
+    sync.create()
+    poll("the next failure was told", lambda: len(told()) == 3)
+    assert told()[1].startswith("Resolved after ")
+    assert told()[1].endswith(": Kustomization was deleted")
+    assert "E202" in told()[2]
+    assert [b for b in sink.bodies() if b.get("reason") == "Deleted"] == []
