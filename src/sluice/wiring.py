@@ -35,7 +35,7 @@ from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
 from sluice.notify.issuers import Issuers
 from sluice.notify.transport import Transport
-from sluice.reconcilers import our_kinds
+from sluice.reconcilers import notification_ledger, our_kinds
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
@@ -504,7 +504,8 @@ def _operator(
 def _own_parts(namespace: str) -> OwnParts:
     leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES + CRD_LEASES)
     installed = (_id_of(each) for each in manifests(InstallOptions(version="", namespace=namespace)))
-    return OwnParts(frozenset(leases), frozenset(installed), namespace)
+    ledger = ResourceId("", "Secret", namespace, notification_ledger.NAME)
+    return OwnParts(frozenset({*leases, ledger}), frozenset(installed), namespace)
 
 
 def _id_of(body: Mapping[str, Any]) -> ResourceId:

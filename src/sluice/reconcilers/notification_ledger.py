@@ -22,6 +22,7 @@ from sluice.core.notification import MAX_AGE
 from sluice.kube.client import KubeClient
 from sluice.kube.well_known import SECRETS
 from sluice.reconcilers.incident_book import IncidentBook
+from sluice.runtime.record_secret import LABEL
 
 NAME = "sluice-notifications"
 KEY = "ledger"
@@ -142,7 +143,9 @@ def write_page(page: LedgerPage) -> bytes:
     """The Secret; without a version, for only the leader writes it, and what is newer is right."""
     data = base64.b64encode(zlib.compress(msgspec.json.encode(page))).decode()
     kind = {"apiVersion": "v1", "kind": "Secret", "type": "sluice.dev/notifications"}
-    return msgspec.json.encode({**kind, "metadata": {"name": NAME}, "data": {KEY: data}})
+    # Whoever takes the operator's records away takes this, too.
+    metadata = {"name": NAME, "labels": {LABEL: "notifications"}}
+    return msgspec.json.encode({**kind, "metadata": metadata, "data": {KEY: data}})
 
 
 def read_page(raw: bytes) -> LedgerPage:

@@ -196,3 +196,15 @@ def test_that_an_event_was_told_costs_no_request_and_is_said_with_the_next_turn(
     assert [w for w in audit.writes(bench.agent) if w.path == f"{sync.path}/status"] == []
     sync.reconcile()
     poll("the turn said it", lambda: intended(sync) == [])
+
+
+@pytest.mark.cluster
+def test_what_proves_intents_can_not_be_written_by_a_sync(bench: Bench) -> None:
+    forged = (
+        f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {NAME}, namespace: {bench.namespace}}}\nstringData: {{}}\n"
+    )
+    _, message = bench.failing({"a.yaml": forged}, "E316")
+    assert NAME in message
+    found = bench.api.get(f"/api/v1/namespaces/{bench.namespace}/secrets/{NAME}")
+    assert found is not None
+    assert found["metadata"]["labels"] == {"sluice.dev/record": "notifications"}
