@@ -11,7 +11,7 @@ from sluice.api import alert as alert_api
 from sluice.api import provider as provider_api
 from sluice.api.alert import Alert, EventSourceRef
 from sluice.api.honoured import PROVIDER_FIELDS_REFUSED, PROVIDER_VALUES
-from sluice.api.provider import COMMIT_STATUS_TYPES, Provider
+from sluice.api.provider import COMMIT_STATUS_TYPES, GIT_HOST_TYPES, Provider
 from sluice.api.validate import SpecRules, SpecSubject
 from sluice.core.alert_routing import ANY_NAME, AlertRule, EventSource
 from sluice.core.cel import CelError, parse_cel
@@ -34,7 +34,16 @@ def validate_provider(provider: Provider) -> tuple[Problem, ...]:
         *subject.check_unused(spec, PROVIDER_FIELDS_REFUSED),
         *subject.check_duration("timeout", spec.timeout),
         *_check_status_expression(subject, provider),
+        *_check_incidents(subject, provider),
     )
+
+
+def _check_incidents(subject: SpecSubject, provider: Provider) -> list[Problem]:
+    type_ = provider.spec.type
+    if not provider.spec.incidents or type_ not in GIT_HOST_TYPES:
+        return []
+    title = f"spec.incidents means nothing to a provider of type {type_}, which shows the state of each commit"
+    return [subject.problem(FIELD_CONFLICT, "incidents", title, "remove spec.incidents")]
 
 
 def _check_status_expression(subject: SpecSubject, provider: Provider) -> list[Problem]:

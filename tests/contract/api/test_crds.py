@@ -375,6 +375,7 @@ NOTIFICATION_ACCEPTED: list[Row] = [
             *({field: "x" * 2048} for field in ("channel", "username", "address")),
             {"proxy": "http://proxy:3128", "proxySecretRef": {"name": "a"}},
             {"secretRef": {"name": "a"}, "certSecretRef": {"name": "b"}},
+            *({"incidents": value} for value in (True, False)),
         ),
     ),
     *accepted(
@@ -391,6 +392,7 @@ NOTIFICATION_ACCEPTED: list[Row] = [
             *({"eventSeverity": value} for value in ("info", "error")),
             {"eventMetadata": {"env": "prod"}, "summary": "x" * 255, "suspend": True},
             {"inclusionList": [".*"], "exclusionList": ["(unclosed"]},
+            *({"incidents": value} for value in (True, False)),
         ),
     ),
 ]
@@ -407,6 +409,7 @@ NOTIFICATION_REFUSED: list[tuple[Any, Any, str]] = [
             ({"proxy": "http://" + "x" * 2048}, "spec.proxy"),
             *(({field: {}}, f"spec.{field}.name") for field in ("secretRef", "certSecretRef", "proxySecretRef")),
             ({"suspend": "yes"}, "spec.suspend"),
+            ({"incidents": "no"}, "spec.incidents"),
             ({"commitStatusExpr": "'x'"}, "commitStatusExpr is only supported for the"),
             ({"token": "x"}, "spec.token"),
         ),
