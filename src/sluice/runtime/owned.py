@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -62,6 +63,7 @@ class OwnedObjects:
         self._applied: dict[ResourceId, str] = {}
         self._owners: dict[Owner, Owner] = {}
         self._sending: dict[ResourceId, LiveMeta | None] = {}
+        self._senders: Counter[ResourceId] = Counter()
         self._expected_gone: set[ResourceId] = set()
 
     def ensure(self, resource: Resource) -> None:
@@ -93,14 +95,21 @@ class OwnedObjects:
 
     @contextmanager
     def sending(self, resource: ResourceId) -> Iterator[None]:
-        """Hold what the watch says of an object while our own write is under way: it may tell before the answer."""
-        self._sending[resource] = None
+        """Hold what the watch says of an object while our own write is under way: it may tell before the answer.
+
+        Two syncs may have one object in git, and send it at the same time: it is held until both have their answers.
+        """
+        self._senders[resource] += 1
+        self._sending.setdefault(resource, None)
         try:
             yield
         finally:
-            held = self._sending.pop(resource)
-            if held is not None:
-                self._changed(resource, held, fresh=True)
+            self._senders[resource] -= 1
+            if not self._senders[resource]:
+                del self._senders[resource]
+                held = self._sending.pop(resource)
+                if held is not None:
+                    self._changed(resource, held, fresh=True)
 
     def applied(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str]) -> None:
         """Note our own write, so that its watch event is not taken for somebody else's.
