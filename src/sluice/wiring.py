@@ -305,8 +305,8 @@ async def _start(
         parts.sources.subscribe(wakeups.source_changed)
         parts.syncs.subscribe(wakeups.sync_changed)
         if notifier is not None:
-            parts.sources.subscribe(notifier.recall(GIT_REPOSITORIES))
-            parts.syncs.subscribe(notifier.recall(KUSTOMIZATIONS))
+            parts.sources.subscribe(notifier.intake.recall(GIT_REPOSITORIES))
+            parts.syncs.subscribe(notifier.intake.recall(KUSTOMIZATIONS))
         await follow_all(group, (parts.sources, GIT_REPOSITORIES), (parts.syncs, KUSTOMIZATIONS))
     for key in recorded_groups(records):
         groups.queue.add(key)
@@ -380,9 +380,9 @@ async def _start_images(
     if isinstance(started.sync_cache, WatchCache):
         started.sync_cache.subscribe(kinds.wakeups.sync_changed)
     if notifier is not None:
-        kinds.repositories.objects.subscribe(notifier.recall(kinds.repositories.resource))
-        kinds.policies.objects.subscribe(notifier.recall(kinds.policies.resource))
-        kinds.automations.objects.subscribe(notifier.recall(kinds.automations.resource))
+        kinds.repositories.objects.subscribe(notifier.intake.recall(kinds.repositories.resource))
+        kinds.policies.objects.subscribe(notifier.intake.recall(kinds.policies.resource))
+        kinds.automations.objects.subscribe(notifier.intake.recall(kinds.automations.resource))
     await kinds.start(group)
 
 
@@ -460,8 +460,8 @@ def _operator(
     notifier: Notifier | None = None,
 ) -> Operator:
     sources, syncs = parts.sources, parts.syncs
-    offer = notifier.offer if notifier is not None else None
-    intents = notifier.intents if notifier is not None else None
+    offer = notifier.intake.offer if notifier is not None else None
+    intents = notifier.intake.intents if notifier is not None else None
     return Operator(
         client=client,
         discovery=discovery,
@@ -495,8 +495,8 @@ def _operator(
         default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
         offer=offer,
         intents=intents,
-        held_events=notifier,
-        told=notifier.told if notifier is not None else nothing_told,
+        held_events=notifier.intake if notifier is not None else None,
+        told=notifier.intake.told if notifier is not None else nothing_told,
         instance=settings.identity,
     )
 

@@ -267,15 +267,16 @@ class KustomizationReconciler:
         again = turnout.stalled and (whole or ended.undone)
         instead_of = str(head.revision) if artifact is not head else ""
         turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
-        turnout = replace(turnout, author=artifact.author, subject=artifact.subject)
-        if turnout.succeeded and not turnout.gated and self.commits.is_wanted(sync):
-            turnout = replace(turnout, unproved=self._unproved(sync, plan, resources))
+        unproved = () if turnout.gated else self._unproved(sync, plan, resources)
+        turnout = replace(turnout, author=artifact.author, subject=artifact.subject, unproved=unproved)
         return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
 
     def _unproved(
         self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
     ) -> tuple[Target, ...]:
-        """What must be healthy before a commit that was applied without a wait counts as live."""
+        """What must be healthy before a commit that was applied without a wait counts as live, where that is shown."""
+        if not self.commits.is_wanted(sync):
+            return ()
         rules = health_rules(sync)
         if self.commits.is_left_over(sync):
             return health_targets(plan, resources, frozenset({sync_id(sync)}), rules)

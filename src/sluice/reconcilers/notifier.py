@@ -7,37 +7,32 @@ log. Nothing here holds up who offers an event.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 import structlog
 
 from sluice.api.alert import Alert
-from sluice.api.kinds import ObjectMeta
-from sluice.api.notification_intent import NotificationIntent, is_recent, occurrence_of
 from sluice.api.provider import CHAT_TYPES, Provider
 from sluice.api.validate import SpecRules
 from sluice.api.validate_notification import rule_of, validate_alert, validate_provider
 from sluice.core import codes
 from sluice.core.errors import ClusterError, RemoteError, SluiceError, UserError
-from sluice.core.event import AWAITS, Event, InvolvedObject, Occurrence
+from sluice.core.event import InvolvedObject, Occurrence
 from sluice.core.ids import NamespacedName
-from sluice.core.incident import DELETED
 from sluice.core.notification import Notification
 from sluice.core.problem import Problem, summarize
-from sluice.core.timestamp import rfc3339
 from sluice.kube.client import KubeClient
-from sluice.kube.resource import Resource, Selection
+from sluice.kube.resource import Selection
 from sluice.kube.watch import EventType
 from sluice.kube.watch_cache import WatchCache
 from sluice.notify.delivery import deliver
 from sluice.notify.message import AlertName
 from sluice.notify.transport import Transport
 from sluice.reconcilers.notification_accounts import NotificationAccounts
+from sluice.reconcilers.notification_intake import NotificationIntake
 from sluice.reconcilers.notification_ledger import NotificationLedger
 from sluice.reconcilers.notification_routing import DISPATCH_FAILED, NotificationRouting
 from sluice.reconcilers.notification_target import Destinations
@@ -45,39 +40,15 @@ from sluice.reconcilers.our_kinds import ALERTS, PROVIDERS
 from sluice.reconcilers.served_kinds import follow_all
 from sluice.runtime.delivery_lanes import DeliveryLanes
 from sluice.runtime.event_recorder import EventRecorder, Subject
-from sluice.runtime.event_repeats import Repeats
-from sluice.runtime.metrics import NOTIFICATIONS
-from sluice.runtime.notification_intents import NotificationIntents, subject_of
 from sluice.store.notification_spool import NotificationSpool
 
 COMPONENT = "notification-controller"
-MAX_OFFERED = 10_000
 BATCH = 200
-DISK_PATIENCE = 1.0
 log = structlog.get_logger()
 
 
-class _Status(Protocol):
-    @property
-    def notifications(self) -> tuple[NotificationIntent, ...]: ...
-
-
-class Reported(Protocol):
-    """An object whose status says what is still to be told of it."""
-
-    @property
-    def metadata(self) -> ObjectMeta:
-        """Its name, and its labels."""
-        ...
-
-    @property
-    def status(self) -> _Status:
-        """What it says."""
-        ...
-
-
 class Notifier:
-    """Build it, give `offer` to the recorders of events, then `start` it in the operator's task group."""
+    """Build it, give `intake.offer` to the recorders of events, then `start` it in the operator's task group."""
 
     def __init__(
         self,
@@ -93,7 +64,6 @@ class Notifier:
     ) -> None:
         self.providers: WatchCache[Provider] = WatchCache(client, Selection(PROVIDERS, namespace), Provider)
         self.alerts: WatchCache[Alert] = WatchCache(client, Selection(ALERTS, namespace), Alert)
-        self.intents = NotificationIntents()
         self._rules = rules
         self._transport = transport
         self._now = now
@@ -102,104 +72,20 @@ class Notifier:
         # The UID of what an object is made from; known where the objects are.
         self.parent_of: Callable[[InvolvedObject], str] = lambda _: ""
         self._events = EventRecorder(client, COMPONENT, now)
-        self._offered: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_OFFERED)
-        self._repeats = Repeats()
         self._routing = NotificationRouting(self.providers, self.alerts, self._tell)
+        self.intake = NotificationIntake(self._routing, now)
         incidents = self._routing.incidents
         self._ledger = NotificationLedger(client, own_namespace, incidents, lambda: now().timestamp())
-        self._accounts = NotificationAccounts(spool, self._ledger, self.intents, incidents)
-        self._knows_alerts = False
+        self._accounts = NotificationAccounts(spool, self._ledger, self.intake.intents, incidents)
 
     async def load(self) -> None:
         """Read what earlier processes have told. Await it before the first turn: what that writes depends on it."""
         await self._ledger.load()
-        self.intents.seal_with(self._ledger.key)
+        self.intake.intents.seal_with(self._ledger.key)
 
     async def close(self) -> None:
         """Write down what was told last. For an orderly end; after any other the next process may repeat some."""
         await self._ledger.close()
-
-    def offer(self, occurrence: Occurrence) -> None:
-        """Take an event to route it when there is time; what is too much is counted."""
-        if self._knows_alerts and not self._routing.rules_for(occurrence):
-            return
-        if self._repeats.is_repeat(occurrence.event, self._now().timestamp()):
-            NOTIFICATIONS.labels("", "repeated").inc()
-            return
-        if AWAITS in occurrence.event.metadata:
-            self.intents.add(occurrence)
-            return
-        self._take(occurrence)
-
-    # --- what is held until it is true ------------------------------------------------------------------------------
-
-    def shows_commits(self, resource: Resource, meta: ObjectMeta) -> bool:
-        """True when an alert has a git host show the state of the object's commits."""
-        return self._routing.shows_commits(resource.kind, meta)
-
-    def holds(self, kind: str, key: NamespacedName) -> bool:
-        """True while an event about the object is held."""
-        return any(AWAITS in each.metadata for each in self.intents.of(kind, key))
-
-    def release(self, resource: Resource, meta: ObjectMeta) -> None:
-        """Tell those events about the object that are held."""
-        for intent in self.intents.of(resource.kind, meta.key):
-            if AWAITS in intent.metadata:
-                self._take(occurrence_of(intent, resource.api_version, resource.kind, meta))
-
-    def discard(self, kind: str, key: NamespacedName) -> None:
-        """Forget those events about the object that are held."""
-        for intent in self.intents.of(kind, key):
-            if AWAITS in intent.metadata:
-                self.intents.settle((kind, key), intent.id)
-
-    # --- what an earlier process left -------------------------------------------------------------------------------
-
-    def recall(self, resource: Resource) -> Callable[[EventType, Reported, Reported | None], None]:
-        """What to call with the objects of a kind: of what an earlier process may not have told, and of a deletion.
-
-        With an object its incidents end.
-        """
-
-        def see(event: EventType, item: Reported, old: Reported | None) -> None:
-            if event is EventType.DELETED and self._routing.incidents.has_open(item.metadata.uid):
-                self.offer(self._deleted(resource, item.metadata))
-            elif old is None and event is not EventType.DELETED:
-                for intent in item.status.notifications:
-                    self._recall(intent, resource, item.metadata)
-
-        return see
-
-    def _deleted(self, resource: Resource, meta: ObjectMeta) -> Occurrence:
-        subject = Subject.of(resource.api_version, resource.kind, meta)
-        event = Event(subject.involved, "info", rfc3339(self._now()), f"{resource.kind} was deleted", DELETED)
-        return Occurrence(event, meta.labels)
-
-    def _recall(self, intent: NotificationIntent, resource: Resource, meta: ObjectMeta) -> None:
-        occurrence = occurrence_of(intent, resource.api_version, resource.kind, meta)
-        if self.intents.knows(subject_of(occurrence), occurrence.name) or not self.intents.is_ours(intent, meta.uid):
-            return
-        if not is_recent(intent, self._now()):
-            return
-        if AWAITS in intent.metadata:
-            self.intents.add(occurrence)
-            return
-        self._repeats.is_repeat(occurrence.event, self._now().timestamp())  # it counts as told from now on
-        self._take(occurrence)
-
-    def _take(self, occurrence: Occurrence) -> None:
-        self.intents.add(occurrence)
-        try:
-            self._offered.put_nowait(occurrence)
-        except asyncio.QueueFull:
-            self.intents.settle(subject_of(occurrence), occurrence.name)
-            NOTIFICATIONS.labels("", "dropped").inc()
-
-    async def told(self) -> None:
-        """Return when what was offered is on disk, so that it outlives this process; soon in any case."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DISK_PATIENCE):
-                await self._offered.join()
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Start its tasks; returns once the caches are true and what an earlier process left is queued."""
@@ -207,7 +93,7 @@ class Notifier:
         await follow_all(group, (self.providers, PROVIDERS), (self.alerts, ALERTS))
         self.providers.subscribe(self._provider_changed)
         self.alerts.subscribe(self._alert_changed)
-        self._knows_alerts = True
+        self.intake.knows_alerts = True
         lanes = DeliveryLanes(group, self, self._accounts, lambda: self._now().timestamp(), self._may_send)
         for left in await self._accounts.waiting():
             lanes.queue(left)
@@ -245,14 +131,14 @@ class Notifier:
 
     async def _route(self, lanes: DeliveryLanes) -> None:
         while True:
-            batch = [await self._offered.get()]
-            while len(batch) < BATCH and not self._offered.empty():
-                batch.append(self._offered.get_nowait())
+            batch = [await self.intake.offered.get()]
+            while len(batch) < BATCH and not self.intake.offered.empty():
+                batch.append(self.intake.offered.get_nowait())
             found = [made for occurrence in batch for made in self._made_of(occurrence)]
             if found:
                 await lanes.add(found)
             for _ in batch:
-                self._offered.task_done()
+                self.intake.offered.task_done()
 
     def _made_of(self, occurrence: Occurrence) -> list[Notification]:
         routing, at = self._routing, self._now().timestamp()
