@@ -116,7 +116,7 @@ _WITHOUT_EFFECT = """\
 | `sluice.dev/group` on anything but a Kustomization | the key is allowed; nothing reads it |
 | `spec.sourceRef.apiVersion` of a Kustomization | not read: the kind and the name decide |
 | `status.transaction` of a Kustomization | in the schema; never written |
-| `status.artifact.metadata`, `status.sourceVerificationMode`, `status.lastAppliedOriginRevision` | never written |
+| `status.artifact.metadata`, `status.lastAppliedOriginRevision` | never written |
 
 """
 

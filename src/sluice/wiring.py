@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -53,6 +54,7 @@ from sluice.reconcilers.receiver_calls import ReceiverCalls
 from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.served_kinds import follow_all, not_installed
+from sluice.reconcilers.signed_history import SignedHistory
 from sluice.reconcilers.span_parents import source_uid
 from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.wakeups import Wakeups
@@ -498,7 +500,16 @@ def _operator(
         held_events=notifier.intake if notifier is not None else None,
         told=notifier.intake.told if notifier is not None else nothing_told,
         instance=settings.identity,
+        signed_history=_signed_history(settings),
     )
+
+
+def _signed_history(settings: Settings) -> SignedHistory | None:
+    """What flag mode asks of signatures; None where it asks for none, and with CRDs, which say so each for itself."""
+    flags = settings.flag_source
+    if flags is None or not flags.signatures:
+        return None
+    return SignedHistory(tuple(Path(path) for path in flags.key_files), flags.signatures == "first-parent")
 
 
 def _own_parts(namespace: str) -> OwnParts:

@@ -168,7 +168,13 @@ SOURCE = [
     ("B089 a branch that there is not", {"ref": {"branch": "nope"}}, "E102", "nope"),
     ("B155 a branch that is an option", {"ref": {"branch": "--upload-pack=x"}}, "E109", "--upload-pack=x"),
     ("a cloud's account", {"provider": "aws", "serviceAccountName": "x"}, "E244", "spec.serviceAccountName"),
-    ("verification", {"verify": {"mode": "HEAD", "secretRef": {"name": "x"}}}, "E244", "spec.verify"),
+    ("verification without keys", {"verify": {"secretRef": {"name": "absent"}}}, "E101", "absent"),
+    (
+        "a tag's signature, of a branch",
+        {"verify": {"mode": "Tag", "secretRef": {"name": "x"}}},
+        "E645",
+        "a tag reference",
+    ),
     ("an absent secret", {"secretRef": {"name": "absent"}}, "E101", "absent"),
 ]
 

@@ -1,6 +1,6 @@
 """Bad input, part Git repositories: rows B089 to B091 and B151 to B166 of the catalogue, each against real git.
 
-B161 and B162 (signatures) belong to `spec.verify`, which is refused by name where specs are validated.
+B161 and B162 (signatures) are in `tests/integration/git/test_verify.py` and `test_verified_sources.py`.
 """
 
 from __future__ import annotations

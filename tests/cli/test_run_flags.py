@@ -111,3 +111,24 @@ def test_values_that_can_not_be_used_are_usage_errors(arguments: tuple[str, ...]
 def test_an_unknown_flag_is_no_flag_of_run() -> None:
     with pytest.raises(click.NoSuchOption):
         settings_from("--git-pol-interval=5m")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), ""),
+        (("--git-verify-signatures",), "all"),
+        (("--git-verify-signatures-mode=first-parent",), "first-parent"),
+        (("--git-verify-signatures", "--git-verify-signatures-mode=none"), ""),
+    ],
+)
+def test_fluxds_flags_say_which_commits_must_be_signed(arguments: tuple[str, ...], expected: str) -> None:
+    keys = ("--git-gpg-key-import=/a,/b", "--git-gpg-key-import", "/c")
+    source = settings_from("--git-url=https://git.example/x", *arguments, *keys).flag_source
+    assert source is not None
+    assert (source.signatures, source.key_files) == (expected, ("/a", "/b", "/c"))
+
+
+def test_signatures_without_a_key_are_refused_before_anything_starts() -> None:
+    with pytest.raises(UsageRefused, match="no key is named"):
+        settings_from("--git-url=https://git.example/x", "--git-verify-signatures")

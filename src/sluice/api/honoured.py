@@ -16,7 +16,7 @@ KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
 )
 
 GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
-GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("verify", "serviceAccountName")
+GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("serviceAccountName",)
 
 PROVIDER_TYPES: frozenset[str] = frozenset(
     {

@@ -12,7 +12,6 @@ from sluice.core import codes
 
 _IMAGES = "images are automated by the kinds ImageRepository, ImagePolicy and ImageUpdateAutomation"
 _WRITES = "flag mode never writes to git; an ImageUpdateAutomation has fields for this"
-_GPG = "signatures are not verified or made yet"
 _KEYS = "no deploy key is generated; put one into a Secret and name it with --k8s-secret-name"
 
 # Flag → why it is refused.
@@ -38,10 +37,7 @@ REFUSED: dict[str, str] = {
     "--git-ci-skip": _WRITES,
     "--git-ci-skip-message": _WRITES,
     "--git-secret": "git-secret is not supported",
-    "--git-gpg-key-import": _GPG,
-    "--git-signing-key": _GPG,
-    "--git-verify-signatures": _GPG,
-    "--git-verify-signatures-mode": _GPG,
+    "--git-signing-key": _WRITES,
     "--sops": "encrypted files are not decrypted yet",
     "--sync-timeout": "a sync may take its interval; --git-timeout limits git",
     "--sync-garbage-collection-dry": "use `sluice plan` to see what would be pruned",

@@ -26,6 +26,9 @@ _NEEDS_URL = (
     "sync_interval",
     "git_timeout",
     "k8s_secret_name",
+    "git_verify_signatures",
+    "git_verify_signatures_mode",
+    "git_gpg_key_import",
     "drift",
     "drift_ignore",
     "connect",
@@ -88,6 +91,18 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @click.option("--git-timeout", metavar="DURATION", help="Flag mode: limit of one git operation. [20s]")
 @switch("--sync-garbage-collection", about="Flag mode: delete what left git.")
 @switch("--git-readonly", about="Never write to git: what would be committed is told instead.")
+@switch("--git-verify-signatures", about="Flag mode: as --git-verify-signatures-mode=all.")
+@click.option(
+    "--git-verify-signatures-mode",
+    type=click.Choice(("none", "all", "first-parent")),
+    help="Flag mode: which commits must be signed; the newest after which one is not is not synced. [none]",
+)
+@click.option(
+    "--git-gpg-key-import",
+    multiple=True,
+    metavar="PATH",
+    help="Flag mode: file or folder of public keys that commits are verified with; repeatable.",
+)
 @click.option("--connect", default="", metavar="URL", help="Flag mode: post fluxd's events there (/v6/events).")
 @click.option("--k8s-secret-name", metavar="NAME", help="Flag mode: Secret with the deploy key or password.")
 @click.option("--k8s-default-namespace", metavar="NAME", help="Flag mode: for objects that name none. [default]")
@@ -243,10 +258,22 @@ def _flag_source(given: dict[str, Any]) -> FlagSource | None:
         "default_namespace": namespace_of(namespace, "--k8s-default-namespace") if namespace else None,
         "drift": given["drift"],
         "ignored": _ignored(given["drift_ignore"]),
+        **_signatures(given),
     }
     chosen = {name: value for name, value in values.items() if value}
     paths = _paths(given["git_path"])
     return FlagSource(given["git_url"], paths=paths, garbage_collection=given["sync_garbage_collection"], **chosen)
+
+
+def _signatures(given: dict[str, Any]) -> dict[str, Any]:
+    """fluxd's rule: the old switch means mode all, and the mode goes before it."""
+    mode = given["git_verify_signatures_mode"] or ("all" if given["git_verify_signatures"] else "none")
+    keys = tuple(path.strip() for text in given["git_gpg_key_import"] for path in text.split(",") if path.strip())
+    if mode != "none" and not keys:
+        flag = "--git-gpg-key-import"
+        fix = f"name the file or folder with the public keys of those who sign, with {flag}"
+        raise usage("signatures are to be verified, and no key is named", field=flag, fix=fix)
+    return {"signatures": mode if mode != "none" else "", "key_files": keys}
 
 
 def _paths(given: tuple[str, ...]) -> tuple[str, ...]:

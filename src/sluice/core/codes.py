@@ -211,6 +211,14 @@ NOT_INSTALLED = Code("E604", "NotInstalled", "the CRDs are not installed in this
 ALREADY_INSTALLED = Code("E605", "AlreadyInstalled", "another installation is in the way")
 LEASE_HELD = Code("E606", "LeaseHeld", "another controller holds the lease")
 
+# E64x: who signed, and as whom objects are applied.
+SIGNATURE_MISSING = Code("E640", "SignatureMissing", "a commit or tag must be signed, and is not")
+SIGNER_UNKNOWN = Code("E641", "SignerUnknown", "a commit or tag is signed by a key that is not trusted")
+SIGNER_EXPIRED = Code("E642", "SignerExpired", "a commit or tag is signed by a key that has run out or was revoked")
+SIGNATURE_INVALID = Code("E643", "SignatureInvalid", "a signature does not fit what it is on, or can't be read")
+VERIFY_KEYS = Code("E644", "VerifyKeys", "the public keys to verify signatures with are missing or can't be used")
+VERIFY_MODE = Code("E645", "VerifyMode", "the signature of a tag is asked for where no tag is followed")
+
 # E67x: calls to receivers.
 TOKEN_ISSUER = Code("E670", "TokenIssuer", "the issuer of the tokens that callers prove themselves by can't be asked")
 TOKEN_KEYS = Code("E671", "TokenKeys", "what an issuer of tokens answers about itself can't be used")

@@ -40,3 +40,10 @@ def commit_refusal(facts: CommitFacts) -> Problem | None:
         fix = "have a trusted person sign a commit on the branch, or add the signer's public key to what is verified"
         return Problem(SIGNATURE_REQUIRED, title, origin=Origin(".", commit=facts.head), fix=fix)
     return None
+
+
+def untrusted_key() -> Problem:
+    """Why a commit of ours is not pushed where its signature would not be accepted by the very source it is for."""
+    title = "the key that signs our commits is not among those that this repository's commits are verified with"
+    fix = "add its public key to the Secret of the GitRepository's spec.verify"
+    return Problem(SIGNATURE_REQUIRED, title, field=_KEY_FIELD, fix=fix)

@@ -146,6 +146,21 @@ def source_succeeded(existing: Conditions, message: str, stamp: Stamp) -> Condit
     return succeeded(stored, message, stamp, SUCCEEDED)
 
 
+def source_verified(existing: Conditions, message: str, stamp: Stamp) -> Conditions:
+    """The present revision carries the signatures that are asked for; without a message none are."""
+    if not message:
+        return without(existing, SOURCE_VERIFIED)
+    return mark(existing, SOURCE_VERIFIED, "True", SUCCEEDED, message, stamp=stamp)
+
+
+def source_unverified(
+    existing: Conditions, reason: str, message: str, stamp: Stamp, *, is_stalled: bool = False
+) -> Conditions:
+    """The newest revision is not signed as asked: SourceVerified and Ready are False, and the artifact stays."""
+    clean = mark(without(existing, *_SOURCE_FAILURES), SOURCE_VERIFIED, "False", reason, message, stamp=stamp)
+    return (stalled if is_stalled else failed)(clean, reason, message, stamp)
+
+
 def source_outdated(existing: Conditions, message: str, stamp: Stamp, reason: str = NEW_REVISION) -> Conditions:
     """The remote has something newer than the stored artifact, and it is being fetched."""
     outdated = mark(existing, ARTIFACT_OUTDATED, "True", reason, message, stamp=stamp)

@@ -10,6 +10,7 @@ class FlagSource:
     """One repository, its paths, and how often they are looked at; fluxd's names and defaults.
 
     `ignored` are pairs of a kind, empty for all, and a JSON pointer to a field that is left to the cluster.
+    `signatures` says which commits must be signed ("all", "first-parent", or none), `key_files` by whose keys.
     """
 
     url: str
@@ -23,3 +24,5 @@ class FlagSource:
     default_namespace: str = "default"
     drift: str = ""
     ignored: tuple[tuple[str, str], ...] = ()
+    signatures: str = ""
+    key_files: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.core.codes import BRANCH_NOT_OURS
+from sluice.core.codes import BRANCH_NOT_OURS, REPO_TOO_BIG
 from sluice.core.commit_text import CommitRead, read_commit
 from sluice.core.errors import UserError
 from sluice.core.problem import Problem
@@ -15,6 +15,7 @@ from sluice.git.repository import BareRepository, hold_name
 MAX_AHEAD = 200
 SEARCHED, MAX_TOUCHING = 50, 5
 COMMIT_BYTES = 256 * 1024
+MAX_LINE = 100_000
 
 
 class History:
@@ -59,6 +60,27 @@ class History:
             fix = "merge or delete the branch, or name another in spec.git.push.branch"
             raise UserError(Problem(BRANCH_NOT_OURS, title, field="spec.git.push.branch", fix=fix))
         return commits
+
+    async def line(
+        self, head: ResolvedRef, since: str, remote: Remote, seconds: float, *, first_parent: bool
+    ) -> tuple[str, ...]:
+        """The commits up to a head that `since` (none: nothing) does not lead to, oldest first.
+
+        Costs the whole history the first time. Raises UserError (RepoTooBig) for more than MAX_LINE.
+        """
+        hold = hold_name((head.ref, "line"), head.commit)
+        if not self._repo.holds(hold):
+            await self._fetch.histories(hold, [f"+{head.commit}:{hold}"], remote, seconds)
+        if since == head.commit:
+            return ()
+        known = bool(since) and (await self._repo.run("cat-file", "-e", f"{since}^{{commit}}")).ok
+        options = ["--first-parent"] if first_parent else []
+        args = ["rev-list", "--topo-order", "--reverse", *options, head.commit, *(["--not", since] if known else [])]
+        listed = await self._repo.run(*args, cap=MAX_LINE * 65)
+        if listed.too_big:
+            title = f"more than {MAX_LINE} commits would have to be verified"
+            raise UserError(Problem(REPO_TOO_BIG, title, field="--git-verify-signatures-mode", fix="use first-parent"))
+        return tuple(self._repo.checked(listed, head.commit).decode("ascii").split())
 
     async def _read(self, tip: str, count: int, *exclude: str) -> tuple[CommitRead, ...]:
         listed = await self._repo.run("rev-list", f"--max-count={count}", tip, *exclude, env=LITERAL_PATHS)

@@ -146,6 +146,17 @@ class Mirror:
         async with self._lock:
             return await self._history.touching(path, commit, self.remote, seconds or self.limits.timeout)
 
+    async def line(
+        self, head: ResolvedRef, since: str, *, first_parent: bool = False, seconds: float | None = None
+    ) -> tuple[str, ...]:
+        """The commits up to a fetched head that `since` (empty: none) does not lead to, oldest first.
+
+        Costs the whole history the first time. Raises UserError (RepoTooBig), and as `fetch` does.
+        """
+        async with self._lock:
+            limit = seconds or self.limits.timeout
+            return await self._history.line(head, since, self.remote, limit, first_parent=first_parent)
+
     async def fetch_tip(self, ref: str, commit: str, *, seconds: float | None = None) -> None:
         """Bring a commit that `ref` (not a branch that is followed) stands at. Raises as `fetch` does."""
         hold = hold_name((ref, "tip"), commit)

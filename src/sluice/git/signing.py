@@ -1,16 +1,11 @@
 """The key that signs our commits, from a Secret's data to a git that can use it for as long as one commit takes.
 
-OpenPGP keys live in a keyring of their own, made for the commit and removed with it; the agent that gpg starts is
-ended before that. SSH keys are a file that only we can read.
+OpenPGP keys live in a keyring of their own, made for the commit and removed with it. SSH keys are a file that only we
+can read.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import re
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,17 +14,13 @@ from typing import Literal
 
 from sluice.core.codes import SIGNING_KEY
 from sluice.core.errors import SluiceError, StateError, UserError
-from sluice.core.problem import Problem, clip, printable
-from sluice.git.process import SYSTEM_PATH, GitOutput, RunLimits, run_program
+from sluice.core.problem import Problem, printable
+from sluice.git.gpg_home import GPG_CONF, gpg_home, last_words, program, run_gpg
+from sluice.git.process import GitOutput
 
 KeyType = Literal["gpg", "ssh"]
 
 FIELD = "spec.git.commit.signingKey.secretRef"
-# A unix socket's path has at most 107 bytes; gpg's agent puts one, with a name of 16, into the keyring's folder.
-MAX_HOME = 80
-REAP_TRIES, REAP_SECONDS = 100, 0.02
-GPG_LIMITS = RunLimits(timeout=20.0, output=1 << 20, file=1 << 24)
-_GPG_CONF = "batch\nno-tty\nno-greeting\nyes\npinentry-mode loopback\ntrust-model always\ndisable-dirmngr\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +71,8 @@ async def opened(key: SigningKey, folder: Path) -> AsyncIterator[Signer]:
     if key.kind == "ssh":
         yield _ssh_signer(key, folder)
         return
-    home = Path(tempfile.mkdtemp(prefix="sluice-gpg-", dir=folder if len(str(folder)) < MAX_HOME - 20 else None))
-    try:
+    async with gpg_home(folder) as home:
         yield await _gpg_signer(key, home)
-    finally:
-        await _end_agent(home)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _ssh_signer(key: SigningKey, folder: Path) -> Signer:
@@ -99,45 +86,25 @@ def _ssh_signer(key: SigningKey, folder: Path) -> Signer:
 
 
 async def _gpg_signer(key: SigningKey, home: Path) -> Signer:
-    program = _program("gpg")
-    conf = _GPG_CONF
+    gpg = _installed("gpg")
+    conf = GPG_CONF
     if key.passphrase:
         secret = home / "passphrase"
         secret.touch(0o600)
         secret.write_text(key.passphrase + "\n")
         conf += f"passphrase-file {secret}\n"
     (home / "gpg.conf").write_text(conf)
-    imported = await _run("gpg", ["--quiet", "--import"], home, key.key)
-    listed = await _run("gpg", ["--with-colons", "--list-secret-keys", *([key.key_id] if key.key_id else [])], home)
+    imported = await run_gpg(["--quiet", "--import"], home, key.key)
+    listed = await run_gpg(["--with-colons", "--list-secret-keys", *([key.key_id] if key.key_id else [])], home)
     found = _signing_fingerprint(listed.stdout)
     if not found:
-        cause = _last_words(imported) if not imported.ok else "it holds no private key that can sign and is in force"
+        cause = last_words(imported) if not imported.ok else "it holds no private key that can sign and is in force"
         raise _refused("the Secret's 'git.asc' can't be used to sign", cause, _EXPORT)
-    config = ("-c", "gpg.format=openpgp", "-c", f"gpg.program={program}", "-c", f"user.signingKey={found}")
+    config = ("-c", "gpg.format=openpgp", "-c", f"gpg.program={gpg}", "-c", f"user.signingKey={found}")
     return Signer(config, {"GNUPGHOME": str(home)}, "gpg", home, found)
 
 
 _EXPORT = "put the output of 'gpg --export-secret-keys --armor KEY' there"
-
-
-async def _end_agent(home: Path) -> None:
-    """End the agent that gpg left behind, and reap it: as the first process of a container we inherit it."""
-    output = await _run("gpg-connect-agent", ["--no-autostart", "GETINFO pid", "KILLAGENT", "/bye"], home)
-    found = re.search(rb"^D (\d+)", output.stdout, re.MULTILINE)
-    if found is None:
-        return
-    for _ in range(REAP_TRIES):
-        if _is_reaped(int(found[1])):
-            return
-        await asyncio.sleep(REAP_SECONDS)
-
-
-def _is_reaped(pid: int) -> bool:
-    """True when the process has ended and is ours no more, or never was: another process inherits it."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True
 
 
 def _signing_fingerprint(listing: bytes) -> str:
@@ -156,30 +123,18 @@ async def signing_failed(signer: Signer, output: GitOutput) -> SluiceError:
     """Why a signed commit could not be made. git hides gpg's words, so gpg is asked once more, for them alone."""
     words = output
     if signer.kind == "gpg":
-        words = await _run("gpg", ["--local-user", signer.key_id, "--detach-sign", "--output", "-"], signer.home, b"x")
+        words = await run_gpg(["--local-user", signer.key_id, "--detach-sign", "--output", "-"], signer.home, b"x")
         words = words if not words.ok else output
     name = "'git.asc'" if signer.kind == "gpg" else "'identity'"
-    return _refused(f"the Secret's {name} can't sign", _last_words(words), "check the key and its passphrase")
+    return _refused(f"the Secret's {name} can't sign", last_words(words), "check the key and its passphrase")
 
 
-async def _run(name: str, args: list[str], home: Path, stdin: bytes = b"") -> GitOutput:
-    env = {"PATH": SYSTEM_PATH, "HOME": str(home), "GNUPGHOME": str(home), "LC_ALL": "C"}
-    return await run_program([_program(name), *args], env=env, cwd=home, limits=GPG_LIMITS, stdin=stdin)
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=SYSTEM_PATH)
+def _installed(name: str) -> str:
+    found = program(name)
     if found is None:
         title = f"{name} is not installed here, and a commit is to be signed with an OpenPGP key"
         raise StateError(Problem(SIGNING_KEY, title, field=FIELD, fix="install GnuPG, or sign with an SSH key"))
     return found
-
-
-def _last_words(output: GitOutput) -> str:
-    if output.timed_out:
-        return "it took too long"
-    lines = [line.strip() for line in output.stderr.splitlines() if line.strip()]
-    return clip(printable(lines[-1]), 300) if lines else "it gave no reason"
 
 
 def _refused(title: str, cause: str, fix: str) -> UserError:

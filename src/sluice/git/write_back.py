@@ -15,7 +15,7 @@ from typing import Literal
 
 from sluice.api.git_repository import GitRef
 from sluice.core.codes import LEASE_TOO_SHORT, PUSH_RACE
-from sluice.core.commit_rule import CommitFacts, commit_refusal
+from sluice.core.commit_rule import CommitFacts, commit_refusal, untrusted_key
 from sluice.core.commit_text import CommitText, Identity, UpdateMark, clean_message, with_mark
 from sluice.core.errors import NotReady, RemoteError, SluiceError, UserError
 from sluice.core.problem import Problem, printable
@@ -76,7 +76,8 @@ def _for_ever() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What may stop a commit. `verify` is asked about a head where signatures are required, and None elsewhere.
+    """What may stop a commit. `verify` is asked where signatures are required, and None elsewhere: about the head, and
+    about our own commit before it is pushed, which must not be what stops the sync.
 
     `lease_left` tells for how many seconds this process surely still leads: a push is given no longer than that.
     """
@@ -180,7 +181,10 @@ class _Writer:
         tree = await write_tree(repo, head, files, scratch, within=self.wanted.within)
         if tree in {await tree_of(repo, there) for there in (base.commit, base.tip) if there}:
             return None
-        return await write_commit(repo, tree, base.commit, text, scratch, key=self.wanted.key)
+        commit = await write_commit(repo, tree, base.commit, text, scratch, key=self.wanted.key)
+        if self.gates.verify is not None and not await self.gates.verify(commit):
+            raise UserError(untrusted_key())
+        return commit
 
     async def _facts(self, head: str) -> CommitFacts:
         verify, read_only, signs = self.gates.verify, self.gates.read_only, self.wanted.key is not None

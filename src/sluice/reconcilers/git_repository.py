@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ from sluice.git.refs import ResolvedRef, wanted_of
 from sluice.reconcilers.lead_time import reached
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.secret_data import secret_data
+from sluice.reconcilers.source_verification import SourceVerification, Verification
+from sluice.reconcilers.source_verification import reason_of as unverified_reason
 from sluice.runtime import tracing
 from sluice.runtime.controller import note_failure
 from sluice.runtime.event_recorder import Subject
@@ -48,6 +50,7 @@ STALLED_CODES = frozenset(
         codes.PATH_ESCAPE,
         codes.PATH_NOT_ALLOWED,
         codes.FIELD_CONFLICT,
+        codes.VERIFY_MODE,
     }
 )
 # Each is an event: a tree with thousands of such paths is told of by the first few.
@@ -65,6 +68,11 @@ class _Memory:
     remote: tuple[GitUrl, GitAuth] | None = None
     stored_from: tuple[GitUrl, GitAuth] | None = None
     failures: int = 0
+    # What the last verification was made for, and what it said; and the revision that it let through.
+    verified_for: tuple[object, ...] = ()
+    verification: Verification | None = None
+    verified: str = ""
+    refused: str = ""
 
 
 class GitRepositoryReconciler:
@@ -73,6 +81,7 @@ class GitRepositoryReconciler:
     def __init__(self, operator: Operator) -> None:
         self._op = operator
         self._memory: dict[NamespacedName, _Memory] = {}
+        self._signatures = SourceVerification(operator)
 
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
         """One turn. Returns the seconds until the next."""
@@ -97,6 +106,8 @@ class GitRepositoryReconciler:
             with tracing.span("fetch"):
                 artifact, fresh = await self._fetch(source, memory)
         except SluiceError as error:
+            if source.spec.verify is not None and unverified_reason(error):
+                await self._keep_verified(source, memory, parse_duration(source.spec.timeout))
             return await self._report_failure(source, memory, error)
         memory.failures = 0
         if fresh:
@@ -126,6 +137,7 @@ class GitRepositoryReconciler:
             ref = wanted.ref or (f"refs/tags/{revision.name}" if revision.name else "")
             resolved = ResolvedRef(revision, ref)
             await mirror.fetch_again(resolved, seconds=seconds)
+        await self._signatures.check(source, mirror, resolved, seconds=seconds)
         tree, blobs, _ = await self._tree(source, mirror, resolved, self._includes(source))
         now = rfc3339(self._op.now())
         return await _told(Artifact(source_id(source.metadata.key), revision, "", 0, "", now, tree, blobs), mirror)
@@ -140,6 +152,10 @@ class GitRepositoryReconciler:
             raise UserError(*problems)
         memory = self._memory.setdefault(source.metadata.key, _Memory())
         return await self._mirror(source, parse_url(source.spec.url), memory)
+
+    def gate_of(self, source: GitRepository, mirror: Mirror) -> Callable[[str], Awaitable[bool]] | None:
+        """Says of a commit whether its signature is good; None where commits of the source need none."""
+        return self._signatures.gate(source, mirror)
 
     async def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)
@@ -167,11 +183,66 @@ class GitRepositoryReconciler:
         inputs = _digest(source, resolved, includes)
         current = self._op.artifacts.get(source_id(source.metadata.key))
         await mirror.fetch(resolved, seconds=seconds)  # costs a look at the disk when the commit is there
+        if self._op.signed_history is not None:
+            resolved = await self._last_verified(source, mirror, resolved, memory, seconds)
+            inputs = _digest(source, resolved, includes)
+        else:
+            await self._verify(source, mirror, resolved, memory, seconds)
         if current is not None and memory.inputs == inputs:
             return current, False
         artifact = await self._store(source, mirror, resolved, includes)
         memory.inputs = inputs
         return artifact, current is None or current.digest != artifact.digest
+
+    async def _verify(
+        self, source: GitRepository, mirror: Mirror, resolved: ResolvedRef, memory: _Memory, seconds: float
+    ) -> None:
+        """Return when the revision may be used. Nothing is asked again while it, spec and requests stay the same."""
+        meta = source.metadata
+        asked = (meta.generation, meta.annotations.get(REQUESTED_AT, ""), resolved.commit, resolved.tag_object)
+        if memory.verified_for != asked:
+            memory.verified_for = ()
+            memory.verification = await self._signatures.check(source, mirror, resolved, seconds=seconds)
+            memory.verified_for = asked
+            memory.verified = str(resolved.revision) if memory.verification is not None else ""
+
+    async def _last_verified(
+        self, source: GitRepository, mirror: Mirror, head: ResolvedRef, memory: _Memory, seconds: float
+    ) -> ResolvedRef:
+        """The head, or the newest commit before the first that is not signed as flags ask, which is told once."""
+        if memory.verified_for == (head.commit,):
+            return head
+        since = self._signatures.marker(source)
+        found = await self._signatures.last_verified(mirror, head, since, seconds=seconds)
+        if found.refused is None:
+            memory.verified_for = (head.commit,)
+        elif memory.refused != head.commit:
+            memory.refused = head.commit
+            self._op.git_events.record(subject_of(source), "Warning", "InvalidCommitSignature", str(found.refused))
+            log.warning("found invalid GPG signature for commit", head=head.commit, error=str(found.refused))
+        return found.resolved
+
+    async def _keep_verified(self, source: GitRepository, memory: _Memory, seconds: float) -> None:
+        """After a refusal: the last verified artifact stays, also over a restart; one that nobody verified goes."""
+        identity = source_id(source.metadata.key)
+        current, known = self._op.artifacts.get(identity), source.status.artifact
+        if current is not None and str(current.revision) == memory.verified:
+            return
+        try:
+            if current is not None:
+                resolved = ResolvedRef(current.revision, "")
+            elif known is not None:
+                resolved = ResolvedRef(Revision.parse(known.revision), "")
+            else:
+                return
+            mirror = await self._mirror(source, parse_url(source.spec.url), memory)
+            await mirror.fetch_again(resolved, seconds=seconds)
+            await self._signatures.check(source, mirror, resolved, seconds=seconds)
+            if current is None:
+                self._op.artifacts.put(await self._store(source, mirror, resolved, self._includes(source)))
+        except (SluiceError, ValueError) as error:
+            self._op.artifacts.remove(identity)
+            log.warning("the last artifact is not verified either", name=source.metadata.name, error=str(error))
 
     async def _store(
         self,
@@ -233,6 +304,8 @@ class GitRepositoryReconciler:
         mirror = await self._mirror(source, url, memory)
         resolved = ResolvedRef(Revision.parse(known.revision), "")
         try:
+            seconds = parse_duration(source.spec.timeout)
+            await self._signatures.check(source, mirror, resolved, seconds=seconds)
             artifact = await self._store(source, mirror, resolved, self._includes(source))
         except StateError as error:
             log.warning("suspended source has no artifact on this disk", name=source.metadata.name, error=str(error))
@@ -297,6 +370,8 @@ class GitRepositoryReconciler:
     async def _report_success(self, source: GitRepository, artifact: Artifact, memory: _Memory, *, fresh: bool) -> None:
         stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
         message = f"stored artifact for revision '{artifact.revision}'"
+        verification = memory.verification
+        told = verification.message if verification is not None else ""
         included = [
             artifact_status(found, self._op.artifact_host)
             for include in source.spec.include
@@ -312,13 +387,16 @@ class GitRepositoryReconciler:
             source.metadata.key,
             {
                 "observedGeneration": source.metadata.generation,
-                "conditions": condition.source_succeeded(source.status.conditions, message, stamp),
+                "conditions": condition.source_verified(
+                    condition.source_succeeded(source.status.conditions, message, stamp), told, stamp
+                ),
                 "artifact": artifact_status(artifact, self._op.artifact_host),
                 "includedArtifacts": included or None,
                 "observedIgnore": source.spec.ignore,
                 "observedRecurseSubmodules": source.spec.recurseSubmodules or None,
                 "observedInclude": source.spec.include or None,
                 "observedSparseCheckout": source.spec.sparseCheckout or None,
+                "sourceVerificationMode": verification.mode if verification is not None else None,
                 "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
             },
             source.status,
@@ -347,10 +425,8 @@ class GitRepositoryReconciler:
         stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
         stalled = bool(error.problems) and all(_is_of_the_spec(p) for p in error.problems)
         reason = _reason(error)
-        failure = condition.INCLUDE_UNAVAILABLE if isinstance(error, NotReady) else condition.FETCH_FAILED
-        report = condition.source_stalled if stalled else condition.source_failed
         status: dict[str, Any] = {
-            "conditions": report(source.status.conditions, reason, str(error), stamp, failure),
+            "conditions": self._failure_conditions(source, error, stamp, stalled=stalled),
             "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
         }
         if stalled:
@@ -363,6 +439,16 @@ class GitRepositoryReconciler:
         if stalled:
             return None
         return min(backoff(memory.failures), max(parse_duration(source.spec.interval), 1.0))
+
+    def _failure_conditions(
+        self, source: GitRepository, error: SluiceError, stamp: condition.Stamp, *, stalled: bool
+    ) -> condition.Conditions:
+        present, reason = source.status.conditions, _reason(error)
+        if unverified_reason(error):
+            return condition.source_unverified(present, reason, str(error), stamp, is_stalled=stalled)
+        failure = condition.INCLUDE_UNAVAILABLE if isinstance(error, NotReady) else condition.FETCH_FAILED
+        report = condition.source_stalled if stalled else condition.source_failed
+        return report(present, reason, str(error), stamp, failure)
 
 
 async def _with_content(entries: Sequence[FileEntry], blobs: BlobReader) -> list[tuple[FileEntry, bytes]]:
@@ -427,6 +513,8 @@ def _is_of_the_spec(problem: Problem) -> bool:
 
 def _reason(error: SluiceError) -> str:
     found = {problem.code for problem in error.problems}
+    if unverified := unverified_reason(error):
+        return unverified
     if isinstance(error, AuthenticationFailed):
         return "AuthenticationFailed"
     if found & {codes.URL_SCHEME, codes.URL_SYNTAX, codes.URL_BLOCKED}:

@@ -142,7 +142,8 @@ class ImageUpdateAutomationReconciler:
         if wanted.target.is_synced and pushed:
             run.last_commit = mirror.head(pushed)
         run.stage = "GitOperationFailed"
-        gates = Gates(self._writing.read_only, lease_left=self._writing.lease_left)
+        verify = self._writing.sources.gate_of(source, mirror)
+        gates = Gates(self._writing.read_only, verify, self._writing.lease_left)
         branch = WrittenBranch(mirror, " ".join((repository_key(mirror.remote.url), *wanted.target.refs)), owner)
         written = await self._writing.queue.write(
             mirror, wanted, lambda head: self._plan(run, git, head, branch), owner=owner, gates=gates

@@ -26,6 +26,7 @@ from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.doubts import Doubts
 from sluice.reconcilers.quotas import Quotas
+from sluice.reconcilers.signed_history import SignedHistory
 from sluice.reconcilers.wishes import Wishes
 from sluice.render import Renderer
 from sluice.runtime.event_recorder import EventRecorder
@@ -170,6 +171,7 @@ class Operator:
     told: Callable[[], Awaitable[None]] = nothing_told
     instance: str = ""
     fluxd_metrics: FluxdMetrics | None = None
+    signed_history: SignedHistory | None = None
     poll_jitter: Callable[[], float] = random.SystemRandom().random
 
     def recorder(self, component: str) -> EventRecorder:

@@ -17,6 +17,7 @@ from devcluster.git_repository import WorkingRepo
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
+from tests.keyring import SshKey, signed
 from tests.notification_sink import Answer, NotificationSink
 from tests.operator_fixture import AGENT, Api, Audit, Json, LogCapture, RunningOperator, config_map, poll
 
@@ -196,3 +197,52 @@ def test_syncs_are_posted_to_fluxds_upstream_once_each_and_again_when_it_was_dow
         assert not told[-1]["metadata"]["initialSync"]
         [error] = next(event["metadata"]["errors"] for event in told if "errors" in event["metadata"])
         assert "E202" in error["Error"]
+
+
+def test_nothing_after_the_first_commit_that_is_not_signed_is_synced_also_after_a_restart(
+    flag_bench: FlagBench, tmp_path: Path
+) -> None:
+    bench, ada = flag_bench, SshKey(tmp_path, "ada")
+    (tmp_path / "team.sshpub").write_text(ada.public)
+    bench.flags(signatures="all", key_files=(str(tmp_path / "team.sshpub"),))
+    ada.sign_commits(bench.repo)
+
+    def commit(name: str) -> str:
+        return signed(bench.repo, {f"{name}.yaml": config_map(name).replace("$NS", bench.target)})
+
+    commit("a")
+    second = commit("b")
+    bench.commit({"c.yaml": config_map("c")})
+    commit("d")
+    bench.operator.start()
+    poll("the signed ones are there", lambda: bench.live("b"))
+    poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{second}"))
+    poll("it says what is wrong", lambda: bench.said("found invalid GPG signature for commit"))
+    bench.operator.stop()
+    bench.operator.logged.clear()
+    bench.operator.start()
+    poll("it stands where it stood", lambda: bench.said(f"Applied revision: main@sha1:{second}"))
+    assert bench.live("c") is None
+    assert bench.live("d") is None
+    # What is signed anew, on top of what is signed, is synced: the branch is put right by a push of that.
+    bench.repo.git("reset", "-q", "--hard", second)
+    bench.repo.push(f"{second}:refs/heads/main", force=True)
+    signed(bench.repo, {"e.yaml": config_map("e").replace("$NS", bench.target)})
+    poll("the branch is good again", lambda: bench.live("e"))
+    assert bench.live("c") is None
+
+
+def test_only_the_first_parents_need_signatures_where_flags_say_so(flag_bench: FlagBench, tmp_path: Path) -> None:
+    bench, ada = flag_bench, SshKey(tmp_path, "ada")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys/team.sshpub").write_text(ada.public)
+    bench.flags(signatures="first-parent", key_files=(str(tmp_path / "keys"),))
+    ada.sign_commits(bench.repo)
+    signed(bench.repo, {"a.yaml": config_map("a").replace("$NS", bench.target)})
+    bench.repo.git("checkout", "-q", "-b", "side")
+    bench.repo.commit({"b.yaml": config_map("b").replace("$NS", bench.target)}, "unsigned", push=False)
+    bench.repo.git("checkout", "-q", "main")
+    bench.repo.git("merge", "-q", "-S", "--no-ff", "-m", "merge", "side")
+    bench.repo.push()
+    bench.operator.start()
+    poll("the merge is applied", lambda: bench.live("b"))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.git_repository import hermetic_env
 from sluice.core.codes import SIGNATURE_REQUIRED, SIGNING_KEY
 from sluice.core.errors import UserError
 from sluice.git import signing
@@ -19,47 +18,17 @@ from sluice.git.signing import SigningKey, signing_key_of_secret
 from sluice.git.write_back import Gates, write_back
 from tests.git_servers import Hosted, git_http, hosted, mirrors
 from tests.git_writing import BUMP, OLD, WEB, git, log, wanted
+from tests.keyring import PASSPHRASE, Keyring
 
 __all__ = ["git_http", "hosted", "mirrors"]
 
-PASSPHRASE = "correct 'horse' \"battery\" $(staple)"
-
-
-class Keyring:
-    """A person's gpg, where keys are made and signatures verified. Its agent is ended after each use."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.plain = self.make("Plain", "")
-        self.locked = self.make("Locked", PASSPHRASE)
-        self.expired = self.make("Expired", "", "2020-02-01", "--faked-system-time", "20200101T000000")
-        self.public = self.gpg("--export", "--armor", "Plain")
-
-    def gpg(self, *args: str, passphrase: str = "") -> bytes:
-        """Run gpg and return what it printed."""
-        options = ["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", passphrase]
-        env = hermetic_env(self.home) | {"GNUPGHOME": str(self.home)}
-        done = subprocess.run(["gpg", *options, *args], env=env, capture_output=True, check=True)
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], env=env, check=True)
-        return done.stdout
-
-    def make(self, name: str, passphrase: str, expires: str = "never", *options: str) -> bytes:
-        """A new key, exported as a Secret holds it."""
-        uid = f"{name} <{name.lower()}@example.com>"
-        self.gpg(*options, "--quick-generate-key", uid, "ed25519", "sign", expires, passphrase=passphrase)
-        return self.gpg("--export-secret-keys", "--armor", uid, passphrase=passphrase)
-
-    def verify(self, bare: Path) -> str:
-        """What git says of the signature of main's head."""
-        env = hermetic_env(self.home) | {"GNUPGHOME": str(self.home)}
-        command = ["git", f"--git-dir={bare}", "log", "-1", "--format=%G? %GS", "main"]
-        return subprocess.run(command, env=env, capture_output=True, check=True).stdout.decode().strip()
-
 
 @pytest.fixture(scope="module")
-def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+def keyring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyring]:
     """Two OpenPGP keys, one with a passphrase, and one that is out of force."""
-    return Keyring(tmp_path_factory.mktemp("k"))
+    made = Keyring(tmp_path_factory.mktemp("k"))
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("name", ["plain", "locked"])
@@ -170,15 +139,20 @@ async def test_where_signatures_are_required_no_commit_follows_an_unverified_hea
     key = signing_key_of_secret({"git.asc": keyring.plain})
 
     async def verify(commit: str) -> bool:
-        return commit == trusted
+        return commit == trusted or (accepts_ours and commit not in {trusted, stranger})
 
+    accepts_ours, stranger = True, ""
     with pytest.raises(UserError, match="no key to sign with"):
         await write_back(hosted.mirror, wanted(), BUMP, Gates(verify=verify))
-    hosted.commit({"human": "1"}, "unsigned")
+    stranger = hosted.commit({"human": "1"}, "unsigned")
     with pytest.raises(UserError, match="is not verified") as caught:
         await write_back(hosted.mirror, wanted(key=key), BUMP, Gates(verify=verify))
     assert caught.value.problems[0].code is SIGNATURE_REQUIRED
     assert log(hosted.bare) == ["unsigned", "change"]
-    trusted = hosted.work.head()
+    trusted, accepts_ours = hosted.work.head(), False
+    with pytest.raises(UserError, match="the key that signs our commits"):
+        await write_back(hosted.mirror, wanted(key=key), BUMP, Gates(verify=verify))
+    assert log(hosted.bare) == ["unsigned", "change"]
+    accepts_ours = True
     await write_back(hosted.mirror, wanted(key=key), BUMP, Gates(verify=verify))
     assert log(hosted.bare)[0] == "Update web"

@@ -13,6 +13,7 @@ import pytest
 from devcluster.images import make_image
 from devcluster.registry import Registry
 from tests.image_objects import AUTHOR, Images, deployment_of
+from tests.keyring import SshKey, signed
 from tests.operator_fixture import Bench, Json, Sync, condition, poll
 
 pytestmark = pytest.mark.cluster
@@ -319,6 +320,37 @@ def test_commits_are_signed_with_the_key_of_the_secret(sync: Sync, images: Image
     allowed.write_text(f"bot@example.com {(tmp_path / 'key.pub').read_text()}")
     verified = git(sync, "-c", f"gpg.ssh.allowedSignersFile={allowed}", "log", "-1", "--format=%G?", "main")
     assert verified.strip() == "G"
+
+
+def test_where_signatures_are_required_only_a_signed_commit_on_a_signed_head_is_pushed(
+    sync: Sync, images: Images, tmp_path: Path
+) -> None:
+    ada, bot = SshKey(tmp_path, "ada"), SshKey(tmp_path, "bot")
+    secrets = f"/api/v1/namespaces/{images.namespace}/secrets"
+    keys = {"metadata": {"name": f"{images.name}-keys"}, "stringData": {"ada.sshpub": ada.public}}
+    images.bench.api.create(secrets, keys)
+    own = {"metadata": {"name": f"{images.name}-bot"}, "stringData": {"identity": bot.path.read_text()}}
+    images.bench.api.create(secrets, own)
+    sync.commit({WEB: deployment_of(images, "1.0.0")})
+    sync.create_source(verify={"secretRef": {"name": f"{images.name}-keys"}})
+    images.write()
+    automation = "ImageUpdateAutomation"
+    images.wait_ready(automation, "False", "GitOperationFailed", "there is no key to sign with")
+    signing = {
+        "commit": {**AUTHOR["commit"], "signingKey": {"secretRef": {"name": f"{images.name}-bot"}, "type": "ssh"}}
+    }
+    images.edit(automation, {"git": signing})
+    images.wait_ready(automation, "False", "GitOperationFailed", "is not verified")
+    ada.sign_commits(sync.repo)
+    head = signed(sync.repo, {})
+    images.request(automation)
+    images.wait_ready(automation, "False", "GitOperationFailed", "the key that signs our commits is not among")
+    assert git(sync, "rev-parse", "main").strip() == head
+    both = {"stringData": {"bot.sshpub": bot.public}}
+    images.bench.api.patch(f"{secrets}/{images.name}-keys", both)
+    images.request(automation)
+    images.wait_pushed()
+    assert "1.1.0" in at(sync, WEB)
 
 
 TEMPLATE = """Update {{ .AutomationObject.Name }} in {{ index .Values "cluster" }}

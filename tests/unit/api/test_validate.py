@@ -110,7 +110,6 @@ def test_a_field_of_a_kustomization_that_is_not_acted_on_is_refused_by_name(spec
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
-        ({"verify": {"secretRef": {"name": "keys"}}}, "spec.verify"),
         ({"provider": "azure"}, "spec.provider"),
         ({"provider": "github"}, "spec.provider"),
     ],
