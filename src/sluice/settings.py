@@ -33,6 +33,7 @@ class Settings:
     log_level: str = "info"
     log_format: str = "json"
     no_cross_namespace_refs: bool = False
+    default_service_account: str = ""
     watch_namespace: str = ""
     identity: str = "sluice"
     flag_source: FlagSource | None = None

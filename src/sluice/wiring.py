@@ -37,6 +37,7 @@ from sluice.kube.watch_cache import WatchCache
 from sluice.notify.issuers import Issuers
 from sluice.notify.transport import Transport
 from sluice.reconcilers import notification_ledger, our_kinds
+from sluice.reconcilers.accounts import Accounts
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
@@ -68,6 +69,7 @@ from sluice.runtime.api_requests import api_requests
 from sluice.runtime.controller import Controller
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
+from sluice.runtime.identities import Identities
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.queue import KeyedQueue
@@ -462,6 +464,7 @@ def _operator(
     notifier: Notifier | None = None,
 ) -> Operator:
     sources, syncs = parts.sources, parts.syncs
+    identities = Identities(client, Accounts(syncs, settings.default_service_account).of)
     offer = notifier.intake.offer if notifier is not None else None
     intents = notifier.intake.intents if notifier is not None else None
     return Operator(
@@ -488,7 +491,8 @@ def _operator(
         lookup=LiveLookup(client, owned),
         survey=Survey(client, discovery, owned),
         quotas=Quotas(client),
-        executor=Executor(client, discovery, owned, records),
+        executor=Executor(client, discovery, owned, records, identities),
+        identities=identities,
         schemas=Schemas(client),
         rules=SpecRules(settings.no_cross_namespace_refs),
         artifact_host=settings.artifact_host,

@@ -60,6 +60,8 @@ kind: Service
 metadata: {name: web, namespace: $NS, annotations: {port: "${port}"}}
 spec: {selector: {app: web}, ports: [{port: 80}]}
 """
+# What a sync of the whole repository takes, once a folder in it is a tenant's.
+ROOT = "resources: [web.yaml, svc.yaml]\n"
 
 
 @dataclass(frozen=True, order=True)
@@ -212,6 +214,9 @@ def requests_of(cluster: Cluster) -> list[Asked]:
         subresource = f"/{what['subresource']}" if what.get("subresource") else ""
         group, resource = what.get("apiGroup", ""), what["resource"] + subresource
         right = Right(group, resource, entry["verb"], what.get("namespace", ""), what.get("name", ""))
+        if acting := entry.get("impersonatedUser", {}).get("username"):
+            _, _, home, account = acting.split(":")
+            right = Right("", "serviceaccounts", "impersonate", home, account)
         status = entry.get("responseStatus", {}).get("code", 0)
         decision = entry.get("annotations", {}).get("authorization.k8s.io/decision", "")
         found.append(Asked(right, status, decision, entry["userAgent"], entry["requestURI"].partition("?")[2]))
@@ -284,6 +289,7 @@ def test_the_shipped_rights_carry_a_sync_from_its_creation_to_its_deletion(
     updates_its_image(sync, registry)
     spreads(sync)
     goes_on_without_its_record(sync, installed.pod)
+    applies_as_a_tenant(sync)
     listens(sync)
     tells_events(sync)
     holds_leases(sync.bench.api)
@@ -441,6 +447,28 @@ def goes_on_without_its_record(sync: Sync, pod: Pod) -> None:
     sync.reconcile()
     assert sync.condition("Ready")["status"] == "True"
     assert len(sync.inventory()) == 2
+
+
+def applies_as_a_tenant(sync: Sync) -> None:
+    """A Kustomization that names an account is applied as that, and goes again."""
+    api, name, group = sync.bench.api, "tenant-account", "rbac.authorization.k8s.io"
+    api.create(f"/api/v1/namespaces/{sync.namespace}/serviceaccounts", {"metadata": {"name": name}})
+    place = f"/apis/{group}/v1/namespaces/{sync.target}"
+    api.create(f"{place}/roles", {"metadata": {"name": name}, "rules": NARROW})
+    binding = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": sync.namespace}],
+    }
+    api.create(f"{place}/rolebindings", binding)
+    revision = sync.push({"tenant/only.yaml": deployment("only", replicas=0), "kustomization.yaml": ROOT})
+    sync.wait_ready(revision)
+    tenant = replace(sync, name=name)
+    tenant.create(path="tenant", serviceAccountName=name, sourceRef={"kind": "GitRepository", "name": sync.name})
+    tenant.wait_ready(revision)
+    api.delete(tenant.path)
+    tenant.wait_gone()
+    assert sync.live("apps/v1/deployments", "only") is None
 
 
 def listens(sync: Sync) -> None:

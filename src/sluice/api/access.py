@@ -1,7 +1,8 @@
 """The rights of the operator: those it needs for itself, exactly, and apart from them the right to apply.
 
-Since objects are applied with the operator's own identity, whoever may create a Kustomization may do what the
-operator may. The binding to cluster-admin is therefore an object of its own that an installation can leave out.
+Where a Kustomization names no service account, its objects are applied with the operator's own identity: whoever may
+create it may then do what the operator may. The binding to cluster-admin is therefore an object of its own that an
+installation can leave out.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def _cluster_rules() -> list[Object]:
         # Credentials and variables, read by the name that a spec gives: never listed, never watched.
         {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
         # Whose imagePullSecrets a scan uses, by the name that a spec gives.
-        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"]},
+        # Whom a sync's objects are applied as, in its own namespace: nobody else can be named, no user and no group.
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "impersonate"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         # Whether the namespace of an object, or of a sync that is deleted, is there to stay; listed when it is many.
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},

@@ -11,7 +11,6 @@ KUSTOMIZATION_VALUES: dict[str, frozenset[str]] = {
 }
 KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
     "decryption",
-    "serviceAccountName",
     "kubeConfig",
 )
 

@@ -53,6 +53,12 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @click.option("--log-level", default="info", type=click.Choice(("trace", "debug", "info", "error")), show_default=True)
 @click.option("--log-encoding", default="json", type=click.Choice(("json", "console")), show_default=True)
 @switch("--no-cross-namespace-refs", about="Refuse references to other namespaces.")
+@click.option(
+    "--default-service-account",
+    default="",
+    metavar="NAME",
+    help="Whom Kustomizations without serviceAccountName apply as, in their own namespace. [the operator itself]",
+)
 @switch("--watch-all-namespaces", default=True, about="Watch everywhere; =false: the runtime namespace only.")
 @click.option(
     "--identity", hidden=True, help="Who holds the leases; a restarted process with the same one need not wait."
@@ -161,6 +167,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         log_level=given["log_level"],
         log_format=given["log_encoding"],
         no_cross_namespace_refs=given["no_cross_namespace_refs"],
+        default_service_account=_default_account(given),
         watch_namespace="" if given["watch_all_namespaces"] else namespace,
         identity=given["identity"] or f"{socket.gethostname()}_{os.getpid()}",
         flag_source=_flag_source(given),
@@ -187,6 +194,14 @@ def _registries(given: dict[str, Any]) -> dict[str, Any]:
         "registry_rps": given["registry_rps"],
         "registry_burst": given["registry_burst"],
     }
+
+
+def _default_account(given: dict[str, Any]) -> str:
+    account, flag = given["default_service_account"], "--default-service-account"
+    if account and given["git_url"]:
+        fix = "leave one of them out"
+        raise usage(f"{flag} means nothing with --git-url: flag mode has no namespace of its own", field=flag, fix=fix)
+    return namespace_of(account, flag) if account else ""
 
 
 def _egress(entries: tuple[str, ...]) -> tuple[str, ...]:

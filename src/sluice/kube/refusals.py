@@ -29,6 +29,11 @@ _IMMUTABLE = re.compile(
 )
 _QUOTA = re.compile(r"is forbidden: (?P<what>exceeded quota: .+|failed quota: .+)$", re.DOTALL)
 _RBAC = re.compile(r"\buser \".*\" (?:\(groups=.*\) )?(?:cannot |is attempting to grant )", re.IGNORECASE | re.DOTALL)
+_RIGHT = re.compile(
+    r'User "(?P<user>[^"]+)" cannot (?P<verb>[a-z*]+) resource "(?P<resource>[a-z0-9./*-]+)"'
+    r' in API group "(?P<group>[a-z0-9.*-]*)"(?: in the namespace "(?P<namespace>[a-z0-9-]+)")?'
+)
+_ACCOUNT = re.compile(r"system:serviceaccount:(?P<namespace>[a-z0-9-]+):(?P<name>[a-z0-9.-]+)")
 _WEBHOOK_DENIED = re.compile(
     r'admission webhook "(?P<who>[^"]+)" denied the request(?:: (?P<why>.+)| without explanation)', re.DOTALL
 )
@@ -211,11 +216,29 @@ def _forbidden(details: _Details, message: str) -> Finding:
             fix="raise the quota or ask for less",
         )
     if _RBAC.search(message):
-        fix = "grant the rights with a Role and a RoleBinding"
-        return Finding(codes.FORBIDDEN, "the account may not do this", cause=message, fix=fix)
+        return _not_allowed(message)
     return Finding(
         codes.ADMISSION_DENIED, "an admission plugin refused the object", cause=message, fix="meet the policy"
     )
+
+
+def _not_allowed(message: str) -> Finding:
+    """Who lacks which right, and the Role that would give it."""
+    lacking = _RIGHT.search(message)
+    if lacking is None:
+        fix = "grant the rights with a Role and a RoleBinding"
+        return Finding(codes.FORBIDDEN, "the account may not do this", cause=message, fix=fix)
+    account = _ACCOUNT.fullmatch(lacking["user"])
+    who = f"ServiceAccount {account['namespace']}/{account['name']}" if account else f"user {lacking['user']}"
+    verb, resource, group, namespace = lacking["verb"], lacking["resource"], lacking["group"], lacking["namespace"]
+    if verb == "impersonate":
+        fix = f"let {who} impersonate serviceaccounts, as the ClusterRole that `sluice install` makes does"
+        return Finding(codes.FORBIDDEN, f"{who} may not act as another account", cause=message, fix=fix)
+    role, where = ("Role", f" in namespace {namespace}") if namespace else ("ClusterRole", "")
+    rule = f'apiGroups: ["{group}"], resources: [{resource}], verbs: [{verb}]'
+    title = f"{who} may not {verb} {resource}{'.' + group if group else ''}{where}"
+    fix = f"bind a {role}{where} with {{{rule}}} to it, if it should"
+    return Finding(codes.FORBIDDEN, title, cause=message, fix=fix)
 
 
 def _not_found(asked: Asked, answer: Status, details: _Details, message: str) -> Finding:

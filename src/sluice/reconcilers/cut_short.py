@@ -126,6 +126,6 @@ async def finish_prune(
 
 async def _prune_plan(operator: Operator, owner: Owner, leaving: Inventory) -> Plan:
     resources = {e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in leaving}
-    live = await find_live(operator, leaving.ids(), resources)
+    live = await find_live(operator, owner, leaving.ids(), resources)
     handed_over = await wanted_elsewhere(operator, owner, leaving.ids())
     return build_plan(owner, (), leaving, live.__getitem__, PlanOptions(handed_over=handed_over))

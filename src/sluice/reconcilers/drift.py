@@ -26,6 +26,7 @@ from sluice.core.plan import Owner
 from sluice.core.problem import Problem
 from sluice.core.timestamp import rfc3339
 from sluice.core.transaction_messages import Outcome
+from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from sluice.reconcilers.drift_report import DriftReport
 from sluice.reconcilers.operator import Operator
@@ -169,7 +170,7 @@ class Drift:
 
         One that was made again just as it was is applied once more: its new UID must be recorded.
 
-        Raises ClusterError when the API server can't be asked.
+        Raises ClusterError when the API server can't be asked, NotReady (AccountMissing).
         """
         ledger, now = self._of(sync), time.monotonic()
         ledger.begin(suspects)
@@ -184,8 +185,11 @@ class Drift:
             if manifest is not None and mode is not DriftMode.IGNORE and not settled and not held:
                 looks.append((key, mode, self._seen(key)))
         ignored = ignored_by(sync, (applied[key] for key, _, _ in looks))
+        if looks:
+            await self._op.identities.check([owner_of(sync)])
+        client = self._op.identities.client(owner_of(sync))
         results = await together(
-            self._look(ledger, applied[key], ignored.get(key, ()), resources) for key, _, _ in looks
+            self._look(ledger, applied[key], ignored.get(key, ()), resources, client) for key, _, _ in looks
         )
         found: list[Drifted] = []
         anew: set[ResourceId] = set()
@@ -206,12 +210,17 @@ class Drift:
         return Judged(frozenset(d.id for d in found) | anew, tuple(found), frozenset(accepted))
 
     async def _look(
-        self, ledger: _Ledger, manifest: Manifest, ignored: tuple[str, ...], resources: Resources
+        self,
+        ledger: _Ledger,
+        manifest: Manifest,
+        ignored: tuple[str, ...],
+        resources: Resources,
+        client: KubeClient,
     ) -> tuple[Drifted | None, str]:
         """What differs, and the UID of the object, empty when it is not there or not to be touched."""
         key = manifest.id
         resource = resources.get(key) or await self._op.discovery.find(manifest.api_version, key.kind)
-        live = await self._op.client.get(resource, key.namespace, key.name) if resource is not None else None
+        live = await client.get(resource, key.namespace, key.name) if resource is not None else None
         ledger.expired.discard(key)
         if resource is None or live is None:
             if not expires(manifest):
@@ -223,7 +232,7 @@ class Drift:
             return None, ""
         body = to_send(manifest.body, meta.uid, live, ignored)
         try:
-            answer = await self._op.client.apply(resource, key.namespace, key.name, body, manager=MANAGER, dry_run=True)
+            answer = await client.apply(resource, key.namespace, key.name, body, manager=MANAGER, dry_run=True)
         except SluiceError as error:
             if isinstance(error, ClusterError) and is_outage(error):
                 raise

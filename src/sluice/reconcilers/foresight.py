@@ -15,7 +15,9 @@ from sluice.core.plan import Change, Plan
 from sluice.core.plan_warning import plan_warnings, wanted_live
 from sluice.core.problem import Problem
 from sluice.core.quota import check_quotas, created
+from sluice.core.shares import Shares
 from sluice.core.transaction_messages import OnFailure
+from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import asks_for_word, word_command, word_of
@@ -34,15 +36,19 @@ async def foresee(
     Raises NotReady (QuotaExceeded) for objects without room: who has room to give is not who wrote the commit; and
     UserError (NeedsWord) for what can't be undone, where the sync asks a person about that and nobody has agreed.
     """
-    live = await live_objects(operator, plan)
+    live = await live_objects(operator, plan, Shares.of_one(plan.owner))
     check_word(sync, plan, live, revision)
     refuse = sync.spec.onFailure != OnFailure.CONTINUE  # that one applies what has room
     return await foresee_together(operator, plan, resources, live, refuse=refuse)
 
 
-async def live_objects(operator: Operator, plan: Plan) -> dict[ResourceId, Mapping[str, Any]]:
-    """What has to be looked at to tell what can't be undone. Asks nothing for a plan without such objects."""
-    return dict(await together(_live(operator, change) for change in wanted_live(plan)))
+async def live_objects(operator: Operator, plan: Plan, shares: Shares) -> dict[ResourceId, Mapping[str, Any]]:
+    """What has to be looked at to tell what can't be undone, each as the account of its sync sees it.
+
+    Asks nothing for a plan without such objects.
+    """
+    client_of = operator.identities.of_shares(shares)
+    return dict(await together(_live(operator, client_of(change.id), change) for change in wanted_live(plan)))
 
 
 def check_word(sync: Kustomization, plan: Plan, live: Mapping[ResourceId, Mapping[str, Any]], revision: str) -> None:
@@ -82,11 +88,11 @@ async def _check_quotas(
     return warnings
 
 
-async def _live(operator: Operator, change: Change) -> tuple[ResourceId, Mapping[str, Any]]:
+async def _live(operator: Operator, client: KubeClient, change: Change) -> tuple[ResourceId, Mapping[str, Any]]:
     """The object, empty when it is gone or may not be read: a warning is then not given."""
     resource = await operator.discovery.find(change.api_version, change.id.kind)
     try:
-        raw = await operator.client.get(resource, change.id.namespace, change.id.name) if resource else None
+        raw = await client.get(resource, change.id.namespace, change.id.name) if resource else None
     except ClusterError as error:
         if error.status != 403:
             raise

@@ -99,7 +99,7 @@ class GroupPlanner:
         plan, shares = compose(group, [m.prepared.plan for m in members])
         resources = {key: found for _, kinds in rendered.values() for key, found in kinds.items()}
         try:
-            warnings = await self._foresee(members, plan, resources)
+            warnings = await self._foresee(members, plan, shares, resources)
         except NotReady as error:  # a quota has no room: each member names what it has no room for
             named = {start.owner: mine(error.problems, start.owner, shares.after) for start in starts}
             raise Refused({owner: NotReady(*problems) for owner, problems in named.items() if problems}) from error
@@ -109,10 +109,10 @@ class GroupPlanner:
         return JointPlan((first, *rest), plan, shares, find_deferred(plan, defined))
 
     async def _foresee(
-        self, members: Sequence[Member], plan: Plan, resources: Mapping[ResourceId, Resource | None]
+        self, members: Sequence[Member], plan: Plan, shares: Shares, resources: Mapping[ResourceId, Resource | None]
     ) -> tuple[Problem, ...]:
         """What can be known ahead of all of it; whether it may be done where it can't be undone, each member says."""
-        live = await live_objects(self._op, plan)
+        live = await live_objects(self._op, plan, shares)
         errors: dict[Owner, SluiceError] = {}
         for member in members:
             try:

@@ -87,7 +87,7 @@ async def _of_last_good(operator: Operator, owner: Owner, sync: Kustomization) -
 async def _labelled(operator: Operator, owner: Owner, inventory: Inventory) -> Inventory:
     """Those of its objects that carry the owner's labels."""
     resources = {e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory}
-    live = await find_live(operator, inventory.ids(), resources)
+    live = await find_live(operator, owner, inventory.ids(), resources)
     return inventory.without(key for key, found in live.items() if found is None or found.owner != owner)
 
 

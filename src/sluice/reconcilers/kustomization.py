@@ -359,7 +359,8 @@ class KustomizationReconciler:
                 )
             namespace = (check.namespace or sync.metadata.namespace) if resource.namespaced else ""
             key = resource.id_of(namespace, check.name)
-            targets.append(Target(key, resource, owned=False, rule=rule_for(key.group_kind, rules)))
+            rule = rule_for(key.group_kind, rules)
+            targets.append(Target(key, resource, owned=False, rule=rule, by=owner_of(sync)))
         if gated:
             record = self._op.records.get(str(owner_of(sync)))
             named = {target.id for target in targets}
@@ -412,6 +413,8 @@ class KustomizationReconciler:
             return Turnout(revision, error.problems, "RollbackRefused", stalled=True)
         if codes.UNDO_FAILED in found:
             return Turnout(revision, error.problems, condition.UNDO_FAILED)
+        if codes.CROSS_NAMESPACE in found:
+            return Turnout(revision, error.problems, "AccessDenied", stalled=True)
         refused = isinstance(error, UserError)
         again = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
         reason = "BuildFailed" if refused else "ReconciliationFailed"

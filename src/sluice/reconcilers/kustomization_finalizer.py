@@ -32,7 +32,7 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
 
     Returns the seconds until another try when something could not be deleted; the finalizer stays on until then.
     A suspended Kustomization deletes nothing, and neither does one whose namespace or CRD is going: its objects are
-    left in place and its record is kept.
+    left in place and its record is kept. Nor does one whose service account is gone: nobody else may do it.
     """
     if not operator.sync_finalizers.is_on(sync.metadata):
         return None
@@ -42,7 +42,12 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
         text = "its namespace or its CRD is going, which is no order to prune: its objects are left, its record is kept"
         operator.sync_events.record(subject_of(sync), "Warning", "Orphaned", text)
         log.warning("a Kustomization is orphaned", namespace=owner.namespace, name=owner.name, why=text)
-    if _deletes(sync) and not going:
+    deletes = _deletes(sync) and not going
+    if deletes and not await operator.identities.exists(owner):
+        text = "its service account is gone, and its objects are deleted as nobody else: they are left in place"
+        operator.sync_events.record(subject_of(sync), "Warning", "Orphaned", text)
+        log.warning("a Kustomization is orphaned", namespace=owner.namespace, name=owner.name, why=text)
+    elif deletes:
         failed = await _delete_all(operator, sync, owner)
         if failed is not None:
             return failed
@@ -84,7 +89,7 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
     resources: dict[ResourceId, Resource | None] = {
         e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory
     }
-    live = await find_live(operator, inventory.ids(), resources)
+    live = await find_live(operator, owner, inventory.ids(), resources)
     handed_over = await wanted_elsewhere(operator, owner, inventory.ids())
     plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions(handed_over=handed_over))
 

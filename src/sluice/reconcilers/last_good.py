@@ -104,7 +104,7 @@ class LastGood:
         if made:
             intent = (replace(e, uid="", version="") if e.id in made else e for e in record.inventory)
             record = await self._save(record, Inventory(intent))
-        answer = await self._op.executor.correct(batches)
+        answer = await self._op.executor.correct(batches, owner_of(sync))
         entries = Inventory(o.entry for o in answer.outcomes if o.entry is not None)
         if entries:
             await self._save(record, record.inventory.union(entries))
@@ -137,7 +137,7 @@ class LastGood:
             try:
                 judged = await self._drift.judge(sync, suspects, applied, inventory, resources)
                 batches = await self._batches(sync, judged, applied, inventory, resources)
-                answer = await self._op.executor.correct(batches)
+                answer = await self._op.executor.correct(batches, owner_of(sync))
             except SluiceError as error:
                 log.warning("drift is not corrected", name=str(owner_of(sync)), error=str(error))
                 await asyncio.sleep(PAUSE)
@@ -163,15 +163,14 @@ class LastGood:
         resources: Resources,
     ) -> tuple[Batch, ...]:
         """What to send, in order; an object that somebody else has taken or made meanwhile is left to them."""
-        manifests = tuple(applied[key] for key in sorted(judged.apply))
+        manifests, owner = tuple(applied[key] for key in sorted(judged.apply)), owner_of(sync)
         kinds = {
             m.id: resources.get(m.id) or await self._op.discovery.find(m.api_version, m.id.kind) for m in manifests
         }
-        live = await find_live(self._op, judged.apply, kinds)
+        live = await find_live(self._op, owner, judged.apply, kinds)
         known = Inventory(inventory.get(m.id) or Entry(m.id, m.api_version) for m in manifests)
         adopt = Adopt(sync.spec.adopt or Adopt.ALWAYS)
         options = PlanOptions(suspects=judged.apply, ignored=ignored_by(sync, manifests), adopt=adopt)
-        owner = owner_of(sync)
         plan = build_plan(owner, manifests, known, live.__getitem__, options)
         kept = (replace(b, changes=tuple(c for c in b.changes if self._is_ours(c, owner))) for b in plan.applies)
         return tuple(batch for batch in kept if batch.changes)

@@ -7,21 +7,25 @@ from collections.abc import Collection, Mapping
 from sluice.core import codes
 from sluice.core.errors import ClusterError
 from sluice.core.ids import ResourceId
-from sluice.core.plan import Live
+from sluice.core.plan import Live, Owner
 from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
 
 
 async def find_live(
-    operator: Operator, wanted: Collection[ResourceId], resources: Mapping[ResourceId, Resource | None]
+    operator: Operator,
+    owner: Owner,
+    wanted: Collection[ResourceId],
+    resources: Mapping[ResourceId, Resource | None],
 ) -> dict[ResourceId, Live | None]:
-    """The live metadata of every id of `wanted`; None where it was looked for and is not there.
+    """The live metadata of every id of `wanted`, as the account of `owner` sees it; None where it is not there.
 
     A kind that the server has stopped serving (its CRD was deleted) has no objects. Raises ClusterError when a look-up
     fails: that is never taken for an absence.
     """
+    client = operator.identities.client(owner)
     try:
-        return await operator.lookup.find(wanted, resources)
+        return await operator.lookup.find(wanted, resources, client)
     except ClusterError as error:
         if not any(problem.code is codes.UNKNOWN_KIND for problem in error.problems):
             raise
@@ -30,4 +34,4 @@ async def find_live(
         key: await operator.discovery.find(resource.api_version, resource.kind) if resource is not None else None
         for key, resource in resources.items()
     }
-    return await operator.lookup.find(wanted, served)
+    return await operator.lookup.find(wanted, served, client)

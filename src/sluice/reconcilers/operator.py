@@ -31,6 +31,7 @@ from sluice.reconcilers.wishes import Wishes
 from sluice.render import Renderer
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
+from sluice.runtime.identities import Identities
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.notification_intents import NotificationIntents
 from sluice.runtime.owned import OwnedObjects
@@ -156,6 +157,7 @@ class Operator:
     survey: Survey
     quotas: Quotas
     executor: Executor
+    identities: Identities
     schemas: Schemas
     rules: SpecRules
     artifact_host: str

@@ -5,7 +5,8 @@ One way for the operator that executes the plan and for the command line that on
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sluice.api.ignore_rules import rules_of
@@ -14,7 +15,7 @@ from sluice.core import codes
 from sluice.core.adoption import Adopt
 from sluice.core.artifact import Artifact
 from sluice.core.deferral import DefinedKind, defined_kinds, find_deferred, unknown_kinds
-from sluice.core.errors import NotReady, SluiceError, UserError
+from sluice.core.errors import ClusterError, NotReady, SluiceError, UserError
 from sluice.core.guard import GuardOptions, check_namespaces, guard
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.ignored_fields import ignored_in
@@ -87,6 +88,7 @@ class Planner:
         resources: Mapping[ResourceId, Resource | None],
     ) -> Plan:
         owner = owner_of(sync)
+        await self._op.identities.check([owner])
         suspects = await settle(manifests, resources)
         plan = await self._plan(sync, owner, manifests, inventory, suspects, resources)
         options = GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own, self._is_sync)
@@ -143,8 +145,23 @@ class Planner:
         for entry in inventory:
             if entry.id in wanted and entry.id not in known:
                 known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
-        live = await find_live(self._op, wanted, known)
+        with placing(manifests):
+            live = await find_live(self._op, owner, wanted, known)
         return build_plan(owner, manifests, inventory, live.__getitem__, options)
+
+
+@contextmanager
+def placing(manifests: Iterable[Manifest]) -> Iterator[None]:
+    """What an object can't be looked at for is told with the place where git defines it."""
+    try:
+        yield
+    except ClusterError as error:
+        origins = {m.id: m.origin for m in manifests}
+        error.problems = tuple(
+            replace(p, origin=p.origin or origins.get(p.subject)) if p.subject is not None else p
+            for p in error.problems
+        )
+        raise
 
 
 def _named(sync: Kustomization) -> dict[str, str]:

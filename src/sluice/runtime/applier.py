@@ -28,6 +28,7 @@ from sluice.kube.client import Applied, KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
 from sluice.runtime.gone import await_gone
+from sluice.runtime.identities import ClientOf
 from sluice.runtime.outage import outlast
 from sluice.runtime.owned import OwnedObjects, version_of
 from sluice.runtime.resources import resource_of
@@ -41,22 +42,32 @@ TAKE_OVER_TRIES = 4
 
 
 class Applier:
-    """One for all transactions. `recreate` collects, in the dry-run, what can only be replaced."""
+    """One for all transactions. `recreate` collects, in the dry-run, what can only be replaced.
 
-    def __init__(self, client: KubeClient, discovery: Discovery, owned: OwnedObjects) -> None:
-        self._client = client
+    `client_of` says as whom the requests about an object are made.
+    """
+
+    def __init__(self, discovery: Discovery, owned: OwnedObjects) -> None:
         self._discovery = discovery
         self._owned = owned
 
     async def validate(
-        self, changes: tuple[Change, ...], force: Callable[[ResourceId], bool], recreate: set[ResourceId]
+        self,
+        changes: tuple[Change, ...],
+        force: Callable[[ResourceId], bool],
+        recreate: set[ResourceId],
+        client_of: ClientOf,
     ) -> tuple[Problem, ...]:
-        answers = await together(self._dry_run(change, force(change.id), recreate) for change in changes)
+        answers = await together(
+            self._dry_run(change, force(change.id), recreate, client_of(change.id)) for change in changes
+        )
         return tuple(problem for problems in answers for problem in problems)
 
-    async def _dry_run(self, change: Change, force: bool, recreate: set[ResourceId]) -> tuple[Problem, ...]:
+    async def _dry_run(
+        self, change: Change, force: bool, recreate: set[ResourceId], client: KubeClient
+    ) -> tuple[Problem, ...]:
         try:
-            await self._send_dry(change)
+            await self._send_dry(change, client)
         except SluiceError as error:
             problems = placed(error, change)
             forced = force or (change.manifest is not None and change.manifest.directives.force)
@@ -68,30 +79,34 @@ class Applier:
             return problems
         return ()
 
-    async def apply_all(self, changes: tuple[Change, ...], recreate: set[ResourceId]) -> Answered:
-        results = await together(self._apply(change, change.id in recreate) for change in changes)
+    async def apply_all(self, changes: tuple[Change, ...], recreate: set[ResourceId], client_of: ClientOf) -> Answered:
+        results = await together(
+            self._apply(change, client_of(change.id), recreate=change.id in recreate) for change in changes
+        )
         return Answered(
             tuple(r for r in results if isinstance(r, Outcome)),
             tuple(p for r in results if not isinstance(r, Outcome) for p in r),
         )
 
-    async def _apply(self, change: Change, recreate: bool) -> Outcome | tuple[Problem, ...]:
+    async def _apply(self, change: Change, client: KubeClient, *, recreate: bool) -> Outcome | tuple[Problem, ...]:
         try:
             if recreate:
-                await self._delete_and_wait(change)
+                await self._delete_and_wait(change, client)
                 change = replace(change, uid="")
             elif change.takes_over:
-                await self._take_over(change)
-            return await self._send(change)
+                await self._take_over(change, client)
+            return await self._send(change, client)
         except SluiceError as error:
             if not change.uid and any(p.code is codes.FIELD_CONFLICT_LIVE for p in error.problems):
-                return await self._adopt_unseen(change, error)
+                return await self._adopt_unseen(change, error, client)
             return placed(error, change)
 
-    async def _adopt_unseen(self, change: Change, conflict: SluiceError) -> Outcome | tuple[Problem, ...]:
+    async def _adopt_unseen(
+        self, change: Change, conflict: SluiceError, client: KubeClient
+    ) -> Outcome | tuple[Problem, ...]:
         """Apply to an object that somebody made between plan and apply, with an image of what they made."""
         resource = await resource_of(self._discovery, change.id, change.api_version)
-        raw = await self._client.get(resource, change.id.namespace, change.id.name)
+        raw = await client.get(resource, change.id.namespace, change.id.name)
         if raw is None:
             return placed(conflict, change)
         meta = msgspec.json.decode(raw, type=LiveObject).metadata
@@ -101,15 +116,15 @@ class Applier:
         seen = replace(
             change, action=Action.ADOPT, uid=meta.uid, resource_version=meta.resource_version, takes_over=True
         )
-        answer = await self._apply(seen, recreate=False)
+        answer = await self._apply(seen, client, recreate=False)
         return replace(answer, image=before_image(change.id, raw)) if isinstance(answer, Outcome) else answer
 
-    async def _send_dry(self, change: Change) -> None:
-        send, _ = await self._request(change)
+    async def _send_dry(self, change: Change, client: KubeClient) -> None:
+        send, _ = await self._request(change, client)
         await outlast(partial(send, dry_run=True, force=True), DRY_RUN_PATIENCE)
 
-    async def _send(self, change: Change) -> Outcome:
-        send, manifest = await self._request(change)
+    async def _send(self, change: Change, client: KubeClient) -> Outcome:
+        send, manifest = await self._request(change, client)
         sent = 0
 
         async def once() -> Applied:
@@ -132,28 +147,28 @@ class Applier:
         entry = Entry(change.id, change.api_version, meta.uid, manifest.digest, version_of(meta))
         return Outcome(change.id, result, entry, found=found)
 
-    async def _request(self, change: Change) -> tuple[Callable[..., Awaitable[Applied]], Manifest]:
+    async def _request(self, change: Change, client: KubeClient) -> tuple[Callable[..., Awaitable[Applied]], Manifest]:
         manifest = change.manifest
         assert manifest is not None  # noqa: S101 - only changes with a manifest are applied
         resource = await resource_of(self._discovery, change.id, change.api_version)
-        body = await self._body(change, resource)
+        body = await self._body(change, resource, client)
         name = (change.id.namespace, change.id.name)
-        return partial(self._client.apply, resource, *name, body, manager=MANAGER), manifest
+        return partial(client.apply, resource, *name, body, manager=MANAGER), manifest
 
-    async def _body(self, change: Change, resource: Resource) -> bytes:
+    async def _body(self, change: Change, resource: Resource, client: KubeClient) -> bytes:
         """What is sent: the manifest, with the fields that are left to the cluster as they are there."""
         assert change.manifest is not None  # noqa: S101 - only changes with a manifest are applied
         live = None
         if change.ignored and change.uid:
-            live = await self._client.get(resource, change.id.namespace, change.id.name)
+            live = await client.get(resource, change.id.namespace, change.id.name)
         return to_send(change.manifest.body, change.uid, live, change.ignored)
 
-    async def _take_over(self, change: Change) -> None:
+    async def _take_over(self, change: Change, client: KubeClient) -> None:
         """Make kubectl's fields ours before the first apply; an object that changes meanwhile is looked at again."""
         resource = await resource_of(self._discovery, change.id, change.api_version)
         key = change.id
         for attempt in range(TAKE_OVER_TRIES):
-            raw = await self._client.get(resource, key.namespace, key.name)
+            raw = await client.get(resource, key.namespace, key.name)
             if raw is None:
                 return
             meta = msgspec.json.decode(raw, type=LiveObject).metadata
@@ -163,21 +178,21 @@ class Applier:
             patch = take_over_patch(managers, meta.labels, meta.annotations, meta.resource_version)
             try:
                 with self._owned.sending(key):
-                    await self._client.json_patch(resource, key.namespace, key.name, patch, manager=MANAGER)
+                    await client.json_patch(resource, key.namespace, key.name, patch, manager=MANAGER)
             except ClusterError as error:
                 if attempt == TAKE_OVER_TRIES - 1 or error.status not in {409, 422}:
                     raise
             else:
                 return
 
-    async def _delete_and_wait(self, change: Change) -> None:
+    async def _delete_and_wait(self, change: Change, client: KubeClient) -> None:
         """Delete an object that must be recreated, and return when it is gone."""
         resource = await resource_of(self._discovery, change.id, change.api_version)
         key = change.id
-        await self._client.delete(resource, key.namespace, key.name, uid=change.uid)
+        await client.delete(resource, key.namespace, key.name, uid=change.uid)
         try:
             async with asyncio.timeout(GONE_TIMEOUT):
-                await await_gone(self._client, resource, key, change.uid)
+                await await_gone(client, resource, key, change.uid)
         except TimeoutError:
             raise NotReady(
                 Problem(

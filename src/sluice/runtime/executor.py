@@ -19,6 +19,7 @@ from sluice.core.order import CRD
 from sluice.core.plan import Action, Batch, Change, Owner, Plan
 from sluice.core.problem import Problem
 from sluice.core.record import FailedRevision, Record
+from sluice.core.shares import Shares
 from sluice.core.steps import Deferral
 from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction, begin, resume_prune, resume_undo, step
@@ -49,6 +50,7 @@ from sluice.kube.resource import Resource
 from sluice.runtime import tracing
 from sluice.runtime.applier import Applier
 from sluice.runtime.health_gate import HealthGate, Target
+from sluice.runtime.identities import Identities
 from sluice.runtime.journal import Journal, SyncJournal
 from sluice.runtime.metrics import TRANSACTION_SECONDS, TRANSACTIONS
 from sluice.runtime.owned import OwnedObjects
@@ -134,18 +136,27 @@ class _Run:
 class Executor:
     """Sends, waits and records. One instance serves every transaction."""
 
-    def __init__(self, client: KubeClient, discovery: Discovery, owned: OwnedObjects, records: RecordStore) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        discovery: Discovery,
+        owned: OwnedObjects,
+        records: RecordStore,
+        identities: Identities,
+    ) -> None:
         self._client = client
         self._discovery = discovery
         self._records = records
-        self._applier = Applier(client, discovery, owned)
-        self._pruner = Pruner(client, discovery, owned)
+        self._identities = identities
+        self._applier = Applier(discovery, owned)
+        self._pruner = Pruner(discovery, owned)
         self._undoer = Undoer(client, discovery, owned)
 
     async def run(self, plan: Plan, execution: Execution) -> Transaction:
         """Run `plan` to its end and return the ended transaction; its problems say what went wrong.
 
-        Raises ClusterError when the record can't be written: nothing was changed then that it does not hold.
+        Whoever made the plan has seen that the accounts of its syncs are there. Raises ClusterError when the record
+        can't be written: nothing was changed then that it does not hold.
         """
         journal = self._journal_of(execution)
         state, command = begin(
@@ -162,25 +173,32 @@ class Executor:
     def _journal_of(self, execution: Execution) -> Journal:
         return execution.journal or SyncJournal(self._records, execution.sync)
 
-    async def correct(self, batches: Iterable[Batch]) -> Answered:
-        """Apply again what the record's inventory holds already: no transaction, and the record is the caller's."""
+    async def correct(self, batches: Iterable[Batch], owner: Owner) -> Answered:
+        """Apply again what the record's inventory holds already: no transaction, and the record is the caller's.
+
+        Raises NotReady (AccountMissing), ClusterError.
+        """
+        await self._identities.check([owner])
+        client_of = self._identities.of_shares(Shares.of_one(owner))
         outcomes: list[Outcome] = []
         problems: list[Problem] = []
         for batch in batches:
-            answer = await self._applier.apply_all(batch.changes, set())
+            answer = await self._applier.apply_all(batch.changes, set(), client_of)
             outcomes += answer.outcomes
             problems += answer.problems
         return Answered(tuple(outcomes), tuple(problems))
 
     async def resume_undo(self, plan: Plan, record: Record, execution: Execution) -> Transaction:
-        """Go on with the undo that `record` says was begun."""
+        """Go on with the undo that `record` says was begun. Raises NotReady (AccountMissing), ClusterError."""
         assert record.target is not None  # noqa: S101 - the caller looked
+        await self._identities.check(self._journal_of(execution).shares.members)
         problems = record.failed.problems if record.failed is not None else ()
         state, command = resume_undo(plan, record.target, problems)
         return await self._drive(state, command, execution, record.epoch)
 
     async def resume_prune(self, plan: Plan, record: Record, execution: Execution) -> Transaction:
-        """Go on with the pruning that `record` says was begun: nothing is applied."""
+        """Go on with the pruning that `record` says was begun: nothing is applied. Raises NotReady (AccountMissing)."""
+        await self._identities.check(self._journal_of(execution).shares.members)
         state, command = resume_prune(plan)
         return await self._drive(state, command, execution, record.epoch)
 
@@ -201,19 +219,20 @@ class Executor:
         return state
 
     async def _execute(self, command: Command, run: _Run, state: Transaction) -> Event:
-        execution = run.execution
+        execution, shares = run.execution, run.journal.shares
+        client_of = self._identities.of_shares(shares)
         match command:
             case Validate(changes):
                 await execution.progress(f"Detecting drift and validating {len(changes)} objects")
-                return Validated(await self._applier.validate(changes, execution.force, run.recreate))
+                return Validated(await self._applier.validate(changes, execution.force, run.recreate, client_of))
             case TakeImages(changes):
-                return await self._undoer.take_images(changes, run.journal.shares)
+                return await self._undoer.take_images(changes, shares, client_of)
             case SaveRecord():
                 await self._save(command, run, state)
                 return Recorded()
             case Apply(changes):
                 await execution.progress(f"Applying {len(changes)} objects")
-                return await self._applier.apply_all(changes, run.recreate)
+                return await self._applier.apply_all(changes, run.recreate, client_of)
             case AwaitServed(changes):
                 return Served(await _found(self._await_served(changes)))
             case AwaitHealth(changed):
@@ -226,10 +245,10 @@ class Executor:
                 return HealthKnown(problems, ours, tuple(corrected))
             case Prune(changes):
                 await execution.progress(f"Pruning {len(changes)} objects")
-                return await self._pruner.prune_all(changes, run.journal.shares)
+                return await self._pruner.prune_all(changes, shares, client_of)
             case Undo():
                 await execution.progress(f"Undoing changes to {len(command.order)} objects")
-                return await self._undoer.undo(command, run.journal.shares)
+                return await self._undoer.undo(command, shares, client_of)
 
     async def _save(self, save: SaveRecord, run: _Run, state: Transaction) -> None:
         """Make the record durable; a transaction that changed nothing has nothing to record."""
@@ -249,7 +268,7 @@ class Executor:
     ) -> tuple[Problem, ...]:
         """Wait for the gate without holding a worker. Raises Superseded when a newer revision arrives first."""
         await execution.progress(f"Running health checks with a timeout of {left:.0f}s")
-        gate = HealthGate(self._client, execution.targets, changed)
+        gate = HealthGate(self._client, execution.targets, changed, lambda target: self._acting_for(execution, target))
         with one_failure():
             async with execution.waiting(), asyncio.TaskGroup() as group:
                 waited = group.create_task(gate.wait(left))
@@ -261,6 +280,9 @@ class Executor:
         if waited.cancelled():
             raise Superseded
         return waited.result()
+
+    def _acting_for(self, execution: Execution, target: Target) -> KubeClient:
+        return self._identities.client(target.by or self._journal_of(execution).shares.owner_of(target.id))
 
     # --- what must be served before the next stage --------------------------------------------------------------
 

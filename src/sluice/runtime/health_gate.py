@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sluice.core import codes
 from sluice.core.health import CustomHealth, Health, HealthStatus, assess, not_found
 from sluice.core.ids import ResourceId
-from sluice.core.plan import OWNER_NAME
+from sluice.core.plan import OWNER_NAME, Owner
 from sluice.core.problem import Code, Origin, Problem
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
@@ -28,7 +28,8 @@ BY_NAME_UP_TO = 3
 class Target:
     """One object to wait for. `owned` says that it carries our owner label; `origin` is where git defines it.
 
-    `rule` is the user's, in place of the one of its kind.
+    `rule` is the user's, in place of the one of its kind. `by` is the sync that asks for an object which is none of its
+    own: it is shown what its account may see.
     """
 
     id: ResourceId
@@ -36,15 +37,24 @@ class Target:
     owned: bool
     origin: Origin | None = None
     rule: CustomHealth | None = None
+    by: Owner | None = None
 
 
 class HealthGate:
-    """The verdicts of one wait. Only objects of `changed`, or that are not ours, end it early by having failed."""
+    """The verdicts of one wait. Only objects of `changed`, or that are not ours, end it early by having failed.
+
+    `acting_for` says as whom a target is looked at; the client itself where it is not given.
+    """
 
     def __init__(
-        self, client: KubeClient, targets: Collection[Target], changed: frozenset[ResourceId] | None = None
+        self,
+        client: KubeClient,
+        targets: Collection[Target],
+        changed: frozenset[ResourceId] | None = None,
+        acting_for: Callable[[Target], KubeClient] | None = None,
     ) -> None:
         self._client = client
+        self._acting_for = acting_for or (lambda _: client)
         self._unchanged = {t.id for t in targets if changed is not None and t.owned and t.id not in changed}
         self._targets = {t.id: t for t in targets}
         self._verdicts: dict[ResourceId, Health] = {t.id: not_found() for t in targets}
@@ -71,7 +81,7 @@ class HealthGate:
             return await self._late(seconds)
         return await self._failures()
 
-    def _watches(self) -> list[tuple[Resource, str, str, str]]:
+    def _watches(self) -> list[tuple[KubeClient, Resource, str, str, str]]:
         grouped: dict[tuple[Resource, str], list[Target]] = {}
         for target in self._targets.values():
             grouped.setdefault((target.resource, target.id.namespace), []).append(target)
@@ -79,15 +89,17 @@ class HealthGate:
         for (resource, namespace), targets in grouped.items():
             by_label = len(targets) > BY_NAME_UP_TO and all(t.owned for t in targets)
             if by_label:
-                watches.append((resource, namespace, OWNER_NAME, ""))
+                watches.append((self._client, resource, namespace, OWNER_NAME, ""))
             else:
-                watches += [(resource, namespace, "", f"metadata.name={t.id.name}") for t in targets]
+                watches += [(self._of(t), resource, namespace, "", f"metadata.name={t.id.name}") for t in targets]
         return watches
 
-    async def _follow(self, resource: Resource, namespace: str, labels: str, fields: str) -> None:
-        async for event in self._client.watch(
-            resource, namespace, labels=labels, fields=fields, item_type=dict[str, Any]
-        ):
+    def _of(self, target: Target) -> KubeClient:
+        """What is a sync's own is watched as all of it is; what is not is shown as far as its account may see it."""
+        return self._client if target.owned else self._acting_for(target)
+
+    async def _follow(self, client: KubeClient, resource: Resource, namespace: str, labels: str, fields: str) -> None:
+        async for event in client.watch(resource, namespace, labels=labels, fields=fields, item_type=dict[str, Any]):
             if event.item is None:
                 continue
             metadata = event.item.get("metadata", {})
@@ -137,7 +149,8 @@ class HealthGate:
     ) -> tuple[Problem, ...]:
         """A problem for each; first those whose cause was found, for the others may only wait for these."""
         ordered = sorted(keys)
-        roots = await root_causes(self._client, [(key, self._targets[key].resource) for key in ordered])
+        asked = [self._targets[key] for key in ordered]
+        roots = await root_causes([(self._acting_for(target), target.id, target.resource) for target in asked])
         problems = []
         for key in sorted(ordered, key=lambda key: key not in roots):
             fault, field = roots.get(key, (None, ""))

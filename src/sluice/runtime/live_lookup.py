@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TypeVar
 
+from sluice.core.errors import ClusterError
 from sluice.core.ids import ResourceId
 from sluice.core.live import LiveManagers, LiveObject
 from sluice.core.order import NAMESPACE
@@ -32,10 +33,14 @@ class LiveLookup:
         self._owned = owned
 
     async def find(
-        self, wanted: Collection[ResourceId], resources: Mapping[ResourceId, Resource | None]
+        self,
+        wanted: Collection[ResourceId],
+        resources: Mapping[ResourceId, Resource | None],
+        client: KubeClient | None = None,
     ) -> dict[ResourceId, Live | None]:
         """The live metadata of every id of `wanted`; None where it was looked for and is not there.
 
+        `client` is who looks at objects that the watches don't know; the operator itself when None.
         A kind that the server does not serve has no objects. Raises ClusterError when a look-up fails.
         """
         answers: dict[ResourceId, Live | None] = {}
@@ -51,7 +56,7 @@ class LiveLookup:
         absent = await self._absent_namespaces(_worth_a_look(asked))
         for resource, namespace in [place for place in asked if place[1] in absent]:
             answers.update(dict.fromkeys(asked.pop((resource, namespace))))
-        found = await look_up(self._client, asked, LiveObject)
+        found = await look_up(client or self._client, asked, LiveObject)
         answers.update({key: live_of(item.metadata) if item is not None else None for key, item in found.items()})
         return answers
 
@@ -78,7 +83,13 @@ async def look_up(
         answers[key] = await client.get_as(resource, key.namespace, key.name, item_type=item_type)
 
     async def by_list(resource: Resource, namespace: str, keys: Collection[ResourceId]) -> None:
-        listed = await client.list(resource, namespace, item_type=item_type)
+        try:
+            listed = await client.list(resource, namespace, item_type=item_type)
+        except ClusterError as error:
+            if error.status != 403:
+                raise
+            await together(by_get(resource, key) for key in keys)  # an account may read each and not list
+            return
         found = {item.metadata.name: item for item in listed.items}
         answers.update({key: found.get(key.name) for key in keys})
 

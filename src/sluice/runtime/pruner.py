@@ -14,6 +14,7 @@ from sluice.core.transaction_messages import Answered, Outcome
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
+from sluice.runtime.identities import ClientOf
 from sluice.runtime.outage import outlast
 from sluice.runtime.owned import OwnedObjects, live_of
 from sluice.runtime.resources import resource_of
@@ -23,15 +24,16 @@ PRUNE_TRIES = 4
 
 
 class Pruner:
-    """One for all transactions."""
+    """One for all transactions. `client_of` says as whom an object is deleted."""
 
-    def __init__(self, client: KubeClient, discovery: Discovery, owned: OwnedObjects) -> None:
-        self._client = client
+    def __init__(self, discovery: Discovery, owned: OwnedObjects) -> None:
         self._discovery = discovery
         self._owned = owned
 
-    async def prune_all(self, changes: tuple[Change, ...], shares: Shares) -> Answered:
-        results = await together(self._prune(change, shares.owner_of(change.id)) for change in changes)
+    async def prune_all(self, changes: tuple[Change, ...], shares: Shares, client_of: ClientOf) -> Answered:
+        results = await together(
+            self._prune(change, shares.owner_of(change.id), client_of(change.id)) for change in changes
+        )
         if any(change.id.group_kind == CRD for change in changes):
             await self._discovery.invalidate()
         return Answered(
@@ -39,13 +41,13 @@ class Pruner:
             tuple(r for r in results if isinstance(r, Problem)),
         )
 
-    async def _prune(self, change: Change, sync: Owner) -> Outcome | Problem:
+    async def _prune(self, change: Change, sync: Owner, client: KubeClient) -> Outcome | Problem:
         key = change.id
         try:
             resource = await resource_of(self._discovery, change.id, change.api_version)
             self._owned.expect_gone(key, expected=True)
-            await self._delete_ours(resource, change, sync)
-            meta = await outlast(partial(self._client.get_metadata, resource, key.namespace, key.name))
+            await self._delete_ours(resource, change, sync, client)
+            meta = await outlast(partial(client.get_metadata, resource, key.namespace, key.name))
         except SluiceError as error:
             self._owned.expect_gone(key, expected=False)
             return Problem(
@@ -60,17 +62,17 @@ class Pruner:
             self._owned.expect_gone(key, expected=False)  # when its finalizer lets go, the owner has to know
         return Outcome(key, "deleted" if gone else "deleting")
 
-    async def _delete_ours(self, resource: Resource, change: Change, sync: Owner) -> None:
+    async def _delete_ours(self, resource: Resource, change: Change, sync: Owner, client: KubeClient) -> None:
         """Delete exactly the object that was planned; where it changed meanwhile, look again whether it is ours."""
         key, version = change.id, change.resource_version
-        delete = partial(self._client.delete, resource, key.namespace, key.name, uid=change.uid)
+        delete = partial(client.delete, resource, key.namespace, key.name, uid=change.uid)
         for attempt in range(PRUNE_TRIES):
             try:
                 await outlast(partial(delete, resource_version=version))
             except ClusterError as error:
                 if error.reason != "Conflict" or attempt == PRUNE_TRIES - 1:
                     raise
-                meta = await self._client.get_metadata(resource, key.namespace, key.name)
+                meta = await client.get_metadata(resource, key.namespace, key.name)
                 if meta is None or meta.uid != change.uid or not _still_ours(live_of(meta), sync):
                     return
                 version = meta.resource_version

@@ -29,15 +29,16 @@ log = structlog.get_logger()
 
 
 async def root_causes(
-    client: KubeClient, wanted: Iterable[tuple[ResourceId, Resource]]
+    wanted: Iterable[tuple[KubeClient, ResourceId, Resource]],
 ) -> dict[ResourceId, tuple[PodFault, str]]:
     """The fault of each object that has one, and the path of the field that it is about.
 
-    Never raises for what the cluster answers: who may not read pods, or reads too late, learns nothing more.
+    Each is looked at by the client beside it. Never raises for what the cluster answers: who may not
+    read pods, or reads too late, learns nothing more.
     """
     chosen = list(wanted)[:MAX_OBJECTS]
-    found = await together(_look(client, key, resource) for key, resource in chosen)
-    return {key: fault for (key, _), fault in zip(chosen, found, strict=True) if fault is not None}
+    found = await together(_look(client, key, resource) for client, key, resource in chosen)
+    return {key: fault for (_, key, _), fault in zip(chosen, found, strict=True) if fault is not None}
 
 
 async def _look(client: KubeClient, key: ResourceId, resource: Resource) -> tuple[PodFault, str] | None:

@@ -32,6 +32,7 @@ from sluice.runtime.applier import made_by_us
 from sluice.runtime.bodies import listed_bodies
 from sluice.runtime.foreign import holds_foreign
 from sluice.runtime.gone import await_gone
+from sluice.runtime.identities import ClientOf
 from sluice.runtime.owned import OwnedObjects, live_of, version_of
 from sluice.runtime.resources import resource_of
 from sluice.runtime.together import together
@@ -42,37 +43,46 @@ PVC = GroupKind("", "PersistentVolumeClaim")
 
 
 class Undoer:
-    """One for all transactions; keeps nothing between them."""
+    """One for all transactions; keeps nothing between them.
+
+    `client_of` says as whom an object is read and written. Whether what we created holds objects of others, and when it
+    is gone, is looked for with the operator's own rights.
+    """
 
     def __init__(self, client: KubeClient, discovery: Discovery, owned: OwnedObjects) -> None:
         self._client = client
         self._discovery = discovery
         self._owned = owned
 
-    async def take_images(self, changes: tuple[Change, ...], shares: Shares) -> Imaged:
+    async def take_images(self, changes: tuple[Change, ...], shares: Shares, client_of: ClientOf) -> Imaged:
         """Read every object that is to be changed. One that is gone by now has no image, and is no problem."""
         images: dict[ResourceId, BeforeImage] = {}
         try:
             wanted = {change.id: await self._resource(change.id, change.api_version) for change in changes}
-            async for page in self._listed(wanted, shares, shares.was_of):
+            async for page in self._listed(wanted, shares, shares.was_of, client_of):
                 images |= {key: before_image(key, raw) for key, raw in page.items()}
             rest = {key: resource for key, resource in wanted.items() if key not in images}
-            asked = await together(self._client.get(r, key.namespace, key.name) for key, r in rest.items())
+            asked = await together(client_of(key).get(r, key.namespace, key.name) for key, r in rest.items())
         except SluiceError as error:
             return Imaged({}, error.problems)
         found = zip(rest, asked, strict=True)
         return Imaged({**images, **{key: before_image(key, raw) for key, raw in found if raw is not None}})
 
     async def _listed(
-        self, wanted: Mapping[ResourceId, Resource], shares: Shares, owner_of: Callable[[ResourceId], Owner]
+        self,
+        wanted: Mapping[ResourceId, Resource],
+        shares: Shares,
+        owner_of: Callable[[ResourceId], Owner],
+        client_of: ClientOf,
     ) -> AsyncIterator[dict[ResourceId, bytes]]:
         """Pages of `wanted`, of each sync by its own labels."""
         for member in shares.members:
             own = {key: resource for key, resource in wanted.items() if owner_of(key) == member}
-            async for page in listed_bodies(self._client, own, member):
-                yield page
+            if own:
+                async for page in listed_bodies(client_of(next(iter(own))), own, member):
+                    yield page
 
-    async def undo(self, command: Undo, shares: Shares) -> Undone:
+    async def undo(self, command: Undo, shares: Shares, client_of: ClientOf) -> Undone:
         """Undo in the order given, kind by kind; objects of one kind at once.
 
         What can't be taken back is named, stays in the inventory, and does not keep the rest from being undone.
@@ -81,7 +91,7 @@ class Undoer:
         entries: dict[ResourceId, Entry] = {e.id: e for e in target.inventory}
         problems: list[Problem] = []
         for group in _by_kind(command.order):
-            results = await self._undo_kind(group, command, shares)
+            results = await self._undo_kind(group, command, shares, client_of)
             for key, result in results.items():
                 if isinstance(result, Entry):
                     entries[key] = result
@@ -95,31 +105,31 @@ class Undoer:
         return Undone(Inventory(entries.values()), left, failed)
 
     async def _undo_kind(
-        self, group: list[ResourceId], command: Undo, shares: Shares
+        self, group: list[ResourceId], command: Undo, shares: Shares, client_of: ClientOf
     ) -> dict[ResourceId, Entry | Problem | None]:
         results: dict[ResourceId, Entry | Problem | None] = {}
 
         async def settle(key: ResourceId, raw: bytes | None) -> None:
-            results[key] = await self._undo_one(key, command, shares, raw)
+            results[key] = await self._undo_one(key, command, shares, raw, client_of(key))
 
         images = [command.target.images[key] for key in group if key in command.target.images]
         wanted: dict[ResourceId, Resource] = {}
         with contextlib.suppress(SluiceError):  # then each object meets it, and says so
             wanted = {image.id: await self._resource(image.id, image.api_version) for image in images}
-        async for page in self._listed(wanted, shares, shares.owner_of):
+        async for page in self._listed(wanted, shares, shares.owner_of, client_of):
             await together(settle(key, raw) for key, raw in page.items())
         await together(settle(key, None) for key in group if key not in results)
         return results
 
     async def _undo_one(
-        self, key: ResourceId, command: Undo, shares: Shares, raw: bytes | None
+        self, key: ResourceId, command: Undo, shares: Shares, raw: bytes | None, client: KubeClient
     ) -> Entry | Problem | None:
         image = command.target.images.get(key)
         try:
             if image is not None:
-                return await self._restore(image, command.target.inventory.get(key), raw)
+                return await self._restore(image, command.target.inventory.get(key), raw, client)
             created = command.created.get(key)
-            return await self._delete(created, shares) if created is not None else None
+            return await self._delete(created, shares, client) if created is not None else None
         except SluiceError as error:
             why = error.problems[0]
             return Problem(
@@ -132,14 +142,16 @@ class Undoer:
 
     # --- objects that existed -----------------------------------------------------------------------------------
 
-    async def _restore(self, image: BeforeImage, entry: Entry | None, seen: bytes | None) -> Entry | Problem | None:
+    async def _restore(
+        self, image: BeforeImage, entry: Entry | None, seen: bytes | None, client: KubeClient
+    ) -> Entry | Problem | None:
         """Take one object back; `seen` is how it was a moment ago, if that is known."""
         resource = await self._resource(image.id, image.api_version)
         key = image.id
         for attempt in range(TRIES):
-            raw, seen = seen or await self._client.get(resource, key.namespace, key.name), None
+            raw, seen = seen or await client.get(resource, key.namespace, key.name), None
             if raw is None:
-                return await self._recreate(resource, image, entry)
+                return await self._recreate(resource, image, entry, client)
             meta = msgspec.json.decode(raw, type=LiveObject).metadata
             if meta.uid != image.uid:
                 return _kept(key, "somebody recreated it meanwhile", "look whether it is what you want")
@@ -149,12 +161,12 @@ class Undoer:
             try:
                 with self._owned.sending(key):
                     if attempt == 0 and restored.ours is not None:
-                        after = await self._apply(resource, image, restored)
+                        after = await self._apply(resource, image, restored, client)
                         if after is None:
                             continue
                     else:
                         after = await self._write(
-                            resource, image, msgspec.json.encode(restored.body), restored.managers
+                            resource, image, msgspec.json.encode(restored.body), restored.managers, client
                         )
                     self._owned.applied(key, after, frozenset())
             except ClusterError as error:
@@ -168,12 +180,14 @@ class Undoer:
             return replace(entry, uid=after.uid, version=version_of(after)) if entry is not None else None
         return None
 
-    async def _apply(self, resource: Resource, image: BeforeImage, restored: Restored) -> LiveMeta | None:
+    async def _apply(
+        self, resource: Resource, image: BeforeImage, restored: Restored, client: KubeClient
+    ) -> LiveMeta | None:
         """One apply of what was ours; None when it did not come to the same, which the two writes then do."""
         key = image.id
         body = msgspec.json.encode(restored.ours)
         try:
-            answer = await self._client.apply(resource, key.namespace, key.name, body, manager=MANAGER, force=False)
+            answer = await client.apply(resource, key.namespace, key.name, body, manager=MANAGER, force=False)
         except SluiceError as error:
             if isinstance(error, ClusterError) and error.is_temporary:
                 raise
@@ -181,44 +195,49 @@ class Undoer:
         return answer.meta if restored.is_reached(answer.raw) else None
 
     async def _write(
-        self, resource: Resource, image: BeforeImage, body: bytes, managers: list[dict[str, object]]
+        self,
+        resource: Resource,
+        image: BeforeImage,
+        body: bytes,
+        managers: list[dict[str, object]],
+        client: KubeClient,
     ) -> LiveMeta:
         """Values first, then owners: the server gives each changed field to whoever changes it."""
         key = image.id
-        answer = await self._client.replace(resource, key.namespace, key.name, body, manager=MANAGER)
+        answer = await client.replace(resource, key.namespace, key.name, body, manager=MANAGER)
         version = msgspec.json.decode(answer, type=LiveObject).metadata.resource_version
         patch = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": version},
             {"op": "replace", "path": "/metadata/managedFields", "value": managers or [{}]},
         ]
-        answer = await self._client.json_patch(
-            resource, key.namespace, key.name, msgspec.json.encode(patch), manager=MANAGER
-        )
+        answer = await client.json_patch(resource, key.namespace, key.name, msgspec.json.encode(patch), manager=MANAGER)
         return msgspec.json.decode(answer, type=LiveObject).metadata
 
-    async def _recreate(self, resource: Resource, image: BeforeImage, entry: Entry | None) -> Entry | Problem | None:
+    async def _recreate(
+        self, resource: Resource, image: BeforeImage, entry: Entry | None, client: KubeClient
+    ) -> Entry | Problem | None:
         """An object that we replaced, or that somebody deleted since: only what was ours is made again."""
         if entry is None:
             return _kept(image.id, "somebody deleted it meanwhile", "nothing, if that was meant")
-        answer = await self._client.create(resource, image.id.namespace, image.body, manager=MANAGER)
+        answer = await client.create(resource, image.id.namespace, image.body, manager=MANAGER)
         meta = msgspec.json.decode(answer, type=LiveObject).metadata
         return replace(entry, uid=meta.uid, digest=b"", version=version_of(meta))
 
     # --- objects that did not exist -----------------------------------------------------------------------------
 
-    async def _delete(self, created: Entry, shares: Shares) -> Entry | Problem | None:
+    async def _delete(self, created: Entry, shares: Shares, client: KubeClient) -> Entry | Problem | None:
         key = created.id
         resource = await self._discovery.find(created.api_version, key.kind)
         if resource is None:
             return None  # its CRD is gone, and so is the object
         for attempt in range(TRIES):
-            meta = await self._client.get_metadata(resource, key.namespace, key.name)
+            meta = await client.get_metadata(resource, key.namespace, key.name)
             if meta is None:
                 return None
             live = live_of(meta)
             if created.uid and created.uid != meta.uid:
                 return None  # ours is gone: this is another object of the same name
-            unsure = not created.uid and not await self._is_our_work(resource, key, meta.uid)
+            unsure = not created.uid and not await self._is_our_work(resource, key, meta.uid, client)
             if live.owner != shares.owner_of(key):
                 if unsure:
                     return None  # no apply of ours has reached it
@@ -233,7 +252,7 @@ class Undoer:
                     return _kept(key, f"it holds objects that are not ours: {foreign}", "move or delete them")
             try:
                 self._owned.expect_gone(key, expected=True)
-                await self._client.delete(
+                await client.delete(
                     resource, key.namespace, key.name, uid=meta.uid, resource_version=meta.resource_version
                 )
             except ClusterError as error:
@@ -244,9 +263,9 @@ class Undoer:
             return await self._gone(resource, created, meta.uid)
         return None
 
-    async def _is_our_work(self, resource: Resource, key: ResourceId, uid: str) -> bool:
+    async def _is_our_work(self, resource: Resource, key: ResourceId, uid: str, client: KubeClient) -> bool:
         """Whether an apply whose answer never came has made the object."""
-        raw = await self._client.get(resource, key.namespace, key.name)
+        raw = await client.get(resource, key.namespace, key.name)
         live = msgspec.json.decode(raw, type=LiveManagers) if raw is not None else None
         return live is not None and live.metadata.uid == uid and made_by_us(live)
 

@@ -243,6 +243,12 @@ async def test_missing_rights_and_rights_that_would_be_granted_are_forbidden(
     bob = client.impersonating("bob")
     error = await refused(bob.apply(config_maps, namespace, "c", config_map("c"), manager="m"))
     assert findings(error) == [(codes.FORBIDDEN, "")]
+    (problem,) = error.problems
+    assert problem.title == f"user bob may not patch configmaps in namespace {namespace}"
+    assert (
+        f'Role in namespace {namespace} with {{apiGroups: [""], resources: [configmaps], verbs: [patch]}}'
+        in problem.fix
+    )
     rules = {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["create", "patch", "get"]}
     may_write_roles = body("rbac.authorization.k8s.io/v1", "Role", "writer", rules=[rules])
     await client.create(ROLES, namespace, may_write_roles, manager="m")

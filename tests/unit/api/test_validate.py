@@ -94,7 +94,6 @@ def test_an_expression_that_can_not_be_read_is_refused_at_its_field(spec: dict[s
     ("spec", "field"),
     [
         ({"decryption": {"provider": "sops"}}, "spec.decryption"),
-        ({"serviceAccountName": "deployer"}, "spec.serviceAccountName"),
         ({"kubeConfig": {"secretRef": {"name": "remote"}}}, "spec.kubeConfig"),
         ({"sourceRef": {"kind": "OCIRepository", "name": "x"}}, "spec.sourceRef.kind"),
         ({"sourceRef": {"kind": "Bucket", "name": "x"}}, "spec.sourceRef.kind"),

@@ -61,10 +61,11 @@ PAGES: dict[str, _Page] = {
     ),
     "E308": _Page(
         "The account that applies may not do this. Nothing of the revision was written.",
-        "the account may not do this [E308] ClusterRole reader at role.yaml:1@a1b2c3d: serviceaccount sluice may not "
-        "create clusterroles; fix: bind a role that may",
-        "The operator was installed without cluster-admin, and the rights bound to it do not cover this kind; or the "
-        "role would grant more than the account has.",
+        "ServiceAccount shop/deployer may not patch configmaps in namespace pay [E308] ConfigMap pay/web at "
+        'web.yaml:1@a1b2c3d: …; fix: bind a Role in namespace pay with {apiGroups: [""], resources: [configmaps], '
+        "verbs: [patch]} to it, if it should",
+        "spec.serviceAccountName (or --default-service-account) names an account whose roles do not cover this; or the "
+        "operator was installed without cluster-admin; or a role would grant more than the account has.",
         "Bind a Role or ClusterRole to the account in the message; `kubectl auth can-i` checks it.",
     ),
     "E309": _Page(

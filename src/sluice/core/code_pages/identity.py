@@ -51,6 +51,17 @@ PAGES: dict[str, _Page] = {
         "`gpg --export --armor KEY` into a name ending in `.asc`; the content of `id_ed25519.pub` into one ending in "
         "`.sshpub`.",
     ),
+    "E646": _Page(
+        "The account that objects are to be applied as is not there. Nothing is applied, corrected, undone or pruned "
+        "in its place: the operator never falls back to its own rights.",
+        "ServiceAccount shop/deployer does not exist, so nothing is done as it [E646] Kustomization shop/web: objects "
+        "are applied as the account that is named there, and never with other rights in its place; fix: create it "
+        "(kubectl create serviceaccount deployer -n shop), or correct the name",
+        "A typing error in spec.serviceAccountName, an account that was deleted, or --default-service-account names "
+        "one that this namespace does not have.",
+        "Create the account and bind a role to it. A Kustomization that is deleted while its account is gone leaves "
+        "its objects in place, with the event Orphaned.",
+    ),
     "E645": _Page(
         "The mode asks for the signature of a tag, and the source follows a branch or a commit.",
         "cannot verify tag object's signature if a tag reference is not specified [E645]; fix: follow a tag in "

@@ -1,0 +1,72 @@
+"""As whom the objects of each sync are read and written: as the operator itself, or as a service account.
+
+An account counts in the namespace of its sync and nowhere else, and there is no way from it back to our own rights: a
+sync that names an account which does not exist is refused. Records, status, events, leases, watches and discovery stay
+the operator's own; see `docs/how-to/separate-tenants.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sluice.core import codes
+from sluice.core.errors import NotReady
+from sluice.core.ids import ResourceId
+from sluice.core.plan import Owner
+from sluice.core.problem import Problem
+from sluice.core.shares import Shares
+from sluice.kube.client import KubeClient
+from sluice.kube.well_known import SERVICE_ACCOUNTS
+
+ClientOf = Callable[[ResourceId], KubeClient]
+
+
+def no_account(owner: Owner) -> str:
+    """Everything is done as the operator."""
+    return ""
+
+
+class Identities:
+    """One for all syncs. `account_of` names the account of a sync, empty where it has none."""
+
+    def __init__(self, client: KubeClient, account_of: Callable[[Owner], str] = no_account) -> None:
+        self._client = client
+        self._account_of = account_of
+        self._clients: dict[str, KubeClient] = {}
+
+    def client(self, owner: Owner) -> KubeClient:
+        """What acts for that sync. It never acts as the operator for a sync that names an account."""
+        account = self._account_of(owner)
+        if not account:
+            return self._client
+        user = f"system:serviceaccount:{owner.namespace}:{account}"
+        if user not in self._clients:
+            self._clients[user] = self._client.impersonating(user)
+        return self._clients[user]
+
+    def of_shares(self, shares: Shares) -> ClientOf:
+        """What acts for the sync that each object of a transaction is of."""
+        return lambda resource: self.client(shares.owner_of(resource))
+
+    async def exists(self, owner: Owner) -> bool:
+        """True when the sync's account is there, or it needs none. Raises ClusterError when that can't be told."""
+        account = self._account_of(owner)
+        # A binding outlives its account, and the API server lets one be impersonated that does not exist.
+        return not account or await self._client.get_metadata(SERVICE_ACCOUNTS, owner.namespace, account) is not None
+
+    async def check(self, owners: Iterable[Owner]) -> None:
+        """Return when all accounts are there. Raises NotReady (AccountMissing), ClusterError."""
+        missing = [owner for owner in owners if not await self.exists(owner)]
+        if missing:
+            raise NotReady(*(_missing(owner, self._account_of(owner)) for owner in missing))
+
+
+def _missing(owner: Owner, account: str) -> Problem:
+    return Problem(
+        codes.ACCOUNT_MISSING,
+        f"ServiceAccount {owner.namespace}/{account} does not exist, so nothing is done as it",
+        subject=ResourceId("kustomize.toolkit.fluxcd.io", "Kustomization", owner.namespace, owner.name),
+        field="spec.serviceAccountName",
+        cause="objects are applied as the account that is named there, and never with other rights in its place",
+        fix=f"create it (kubectl create serviceaccount {account} -n {owner.namespace}), or correct the name",
+    )
