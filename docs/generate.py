@@ -61,7 +61,6 @@ _FLUX_KINDS = (
     *("Provider", "Alert", "Receiver"),
 )
 _REFUSED_CONTENT = (
-    ("a Secret with `githubApp…` keys", "E244", "use a token or a deploy key"),
     ("`spec.proxySecretRef` for an ssh URL", "E244", "use https"),
     ("an object encrypted with SOPS", "E249", "commit it decrypted, or sync it another way"),
     ("a remote base or remote resource in a kustomization", "E231", "commit it, or make it a source of its own"),

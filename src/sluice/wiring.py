@@ -42,6 +42,7 @@ from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.github_apps import GitHubApps
 from sluice.reconcilers.group import GroupReconciler
 from sluice.reconcilers.group_members import recorded_groups
 from sluice.reconcilers.image_kinds import ImageKinds
@@ -64,6 +65,7 @@ from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules, proxy_rules
 from sluice.registry.registries import Registries
 from sluice.registry.scanner import Scanner
+from sluice.registry.transport import Transport as RegistryTransport
 from sluice.render import Renderer
 from sluice.runtime.api_requests import api_requests
 from sluice.runtime.controller import Controller
@@ -105,6 +107,7 @@ CRD_LEASES = (
     "notification-controller-leader-election",
 )
 RELEASE_SECONDS = 3.0
+APP_LIMITS = RegistryLimits(request_seconds=20.0)
 log = structlog.get_logger()
 
 
@@ -175,6 +178,7 @@ async def run_operator(
         )
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
+        apps = GitHubApps(await stack.enter_async_context(_app_transport(settings)))
         images = notifier = None
         hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
         discovery = Discovery(client)
@@ -195,7 +199,7 @@ async def run_operator(
                 if notifier is not None:
                     await notifier.load()
                 async with asyncio.TaskGroup() as starting:
-                    core = starting.create_task(_start(group, settings, client, discovery, mirrors, notifier))
+                    core = starting.create_task(_start(group, settings, client, discovery, mirrors, notifier, apps))
                     if notifier is not None:
                         starting.create_task(notifier.start(group))
                 started = core.result()
@@ -219,14 +223,20 @@ async def reading_operator(settings: Settings, client: KubeClient) -> AsyncItera
     """The parts of an operator for looking without writing: no leases, no watches, no objects of ours."""
     policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
     (settings.storage / "render").mkdir(parents=True, exist_ok=True)
-    async with Mirrors(settings.storage / "mirrors", policy=policy) as mirrors, asyncio.TaskGroup() as group:
+    async with (
+        Mirrors(settings.storage / "mirrors", policy=policy) as mirrors,
+        _app_transport(settings) as transport,
+        asyncio.TaskGroup() as group,
+    ):
         records = RecordStore(client, settings.namespace)
         await records.load()
         owned = OwnedObjects(client, group, lambda owner, resource: None)
         nothing = _Parts(FlagObjects[GitRepository]([]), FlagObjects[Kustomization]([]))
         discovery = Discovery(client)
         await discovery.invalidate()
-        yield _operator(settings, client, discovery, mirrors, records, owned, nothing)
+        operator = _operator(settings, client, discovery, mirrors, records, owned, nothing)
+        operator.github_apps = GitHubApps(transport)
+        yield operator
 
 
 def _wait_for(ready: Readiness, holder: str) -> None:
@@ -266,6 +276,7 @@ async def _start(
     discovery: Discovery,
     mirrors: Mirrors,
     notifier: Notifier | None,
+    apps: GitHubApps,
 ) -> _Started:
     """Build the parts and start their tasks; returns once every cache is true and turns are being served."""
     records = RecordStore(client, settings.namespace)
@@ -279,6 +290,7 @@ async def _start(
 
     owned = OwnedObjects(client, group, suspect)
     operator = _operator(settings, client, discovery, mirrors, records, owned, parts, notifier=notifier)
+    operator.github_apps = apps
     if settings.flag_source is not None:
         operator.fluxd_metrics = _fluxd_metrics()
     if settings.upstream:
@@ -338,6 +350,12 @@ async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
     await cache.forget_unused(utc_now())
     clouds = await stack.enter_async_context(Clouds(settings.environment, proxies=policy.proxies, user_agent=agent))
     return _Images(registries, Scanner(registries, cache, utc_now), clouds)
+
+
+def _app_transport(settings: Settings) -> RegistryTransport:
+    """The way to the API of GitHub, whose address a Secret may name: what it leads to is checked as for git."""
+    policy = RegistryPolicy(settings.git_allow_loopback, proxies=_proxies(settings))
+    return RegistryTransport(policy, APP_LIMITS, f"sluice/{__version__}")
 
 
 def _proxies(settings: Settings) -> ProxyRules:

@@ -14,7 +14,7 @@ KUSTOMIZATION_FIELDS_REFUSED: tuple[str, ...] = (
     "kubeConfig",
 )
 
-GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic"})}
+GIT_REPOSITORY_VALUES: dict[str, frozenset[str]] = {"provider": frozenset({"generic", "github"})}
 GIT_REPOSITORY_FIELDS_REFUSED: tuple[str, ...] = ("serviceAccountName",)
 
 PROVIDER_TYPES: frozenset[str] = frozenset(

@@ -10,7 +10,7 @@ import re
 from sluice.api.git_repository import GROUP, KIND, GitRepository, GitRepositorySpec
 from sluice.api.honoured import GIT_REPOSITORY_FIELDS_REFUSED, GIT_REPOSITORY_VALUES
 from sluice.api.validate import SpecSubject
-from sluice.core.codes import BAD_COMMIT
+from sluice.core.codes import BAD_COMMIT, SPEC_INVALID
 from sluice.core.duration import parse_duration
 from sluice.core.ids import ResourceId
 from sluice.core.problem import Problem, clip
@@ -25,6 +25,7 @@ def validate_git_repository(source: GitRepository) -> tuple[Problem, ...]:
     return (
         *subject.check_values({"provider": spec.provider}, GIT_REPOSITORY_VALUES),
         *subject.check_unused(spec, GIT_REPOSITORY_FIELDS_REFUSED),
+        *_check_app(subject, spec),
         *subject.check_duration("interval", spec.interval),
         *subject.check_duration("timeout", spec.timeout),
         *_check_commit(subject, spec),
@@ -44,6 +45,20 @@ def warn_git_repository(source: GitRepository) -> tuple[str, ...]:
         if len(given) > 1 and given != ["commit", "branch"]:
             warnings.append(f"spec.ref.{given[0]} is used, {', '.join(given[1:])} beside it is not")
     return tuple(warnings)
+
+
+def _check_app(subject: SpecSubject, spec: GitRepositorySpec) -> list[Problem]:
+    """A GitHub App's login is for https, and its key is in a Secret."""
+    if spec.provider != "github":
+        return []
+    problems = []
+    if spec.secretRef is None:
+        fix = "name the Secret with githubAppID, githubAppPrivateKey and the installation"
+        problems.append(subject.problem(SPEC_INVALID, "secretRef", "spec.provider github needs spec.secretRef", fix))
+    if spec.url.startswith("ssh:"):
+        title = "spec.provider github is for https URLs"
+        problems.append(subject.problem(SPEC_INVALID, "url", title, "write the https URL of the repository"))
+    return problems
 
 
 def _check_commit(subject: SpecSubject, spec: GitRepositorySpec) -> list[Problem]:

@@ -217,8 +217,9 @@ SIGNER_UNKNOWN = Code("E641", "SignerUnknown", "a commit or tag is signed by a k
 SIGNER_EXPIRED = Code("E642", "SignerExpired", "a commit or tag is signed by a key that has run out or was revoked")
 SIGNATURE_INVALID = Code("E643", "SignatureInvalid", "a signature does not fit what it is on, or can't be read")
 VERIFY_KEYS = Code("E644", "VerifyKeys", "the public keys to verify signatures with are missing or can't be used")
-ACCOUNT_MISSING = Code("E646", "AccountMissing", "the service account to apply objects as does not exist")
 VERIFY_MODE = Code("E645", "VerifyMode", "the signature of a tag is asked for where no tag is followed")
+ACCOUNT_MISSING = Code("E646", "AccountMissing", "the service account to apply objects as does not exist")
+GITHUB_APP = Code("E647", "GitHubApp", "a GitHub App can't be used as its Secret says, or gets no token")
 
 # E67x: calls to receivers.
 TOKEN_ISSUER = Code("E670", "TokenIssuer", "the issuer of the tokens that callers prove themselves by can't be asked")

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from sluice.core.codes import AUTH_REFUSED, HOST_UNVERIFIED, NOT_HONOURED, SPEC_INVALID
+from sluice.core.codes import AUTH_REFUSED, GITHUB_APP, HOST_UNVERIFIED, NOT_HONOURED, SPEC_INVALID
 from sluice.core.errors import UserError
 from sluice.core.git_url import GitUrl
 from sluice.core.problem import Code, Problem
@@ -27,7 +27,8 @@ class GitAuth:
     """Credentials and trust for one git host. Empty fields are not in use.
 
     `authorization` is the value of the HTTP header; `identity` an unencrypted private key; `proxy` a URL that may hold
-    a password. `fingerprint` names the public key of `identity`, and may be shown.
+    a password. `fingerprint` names the public key of `identity`, and may be shown. `principal` names, one way, whose
+    credentials these are where they are renewed all the time.
     """
 
     authorization: str = field(default="", repr=False)
@@ -38,6 +39,7 @@ class GitAuth:
     known_hosts: bytes = field(default=b"", repr=False)
     proxy: str = field(default="", repr=False)
     fingerprint: str = ""
+    principal: str = field(default="", repr=False)
 
     @property
     def has_credentials(self) -> bool:
@@ -45,9 +47,16 @@ class GitAuth:
         return bool(self.authorization or self.key or self.identity)
 
     def digest(self) -> str:
-        """One-way name of exactly these credentials: mirrors of different ones are never shared."""
+        """One-way name of these credentials, or of whose they are: mirrors of different ones are never shared."""
         sha = hashlib.sha256()
-        for value in (self.authorization, self.ca, self.certificate, self.key, self.identity, self.known_hosts):
+        for value in (
+            self.principal or self.authorization,
+            self.ca,
+            self.certificate,
+            self.key,
+            self.identity,
+            self.known_hosts,
+        ):
             sha.update(hashlib.sha256(value.encode() if isinstance(value, str) else value).digest())
         sha.update(self.proxy.encode())
         return sha.hexdigest()
@@ -62,9 +71,10 @@ def auth_of_secret(url: GitUrl, data: Mapping[str, bytes], *, proxy: Mapping[str
     Raises UserError naming the key that is missing or can't be used.
     """
     if any(key.startswith("githubApp") for key in data):
-        raise _refused(NOT_HONOURED, "GitHub App credentials are not supported yet", "use a token or a deploy key")
+        title = "the Secret holds the keys of a GitHub App, and spec.provider is not github"
+        raise _refused(GITHUB_APP, title, "set spec.provider: github, or remove the keys")
     if url.is_http:
-        return _http_auth(data, _proxy_url(proxy) if proxy is not None else "")
+        return _http_auth(data, proxy_url(proxy) if proxy is not None else "")
     if proxy is not None:
         title = "a proxy for git over ssh is not supported yet"
         raise UserError(Problem(NOT_HONOURED, title, field="spec.proxySecretRef", fix="use https"))
@@ -114,7 +124,8 @@ def _certificates(text: bytes, key: str) -> bytes:
     return text
 
 
-def _proxy_url(data: Mapping[str, bytes]) -> str:
+def proxy_url(data: Mapping[str, bytes]) -> str:
+    """The proxy of a Secret with `address`, `username` and `password`. Raises UserError."""
     address, user, password = _text(data, "address"), _text(data, "username"), _text(data, "password")
     try:
         parts = urlsplit(address)

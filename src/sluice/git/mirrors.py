@@ -30,14 +30,17 @@ class Mirrors:
         self._mirrors: dict[str, Mirror] = {}
 
     def open(self, url: GitUrl, auth: GitAuth = NO_AUTH) -> Mirror:
-        """The mirror of this URL under these credentials; made on first use."""
+        """The mirror of this URL under these credentials; made on first use, and given them when they are renewed."""
         key = _key(url, auth)
         found = self._mirrors.get(key)
         if found is None:
-            scratch = self.root / SCRATCH
-            remote = Remote(url, auth, policy=self.policy, limits=self.limits, scratch=scratch)
-            found = self._mirrors[key] = Mirror(remote, self.root / key)
+            found = self._mirrors[key] = Mirror(self._remote(url, auth), self.root / key)
+        elif found.remote.auth != auth:
+            found.remote = self._remote(url, auth)
         return found
+
+    def _remote(self, url: GitUrl, auth: GitAuth) -> Remote:
+        return Remote(url, auth, policy=self.policy, limits=self.limits, scratch=self.root / SCRATCH)
 
     async def remove_unused(self, used: Iterable[tuple[GitUrl, GitAuth]]) -> int:
         """Delete all mirrors but those of `used` (a changed Secret makes a new one), and return how many went.

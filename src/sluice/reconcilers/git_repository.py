@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,8 @@ from sluice.core.revision import Revision
 from sluice.core.schedule import backoff, next_interval
 from sluice.core.timestamp import rfc3339
 from sluice.core.tree_check import attribute_files, attributes_ignored, case_collisions
-from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret
+from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret, proxy_url
+from sluice.git.github_app import GitHubApp, github_app_of
 from sluice.git.mirror import Mirror
 from sluice.git.refs import ResolvedRef, wanted_of
 from sluice.reconcilers.lead_time import reached
@@ -65,6 +67,7 @@ class _Memory:
     inputs: bytes = b""
     auth: GitAuth | None = None
     auth_for: tuple[int, str] = (-1, "")
+    app: GitHubApp | None = None
     remote: tuple[GitUrl, GitAuth] | None = None
     stored_from: tuple[GitUrl, GitAuth] | None = None
     failures: int = 0
@@ -178,6 +181,8 @@ class GitRepositoryReconciler:
             resolved = await mirror.resolve(source.spec.ref, seconds=seconds)
         except AuthenticationFailed:
             memory.auth = None  # the Secret may have changed: the next try reads it again
+            if memory.app is not None and self._op.github_apps is not None:
+                self._op.github_apps.forget(memory.app)
             raise
         includes = self._includes(source)
         inputs = _digest(source, resolved, includes)
@@ -335,9 +340,16 @@ class GitRepositoryReconciler:
             proxy = (
                 await self._secret(source, spec.proxySecretRef.name, "proxySecretRef") if spec.proxySecretRef else None
             )
-            memory.auth = auth_of_secret(url, data or {}, proxy=proxy) if data or proxy else NO_AUTH
+            if spec.provider == "github":
+                memory.app = await asyncio.to_thread(github_app_of, data or {})
+                memory.auth = GitAuth(proxy=proxy_url(proxy) if proxy else "")
+            else:
+                memory.app = None
+                memory.auth = auth_of_secret(url, data or {}, proxy=proxy) if data or proxy else NO_AUTH
             memory.auth_for = asked
-        return memory.auth
+        if memory.app is None or self._op.github_apps is None:
+            return memory.auth
+        return await self._op.github_apps.auth(memory.app, self._op.now(), memory.auth.proxy)
 
     async def _secret(self, source: GitRepository, name: str, field_name: str) -> Mapping[str, bytes]:
         meta = source.metadata
@@ -515,6 +527,8 @@ def _reason(error: SluiceError) -> str:
     found = {problem.code for problem in error.problems}
     if unverified := unverified_reason(error):
         return unverified
+    if codes.GITHUB_APP in found and isinstance(error, UserError):
+        return "InvalidProviderConfiguration"
     if isinstance(error, AuthenticationFailed):
         return "AuthenticationFailed"
     if found & {codes.URL_SCHEME, codes.URL_SYNTAX, codes.URL_BLOCKED}:

@@ -25,6 +25,7 @@ from sluice.kube.resource import Resource
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.doubts import Doubts
+from sluice.reconcilers.github_apps import GitHubApps
 from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.signed_history import SignedHistory
 from sluice.reconcilers.wishes import Wishes
@@ -174,6 +175,7 @@ class Operator:
     instance: str = ""
     fluxd_metrics: FluxdMetrics | None = None
     signed_history: SignedHistory | None = None
+    github_apps: GitHubApps | None = None
     poll_jitter: Callable[[], float] = random.SystemRandom().random
 
     def recorder(self, component: str) -> EventRecorder:

@@ -110,7 +110,7 @@ def test_a_field_of_a_kustomization_that_is_not_acted_on_is_refused_by_name(spec
     ("spec", "field"),
     [
         ({"provider": "azure"}, "spec.provider"),
-        ({"provider": "github"}, "spec.provider"),
+        ({"provider": "aws"}, "spec.provider"),
     ],
 )
 def test_a_field_of_a_git_repository_that_is_not_acted_on_is_refused_by_name(spec: dict[str, Any], field: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import asyncssh
 import pytest
 
-from sluice.core.codes import AUTH_REFUSED, HOST_UNVERIFIED, NOT_HONOURED, SPEC_INVALID
+from sluice.core.codes import AUTH_REFUSED, GITHUB_APP, HOST_UNVERIFIED, NOT_HONOURED, SPEC_INVALID
 from sluice.core.errors import UserError
 from sluice.core.git_url import parse_url
 from sluice.core.problem import Code
@@ -65,7 +65,7 @@ def test_a_password_beside_an_unencrypted_key_does_no_harm() -> None:
         (HTTPS, {"bearerToken": b"hunter2\xff"}, AUTH_REFUSED, "not UTF-8"),
         (HTTPS, {"tls.crt": CERTIFICATE}, AUTH_REFUSED, "only one of"),
         (HTTPS, {"ca.crt": b"hunter2"}, HOST_UNVERIFIED, "'ca.crt' is not a certificate"),
-        (HTTPS, {"githubAppID": b"1"}, NOT_HONOURED, "GitHub App"),
+        (HTTPS, {"githubAppID": b"1"}, GITHUB_APP, "GitHub App"),
         (SSH, {}, AUTH_REFUSED, "'identity' and 'known_hosts'"),
         (SSH, {"identity": PEM}, AUTH_REFUSED, "'known_hosts'"),
         (SSH, {"identity": PEM, "known_hosts": b" \n"}, AUTH_REFUSED, "'known_hosts'"),

@@ -62,6 +62,16 @@ PAGES: dict[str, _Page] = {
         "Create the account and bind a role to it. A Kustomization that is deleted while its account is gone leaves "
         "its objects in place, with the event Orphaned.",
     ),
+    "E647": _Page(
+        "The source logs in as a GitHub App, and got no token. What was fetched before stays applied.",
+        "GitHub gives no token for installation 4711 [E647]: it answers 401; fix: check the app's ID, private key, "
+        "installation and permissions (Contents: read)",
+        "The private key was revoked or is of another app, the app is not installed for this repository, the "
+        "installation has another number or owner, 'githubAppBaseURL' leads elsewhere, or the node's clock is "
+        "wrong by minutes.",
+        "Compare the Secret with the settings of the app, and give it 'Contents: read' (read and write for image "
+        "updates). Then ask: `sluice reconcile source git NAME`.",
+    ),
     "E645": _Page(
         "The mode asks for the signature of a tag, and the source follows a branch or a commit.",
         "cannot verify tag object's signature if a tag reference is not specified [E645]; fix: follow a tag in "
