@@ -86,6 +86,30 @@ def test_everything_about_a_tenant_s_objects_is_done_as_its_account_and_nothing_
     assert {e["impersonatedUser"]["username"] for e in entries if "impersonatedUser" in e} == {user}
 
 
+def test_after_a_crash_a_tenant_s_revision_is_undone_as_its_account_and_never_without_it(bench: Bench) -> None:
+    sync = tenant(bench)
+    applied(sync, {"a.yaml": config_map("a")}, wait=True)
+    before = sync.config("a")["data"]
+    waits = deployment("web", "nginx:unready")
+    sync.push({"a.yaml": config_map("a", "2"), "b.yaml": config_map("b"), "d.yaml": waits})
+    poll("it is half-way", lambda: sync.live("apps/v1/deployments", "web"))
+    bench.operator.kill()
+    bench.api.delete(f"/api/v1/namespaces/{sync.namespace}/serviceaccounts/{sync.name}")
+    audit = bench.audit()
+    bench.operator.start()
+    revision = sync.push({"a.yaml": config_map("a", "3"), "d.yaml": None, "job.yaml": FAILING_JOB})
+    sync.wait_failed(revision, "[E646]")
+    assert sync.writes(audit) == []
+    make_account(sync, sync.name)
+    sync.request()
+    sync.wait_failed(revision, reason="Undone", seconds=60)
+    assert sync.config("a")["data"] == before
+    for kind, name in (("configmaps", "b"), ("apps/v1/deployments", "web"), ("batch/v1/jobs", "migrate")):
+        assert sync.live(kind, name) is None, name
+    who = {user for user, verb, _ in acted(sync, list(audit.completed(bench.agent))) if verb not in {"get", "list"}}
+    assert who == {f"system:serviceaccount:{sync.namespace}:{sync.name}"}
+
+
 def test_what_the_account_may_not_do_is_refused_before_any_write_with_the_role_that_it_lacks(bench: Bench) -> None:
     sync, other = tenant(bench), bench.source()
     foreign = config_map("stolen").replace("$NS", other.target)
