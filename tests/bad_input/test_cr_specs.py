@@ -76,7 +76,10 @@ REFUSED = [
         "spec.sourceRef.kind",
     ),
     ("B088 absent", {"sourceRef": {"kind": "GitRepository", "name": "absent"}}, "E105", "absent"),
-    ("B092 a service account", {"serviceAccountName": "deployer"}, "E244", "spec.serviceAccountName"),
+    ("B092 an absent service account", {"serviceAccountName": "deployer"}, "E646", "deployer does not exist"),
+    ("B092 an account that is a user", {"serviceAccountName": "x:system:masters"}, "E217", "spec.serviceAccountName"),
+    ("B092 an account elsewhere", {"serviceAccountName": "../../kube-system/x"}, "E217", "spec.serviceAccountName"),
+    ("B092 an account with a line", {"serviceAccountName": "a\r\nImpersonate-Group: x"}, "E217", "serviceAccountName"),
     ("B093 a kubeconfig", {"kubeConfig": {"secretRef": {"name": "x"}}}, "E244", "spec.kubeConfig"),
     ("B094 decryption", {"decryption": {"provider": "sops"}}, "E244", "spec.decryption"),
     (
@@ -94,8 +97,8 @@ REFUSED = [
     (
         "B098 a tenant's force",
         {"force": True, "serviceAccountName": "tenant"},
-        "E244",
-        "spec.serviceAccountName",
+        "E646",
+        "tenant does not exist",
     ),
     ("a namespace that is none", {"targetNamespace": "Not_A_Name"}, "E217", "spec.targetNamespace"),
     ("a dependency on itself", {"dependsOn": "self"}, "E317", "names the Kustomization itself"),
@@ -155,7 +158,7 @@ def test_b084_a_bad_spec_that_is_corrected_runs_at_once(bench: Bench) -> None:
 
 def test_b099_all_that_is_wrong_with_a_spec_is_told_at_once(bench: Bench) -> None:
     sync = bench.source()
-    sync.create(interval="0s", path="../x", serviceAccountName="deployer")
+    sync.create(interval="0s", path="../x", decryption={"provider": "sops"})
     message = sync.wait_condition("Ready", "False", text="3 problems")["message"]
     assert all(code in message for code in ("E245", "E230", "E244"))
 

@@ -17,7 +17,7 @@ from sluice.core.codes import BAD_NAME, CEL_INVALID, DEPENDENCY_CYCLE, GROUP_NAM
 from sluice.core.duration import parse_duration
 from sluice.core.health import CustomHealth
 from sluice.core.ids import ResourceId, split_api_version
-from sluice.core.name_rules import label_name_fault
+from sluice.core.name_rules import is_account_name, label_name_fault
 from sluice.core.problem import Problem, clip
 from sluice.core.tree_path import clean_path
 
@@ -43,6 +43,7 @@ def validate_kustomization(sync: Kustomization, rules: SpecRules) -> tuple[Probl
         *subject.check_duration("timeout", spec.timeout),
         *subject.check_namespace("sourceRef.namespace", spec.sourceRef.namespace, rules),
         *_check_target_namespace(subject, spec.targetNamespace),
+        *_check_account(subject, spec.serviceAccountName),
         *_check_paths(subject, spec),
         *_check_dependencies(subject, spec),
         *_check_variables(subject, spec),
@@ -106,6 +107,15 @@ def _check_target_namespace(subject: SpecSubject, namespace: str) -> list[Proble
     title = f"spec.targetNamespace {clip(namespace, 63)!r} is not a namespace's name"
     fix = "use at most 63 lower-case letters, digits and dashes"
     return [subject.problem(BAD_NAME, "targetNamespace", title, fix)]
+
+
+def _check_account(subject: SpecSubject, account: str) -> list[Problem]:
+    """The name becomes a part of the user that requests are made as: nothing else may get in with it."""
+    if not account or is_account_name(account):
+        return []
+    title = f"spec.serviceAccountName {clip(repr(account), 80)} is not a ServiceAccount's name"
+    fix = "write the name of a ServiceAccount of this namespace, without the namespace"
+    return [subject.problem(BAD_NAME, "serviceAccountName", title, fix)]
 
 
 def _check_paths(subject: SpecSubject, spec: KustomizationSpec) -> list[Problem]:

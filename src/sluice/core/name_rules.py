@@ -70,3 +70,12 @@ def label_value_fault(value: str) -> str:
 def is_built_in(group: str) -> bool:
     """True for the API server's own groups, whose rules are known here."""
     return "." not in group or group.endswith(".k8s.io")
+
+
+def is_account_name(text: str) -> bool:
+    """True for a name that a ServiceAccount can have, a DNS subdomain.
+
+    >>> is_account_name("deployer"), is_account_name("x:system:masters")
+    (True, False)
+    """
+    return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None

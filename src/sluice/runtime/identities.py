@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from sluice.core import codes
 from sluice.core.errors import NotReady
 from sluice.core.ids import ResourceId
+from sluice.core.name_rules import is_account_name
 from sluice.core.plan import Owner
-from sluice.core.problem import Problem
+from sluice.core.problem import Problem, printable
 from sluice.core.shares import Shares
 from sluice.kube.client import KubeClient
 from sluice.kube.well_known import SERVICE_ACCOUNTS
@@ -35,10 +36,15 @@ class Identities:
         self._clients: dict[str, KubeClient] = {}
 
     def client(self, owner: Owner) -> KubeClient:
-        """What acts for that sync. It never acts as the operator for a sync that names an account."""
+        """What acts for that sync. It never acts as the operator for a sync that names an account.
+
+        Raises NotReady (AccountMissing) for a name that no account can have.
+        """
         account = self._account_of(owner)
         if not account:
             return self._client
+        if not is_account_name(account):
+            raise NotReady(_missing(owner, account))
         user = f"system:serviceaccount:{owner.namespace}:{account}"
         if user not in self._clients:
             self._clients[user] = self._client.impersonating(user)
@@ -51,6 +57,8 @@ class Identities:
     async def exists(self, owner: Owner) -> bool:
         """True when the sync's account is there, or it needs none. Raises ClusterError when that can't be told."""
         account = self._account_of(owner)
+        if account and not is_account_name(account):
+            return False
         # A binding outlives its account, and the API server lets one be impersonated that does not exist.
         return not account or await self._client.get_metadata(SERVICE_ACCOUNTS, owner.namespace, account) is not None
 
@@ -64,9 +72,9 @@ class Identities:
 def _missing(owner: Owner, account: str) -> Problem:
     return Problem(
         codes.ACCOUNT_MISSING,
-        f"ServiceAccount {owner.namespace}/{account} does not exist, so nothing is done as it",
+        f"ServiceAccount {owner.namespace}/{printable(account)} does not exist, so nothing is done as it",
         subject=ResourceId("kustomize.toolkit.fluxcd.io", "Kustomization", owner.namespace, owner.name),
         field="spec.serviceAccountName",
         cause="objects are applied as the account that is named there, and never with other rights in its place",
-        fix=f"create it (kubectl create serviceaccount {account} -n {owner.namespace}), or correct the name",
+        fix=f"create it (kubectl create serviceaccount {printable(account)} -n {owner.namespace}), or correct the name",
     )
