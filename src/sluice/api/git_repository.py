@@ -6,6 +6,7 @@ from typing import Annotated
 
 from sluice.api.kinds import ApiStruct, ArtifactStatus, Condition, LocalRef, ObjectMeta
 from sluice.api.notification_intent import NotificationIntent
+from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
 from sluice.api.schema import AGE, DURATION, DURATION_WITHOUT_HOURS, READY, STATUS, Column, Definition, cel, doc
 
 GROUP = "source.toolkit.fluxcd.io"
@@ -102,6 +103,10 @@ class GitRepositoryStatus(ApiStruct, frozen=True, kw_only=True):
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
     notifications: Annotated[
         tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
+    ] = ()
+    problem: Annotated[
+        tuple[ProblemStatus, ...],
+        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
     ] = ()
 
 

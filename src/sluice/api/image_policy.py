@@ -6,6 +6,7 @@ from typing import Annotated
 
 from sluice.api.kinds import IMAGE_GROUP, ApiStruct, Condition, ObjectMeta
 from sluice.api.notification_intent import NotificationIntent
+from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Column, Definition, cel, doc
 from sluice.core.ids import NamespacedName
 
@@ -135,6 +136,10 @@ class ImagePolicyStatus(ApiStruct, frozen=True, kw_only=True):
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
     notifications: Annotated[
         tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
+    ] = ()
+    problem: Annotated[
+        tuple[ProblemStatus, ...],
+        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
     ] = ()
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from sluice.api.kinds import ApiStruct, Condition, LocalRef, ObjectMeta
 from sluice.api.notification_intent import NotificationIntent
+from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Definition, cel, doc, not_served
 from sluice.core import history as past
 
@@ -286,6 +287,10 @@ class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
     transaction: Annotated[TransactionStatus | None, doc("Extension of Sluice: the present transaction.")] = None
     notifications: Annotated[
         tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
+    ] = ()
+    problem: Annotated[
+        tuple[ProblemStatus, ...],
+        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
     ] = ()
 
 

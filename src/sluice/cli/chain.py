@@ -110,7 +110,7 @@ def _failing(node: Node) -> Chain:
     text = f"{node.view.reason}: {node.view.problems[0].title}"
     undone = node.view.reason == "Undone"
     look = node if first.code in _HEALTH and not undone else None
-    return Chain((_link(node.view, text),), node, first, rest, look, node.view.since)
+    return Chain((_link(node.view, text),), node, first, rest, look, first.since or node.view.since)
 
 
 def _ready(node: Node, source: Node | None) -> Chain:
@@ -148,7 +148,7 @@ def _follow_source(node: Node) -> Chain:
     if view.ready == "False" and view.problems:
         roots = [root_of(problem) for problem in view.problems]
         link = _link(view, f"{view.reason}: {view.problems[0].title}")
-        return Chain((link,), node, roots[0], tuple(roots[1:]), since=view.since)
+        return Chain((link,), node, roots[0], tuple(roots[1:]), since=roots[0].since or view.since)
     if view.ready != "True":
         text = view.message if view.reason else "it has not fetched anything yet"
         return Chain((_link(view, text),), node, since=view.since, passing=True)

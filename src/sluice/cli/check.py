@@ -32,6 +32,7 @@ REVIEWS = Resource(
     "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
 )
 # What an installation needs from whoever runs it.
+_EXTENSIONS = ("onFailure", "drift", "adopt", "pruneLimit", "irreversible", "allowEmpty", "problem")
 _NEEDED = (("apiextensions.k8s.io", "customresourcedefinitions", "create"), ("", "namespaces", "create"),
            ("rbac.authorization.k8s.io", "clusterroles", "create"), ("apps", "deployments", "create"))  # fmt: skip
 
@@ -131,8 +132,8 @@ async def _lacking(cluster: Cluster, name: str) -> str | None:
         if error.status == 403:
             return None
         raise
-    known = raw is None or b'"onFailure"' in raw
-    return None if known else "its own fields (onFailure, drift, adopt …) are dropped by the API server"
+    missing = [name for name in _EXTENSIONS if raw is not None and f'"{name}":'.encode() not in raw]
+    return f"the API server drops fields of ours: {', '.join(missing)}" if missing else None
 
 
 async def _operator(cluster: Cluster) -> list[Finding]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
+from sluice.api.problem_status import told_problems
 from sluice.cli.kinds import IMAGE_POLICIES, SYNCS, Kind
 from sluice.core.problem_text import ToldProblem, read_problems
 from sluice.core.revision import Revision
@@ -19,7 +20,10 @@ _PLACE = re.compile(r"^(?P<path>.+?)(?::(?P<line>\d+))?(?::\d+)?(?:@(?P<commit>[
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One Kustomization or source. `state` is one of Ready, Failing, Waiting, Reconciling, Suspended, Unknown."""
+    """One Kustomization or source. `state` is one of Ready, Failing, Waiting, Reconciling, Suspended, Unknown.
+
+    `problems` are what keeps it from being ready, by the record in its status or else by what Ready says.
+    """
 
     kind: Kind
     namespace: str
@@ -48,6 +52,7 @@ class View:
     drift: tuple[ToldProblem, ...] = ()
     drift_reason: str = ""
     corrected: str = ""
+    problems: tuple[ToldProblem, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -58,11 +63,6 @@ class View:
     def stands_at(self) -> str:
         """Its revision, short; of a policy the image that it chose, whole."""
         return self.revision if self.kind is IMAGE_POLICIES else short_revision(self.revision)
-
-    @property
-    def problems(self) -> tuple[ToldProblem, ...]:
-        """What its Ready condition says is wrong."""
-        return read_problems(self.message) if self.ready == "False" else ()
 
     @property
     def rolled_back(self) -> bool:
@@ -123,6 +123,9 @@ def view_of(kind: Kind, item: dict[str, Any]) -> View:
         drift=read_problems(drifted.get("message", "")) if stands else (),
         drift_reason=drifted.get("reason", ""),
         corrected=drifted.get("message", "") if drifted.get("status") == "False" else "",
+        problems=told_problems(status, ready.get("message") or "it does not say why")
+        if ready.get("status") == "False"
+        else (),
     )
 
 
@@ -197,6 +200,8 @@ def problem_fields(problem: ToldProblem) -> dict[str, Any]:
         "where": problem.where,
         "why": problem.cause,
         "fix": problem.fix,
+        "since": problem.since or None,
+        "waits": list(problem.waits),
     }
 
 

@@ -18,7 +18,7 @@ _UNDONE = "\nUndone: "  # what an undone revision's message ends with: where the
 
 @dataclass(frozen=True, slots=True)
 class ToldProblem:
-    """A problem as a message tells it; what the message does not say is empty."""
+    """A problem as a message tells it, or a record in a status; what they do not say is empty."""
 
     title: str
     code: str = ""
@@ -26,6 +26,18 @@ class ToldProblem:
     where: str = ""
     cause: str = ""
     fix: str = ""
+    since: str = ""
+    waits: tuple[str, ...] = ()
+
+
+def count_of(message: str) -> int:
+    """How many problems a message is of, those included that it had no room for.
+
+    >>> count_of("3 problems:\\n- a [E204]\\n- and 2 more")
+    3
+    """
+    counted = _COUNT.match(message)
+    return int(counted[0].split()[0]) if counted else 1
 
 
 def read_problems(message: str) -> tuple[ToldProblem, ...]:
@@ -48,7 +60,7 @@ def root_of(problem: ToldProblem) -> ToldProblem:
     while (inner := _LINE.match(problem.cause)) is not None and "\n" not in inner["title"]:
         found = _read(problem.cause)
         where = found.where or problem.where
-        problem = replace(found, where=where, fix=found.fix or problem.fix)
+        problem = replace(found, where=where, fix=found.fix or problem.fix, since=problem.since, waits=problem.waits)
     return problem
 
 

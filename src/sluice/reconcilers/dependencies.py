@@ -69,6 +69,27 @@ def reachable(
     return graph
 
 
+def waiters_of(key: NamespacedName, all_syncs: Objects[Kustomization]) -> tuple[str, ...]:
+    """The syncs that wait for this one while it fails, directly or through others, as namespace/name, in order."""
+    graph: dict[NamespacedName, list[NamespacedName]] = {}
+    for sync in all_syncs.items():
+        if sync.spec.dependsOn:
+            for needed in dependencies_of(sync):
+                graph.setdefault(needed, []).append(sync.metadata.key)
+    found: set[NamespacedName] = set()
+    todo = [key]
+    while todo:
+        new = [waiter for waiter in graph.get(todo.pop(), ()) if waiter not in found and waiter != key]
+        found.update(new)
+        todo += new
+    return tuple(map(str, sorted(found)))
+
+
+def readers_of(source: ResourceId, all_syncs: Objects[Kustomization]) -> tuple[str, ...]:
+    """The syncs that read a source, as namespace/name, in order: none of them gets further while it fails."""
+    return tuple(map(str, sorted(sync.metadata.key for sync in all_syncs.items() if source_of(sync) == source)))
+
+
 def _unmet(
     sync: Kustomization, this: ResourceId, key: NamespacedName, all_syncs: Objects[Kustomization], revision: Revision
 ) -> Problem | None:

@@ -13,6 +13,7 @@ import structlog
 
 from sluice.api.git_repository import GROUP, KIND, VERSION, GitRepository, Include
 from sluice.api.kinds import FINALIZER, REQUESTED_AT, ArtifactStatus
+from sluice.api.problem_status import problem_status
 from sluice.api.validate_git_repository import validate_git_repository, warn_git_repository
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact, BlobReader, FileEntry, FileTree
@@ -31,6 +32,7 @@ from sluice.git.auth import NO_AUTH, GitAuth, auth_of_secret, proxy_url
 from sluice.git.github_app import GitHubApp, github_app_of
 from sluice.git.mirror import Mirror
 from sluice.git.refs import ResolvedRef, wanted_of
+from sluice.reconcilers.dependencies import readers_of
 from sluice.reconcilers.lead_time import reached
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.secret_data import secret_data
@@ -402,6 +404,7 @@ class GitRepositoryReconciler:
                 "conditions": condition.source_verified(
                     condition.source_succeeded(source.status.conditions, message, stamp), told, stamp
                 ),
+                "problem": None,
                 "artifact": artifact_status(artifact, self._op.artifact_host),
                 "includedArtifacts": included or None,
                 "observedIgnore": source.spec.ignore,
@@ -437,8 +440,10 @@ class GitRepositoryReconciler:
         stamp = condition.Stamp(source.metadata.generation, rfc3339(self._op.now()))
         stalled = bool(error.problems) and all(_is_of_the_spec(p) for p in error.problems)
         reason = _reason(error)
+        waits = readers_of(source_id(source.metadata.key), self._op.kustomizations)
         status: dict[str, Any] = {
             "conditions": self._failure_conditions(source, error, stamp, stalled=stalled),
+            "problem": problem_status(error.problems, source.status.problem, stamp.now, waits),
             "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
         }
         if stalled:

@@ -33,7 +33,7 @@ from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers import cut_short
 from sluice.reconcilers.commit_health import CommitHealth
-from sluice.reconcilers.dependencies import check_dependencies
+from sluice.reconcilers.dependencies import check_dependencies, waiters_of
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_drift
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
@@ -431,7 +431,8 @@ class KustomizationReconciler:
         """Tell what the turn came to: status, events, log."""
         meta = sync.metadata
         drift = self._drift.report(sync)
-        status = status_of(sync, turnout, started, self._op.now(), self._past(sync))
+        waits = () if turnout.succeeded else waiters_of(meta.key, self._op.kustomizations)
+        status = status_of(sync, turnout, started, self._op.now(), self._past(sync), waits)
         fresh = turnout.succeeded and turnout.revision != sync.status.lastAppliedRevision
         stamp = condition.Stamp(meta.generation, rfc3339(self._op.now()))
         status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=fresh)

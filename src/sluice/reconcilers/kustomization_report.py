@@ -9,6 +9,7 @@ from typing import Any
 
 from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization, Snapshot
+from sluice.api.problem_status import problem_status
 from sluice.core import codes, condition
 from sluice.core.duration import format_duration
 from sluice.core.history import RECORDED, Counts, Past, last_applied, last_success, record_attempt
@@ -114,14 +115,20 @@ def of_transaction(
 
 
 def status_of(
-    sync: Kustomization, turnout: Turnout, started: datetime, now: datetime, past: tuple[Past, ...] = ()
+    sync: Kustomization,
+    turnout: Turnout,
+    started: datetime,
+    now: datetime,
+    past: tuple[Past, ...] = (),
+    waits: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The status fields that the turn sets. `past` is the record's history after it."""
+    """The status fields that the turn sets. `past` is the record's history after it, `waits` who waits for the sync."""
     stamp = condition.Stamp(sync.metadata.generation, rfc3339(now))
     applied = last_applied(sync.status.lastAppliedRevision, sync.status.history, past)
     message = _success_message(turnout) if turnout.succeeded else _failure_message(turnout, applied)
     status: dict[str, Any] = {
         "conditions": _conditions(sync, turnout, message, stamp),
+        "problem": problem_status(turnout.problems, sync.status.problem, stamp.now, waits),
         "lastHandledReconcileAt": sync.metadata.annotations.get(REQUESTED_AT),
     }
     if turnout.revision:

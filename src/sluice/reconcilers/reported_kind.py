@@ -16,6 +16,7 @@ from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
 from sluice.api.kinds import FINALIZER, REQUESTED_AT
+from sluice.api.problem_status import problem_status
 from sluice.api.receiver import Receiver
 from sluice.core import condition
 from sluice.core.errors import SluiceError
@@ -86,7 +87,7 @@ class ReportedKind(Generic[T]):
         before = condition.find_condition(item.status.conditions, condition.READY)
         if told or before is None or (before.status, before.message) != ("True", message):
             self._events.record(self._subject(item), "Normal", condition.SUCCEEDED, told or message)
-        await self._write(item, conditions, fields, final=True)
+        await self._write(item, conditions, fields, (), final=True)
 
     async def noted(self, item: T, fields: Mapping[str, Any]) -> None:
         """Write fields of the status in the middle of a turn: what must be known before the turn goes on."""
@@ -95,24 +96,31 @@ class ReportedKind(Generic[T]):
     async def failed(self, item: T, reason: str, error: SluiceError, limit: float) -> float:
         """Not ready, and tried again: returns in how many seconds, at most `limit`."""
         failures = self._failures[item.metadata.key] = self._failures.get(item.metadata.key, 0) + 1
-        text = _text(error)
-        conditions = condition.failed(item.status.conditions, reason, text, self._stamp(item))
-        self._warn(item, reason, text, error)
-        await self._write(item, conditions, {}, final=False)
+        told = _told(error)
+        conditions = condition.failed(item.status.conditions, reason, summarize(told), self._stamp(item))
+        self._warn(item, reason, told)
+        await self._write(item, conditions, {}, told, final=False)
         return min(backoff(failures), max(limit, 1.0))
 
     async def stalled(self, item: T, reason: str, error: SluiceError) -> None:
         """Not ready until somebody changes the object."""
-        text = _text(error)
-        conditions = condition.stalled(item.status.conditions, reason, text, self._stamp(item))
-        self._warn(item, reason, text, error)
-        await self._write(item, conditions, {}, final=True)
+        told = _told(error)
+        conditions = condition.stalled(item.status.conditions, reason, summarize(told), self._stamp(item))
+        self._warn(item, reason, told)
+        await self._write(item, conditions, {}, told, final=True)
 
     async def _write(
-        self, item: T, conditions: condition.Conditions, fields: Mapping[str, Any], *, final: bool
+        self,
+        item: T,
+        conditions: condition.Conditions,
+        fields: Mapping[str, Any],
+        problems: tuple[Problem, ...],
+        *,
+        final: bool,
     ) -> None:
         status = {
             "conditions": conditions,
+            "problem": problem_status(problems, item.status.problem, rfc3339(self._now())),
             "lastHandledReconcileAt": item.metadata.annotations.get(REQUESTED_AT),
             **({"observedGeneration": item.metadata.generation} if final else {}),
             **fields,
@@ -121,9 +129,10 @@ class ReportedKind(Generic[T]):
         await self._told()
         await self._status.write(item.metadata.key, status, item.status)
 
-    def _warn(self, item: T, reason: str, text: str, error: SluiceError) -> None:
-        note_failure(error.problems)
-        self._events.record(self._subject(item), "Warning", reason, text, cause=cause_of(error.problems))
+    def _warn(self, item: T, reason: str, problems: tuple[Problem, ...]) -> None:
+        note_failure(problems)
+        text = summarize(problems)
+        self._events.record(self._subject(item), "Warning", reason, text, cause=cause_of(problems))
         log.warning("turn ended without success", reason=reason, error=text)
 
     def _subject(self, item: T) -> Subject:
@@ -133,9 +142,9 @@ class ReportedKind(Generic[T]):
         return condition.Stamp(item.metadata.generation, rfc3339(self._now()))
 
 
-def _text(error: SluiceError) -> str:
+def _told(error: SluiceError) -> tuple[Problem, ...]:
     """The problems, each with the field that it is about: a spec has several patterns that could be meant."""
-    return summarize(tuple(_with_field(problem) for problem in error.problems))
+    return tuple(_with_field(problem) for problem in error.problems)
 
 
 def _with_field(problem: Problem) -> Problem:
