@@ -78,9 +78,8 @@ POINTS = (
     Point(
         9,
         "-o json, yaml, name, wide on every read verb",
-        1,
-        (f"{CLI}/test_output_contract.py",),
-        "no JSON Schemas are published to hold the answers against",
+        2,
+        (f"{CLI}/test_output_contract.py", f"{CLI}/test_answer_schemas.py", f"{CLI}/test_images.py"),
     ),
     Point(10, "stdout clean for pipes, no escape codes", 2, (PIPED,)),
     Point(11, "namespace from the context; says which it used", 2, (f"{CLI}/test_arguments.py",)),

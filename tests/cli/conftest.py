@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from sluice import __file__ as package
+from sluice.cli.answers import ANSWERS
+from tests.cli.answer_schemas import check_answer
 from tests.operator_fixture import Bench, bench, crds, log_capture
 
 __all__ = ["bench", "crds", "log_capture"]
@@ -29,11 +31,15 @@ class Ran:
     code: int
     out: str
     err: str
+    verb: str = ""
 
     @property
     def json(self) -> Any:
-        """The answer, as a program reads it."""
-        return json.loads(self.out)
+        """The answer, as a program reads it; that of a read verb is as its schema says."""
+        answer = json.loads(self.out)
+        if self.verb:
+            check_answer(self.verb, answer)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ class Sluice:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, done.stdout, done.stderr)
+        verb = next((word for word in arguments if word in ANSWERS), "")
+        return Ran(done.returncode, done.stdout, done.stderr, verb)
 
 
 @pytest.fixture

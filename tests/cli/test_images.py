@@ -106,6 +106,7 @@ def test_why_has_a_reason_for_every_image_and_every_tag(shop: Shop) -> None:
     text = "\n".join(shop.lines("why", f"{shop.image}:1.0.0"))
     assert '1.0.0: takes part, but "1.2.0" is the highest version' in text
     assert "9.9.9: the registry does not list it" in "\n".join(shop.lines("why", f"{shop.image}:9.9.9"))
+    assert shop.lines("why", "-o", "name") == shop.lines("-o", "name") == [f"{shop.namespace}:deployment/web"]
     missing = shop("why", "ghcr.io/acme/other")
     assert (missing.code, "error[E702]" in missing.err) == (7, True)
 

@@ -102,7 +102,9 @@ def test_a_refused_password_is_the_cause_not_that_the_sync_has_no_artifact(
     report = why(cli, sync)
     assert report["cause"]["code"] == "E101"
     assert [link["reference"] for link in report["chain"]] == [f"ks/{sync.name}", f"git/{sync.name}"]
-    assert report["blocked"] == [{"kind": "Kustomization", "namespace": sync.namespace, "name": sync.name}]
+    assert [(each["kind"], each["namespace"], each["name"]) for each in report["blocked"]] == [
+        ("Kustomization", sync.namespace, sync.name)
+    ]
 
 
 def test_a_host_key_that_is_not_the_known_one_is_the_cause(cli: Sluice, bench: Bench, tmp_path: Path) -> None:

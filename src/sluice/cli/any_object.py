@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from sluice.cli.answers import Ref
 from sluice.cli.cluster import Cluster
 from sluice.cli.flags import usage
 from sluice.core import codes
@@ -18,6 +19,11 @@ from sluice.kube.resource import Resource
 
 Object = dict[str, Any]
 MAX_OWNERS = 8
+
+
+def ref_of_id(key: ResourceId) -> Ref:
+    """A resource id in the output contract's form."""
+    return {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name}
 
 
 async def find_objects(cluster: Cluster, words: Sequence[str]) -> list[tuple[Resource, Object]]:

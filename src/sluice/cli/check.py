@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from sluice.api.crds import KINDS
+from sluice.cli.answers import CheckItem, CheckReport
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.diagnosis import no_operator
 from sluice.cli.error_output import API_VERSION
@@ -60,7 +61,7 @@ async def check(cluster: Cluster, *, pre: bool) -> ExitCode:
     wrong = [each for each in findings if each.problem is not None and each.serious]
     if cluster.flags.structured:
         items = [_fields(each) for each in findings]
-        answer = {"apiVersion": API_VERSION, "kind": "CheckReport", "ok": not wrong, "items": items}
+        answer: CheckReport = {"apiVersion": API_VERSION, "kind": "CheckReport", "ok": not wrong, "items": items}
         write_structured(cluster.terminal, answer)
     else:
         _show(cluster, findings)
@@ -72,7 +73,7 @@ async def _found(cluster: Cluster) -> list[Finding]:
     return [finding for part in parts for finding in await part(cluster)]
 
 
-async def checked(cluster: Cluster) -> list[dict[str, Any]]:
+async def checked(cluster: Cluster) -> list[CheckItem]:
     """Every finding in the output contract's form."""
     return [_fields(each) for each in await _found(cluster)]
 
@@ -191,7 +192,7 @@ def _show(cluster: Cluster, findings: Iterable[Finding]) -> None:
     terminal.say(f"{counted} problem{'s' if counted > 1 else ''}" if counted else "all is well")
 
 
-def _fields(each: Finding) -> dict[str, Any]:
+def _fields(each: Finding) -> CheckItem:
     from sluice.cli.view import problem_fields
 
     cause = problem_fields(each.problem) if each.problem is not None else None

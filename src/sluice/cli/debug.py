@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from sluice import __version__
+from sluice.cli.answers import Bundle, EventItem, WhyItem
 from sluice.cli.check import checked
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.diagnosis import diagnose, no_operator, read_world
@@ -65,7 +66,13 @@ async def debug(cluster: Cluster, *, bundle: Path | None) -> ExitCode:
     files = {name: await _part(cluster, read) for name, read in parts.items()}
     size = _write(bundle, files)
     if cluster.flags.structured:
-        answer = {"apiVersion": API_VERSION, "kind": "Bundle", "path": str(bundle), "bytes": size, "files": [*files]}
+        answer: Bundle = {
+            "apiVersion": API_VERSION,
+            "kind": "Bundle",
+            "path": str(bundle),
+            "bytes": size,
+            "files": [*files],
+        }
         write_structured(cluster.terminal, answer)
     else:
         cluster.terminal.answer(str(bundle))
@@ -97,14 +104,14 @@ async def _objects(cluster: Cluster) -> dict[str, Any]:
     return found
 
 
-async def _reports(cluster: Cluster) -> list[dict[str, Any]]:
+async def _reports(cluster: Cluster) -> list[WhyItem]:
     world, idle = await read_world(cluster), await no_operator(cluster)
     nodes = [node for node in (*world.syncs.values(), *world.sources.values()) if node.view.state != "Ready"]
     nodes = [node for node in nodes if cluster.scope in {"", node.view.namespace}]
     return [fields_of_report(await diagnose(cluster, world, node, idle)) for node in nodes]
 
 
-async def _events(cluster: Cluster) -> list[dict[str, Any]]:
+async def _events(cluster: Cluster) -> list[EventItem]:
     return await list_events(cluster)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from sluice.cli.excerpt import excerpt, hint_is_shown
 from sluice.cli.terminal import Terminal
 from sluice.core.problem import Problem, printable
 from sluice.core.problem_text import ToldProblem, in_short
 
-API_VERSION = "cli.sluice.dev/v1"
+if TYPE_CHECKING:  # its shapes are read by mypy and docs only: `--version` and usage errors do without
+    from sluice.cli.answers import ProblemItem, ProblemList
+
+API_VERSION: Final = "cli.sluice.dev/v1"
 
 
 def show_problems(terminal: Terminal, problems: Iterable[Problem]) -> None:
@@ -63,12 +66,12 @@ def _indented(text: str) -> str:
     return "\n            ".join(printable(line) for line in text.splitlines())
 
 
-def problem_list(problems: Iterable[Problem]) -> dict[str, Any]:
+def problem_list(problems: Iterable[Problem]) -> ProblemList:
     """The problems in the output contract's form."""
     return {"apiVersion": API_VERSION, "kind": "ProblemList", "items": [problem_fields(p) for p in problems]}
 
 
-def problem_fields(problem: Problem) -> dict[str, Any]:
+def problem_fields(problem: Problem) -> ProblemItem:
     """One problem in the output contract's form."""
     subject, origin = problem.subject, problem.origin
     return {

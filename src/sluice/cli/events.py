@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from sluice.cli.age import age
+from sluice.cli.answers import EventItem, EventList
+from sluice.cli.any_object import ref_of_id
 from sluice.cli.chain_node import node_of
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
@@ -77,7 +79,7 @@ async def events(
     return ExitCode.DONE
 
 
-async def list_events(cluster: Cluster) -> list[dict[str, Any]]:
+async def list_events(cluster: Cluster) -> list[EventItem]:
     """The events of our objects in scope, in the output contract's form."""
     return [_fields(event) for event in merged(await _list(cluster, None)) if _is_ours(event.about)]
 
@@ -169,7 +171,8 @@ def _show(cluster: Cluster, found: list[Told], *, watching: bool) -> None:
             write_structured(terminal, {"type": "ADDED", "object": _fields(event)}, one_line=True)
     elif flags.structured:
         items = [_fields(event) for event in found]
-        write_structured(terminal, {"apiVersion": API_VERSION, "kind": "EventList", "items": items})
+        answer: EventList = {"apiVersion": API_VERSION, "kind": "EventList", "items": items}
+        write_structured(terminal, answer)
     elif flags.output == "name":
         for event in found:
             terminal.answer(f"event/{event.name}")
@@ -192,10 +195,9 @@ def _table(cluster: Cluster, found: list[Told]) -> None:
     write_table(cluster.terminal, [*(["NAMESPACE"] if many else []), *HEADERS], rows, cut="MESSAGE")
 
 
-def _fields(event: Told) -> dict[str, Any]:
-    key = event.about
+def _fields(event: Told) -> EventItem:
     return {
-        "ref": {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name},
+        "ref": ref_of_id(event.about),
         "type": event.type,
         "reason": event.reason,
         "message": event.message,

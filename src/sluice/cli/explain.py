@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,9 @@ from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, usage
 from sluice.cli.terminal import Terminal
 from sluice.core.problem import Code, printable
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import CodeItem
 
 WIDTH = 100
 
@@ -67,7 +70,7 @@ def _write_structured(terminal: Terminal, found: list[Code], *, one: bool) -> No
         write_structured(terminal, {"apiVersion": API_VERSION, "kind": "CodePageList", "items": items})
 
 
-def _fields(code: Code) -> dict[str, Any]:
+def _fields(code: Code) -> CodeItem:
     from sluice.core.code_pages import PAGES
 
     page = PAGES[code.number]

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK
+from sluice.cli.answers import ExportedObject, ExportList
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -36,14 +37,15 @@ async def export(cluster: Cluster, *, words: tuple[str, ...], everything: bool) 
     chosen = choose(words)
     if everything == bool(chosen.names):
         raise usage("name objects, or give --all", fix="sluice export ks apps")
-    items: list[Item] = []
+    items: list[ExportedObject] = []
     for kind in chosen.kinds:
         found = await (
             list_items(cluster, kind, cluster.scope) if everything else find_items(cluster, kind, chosen.names)
         )
         items += [exported(kind, item) for item in found]
     if cluster.flags.output == "json":
-        write_structured(cluster.terminal, {"apiVersion": API_VERSION, "kind": "ExportList", "items": items})
+        answer: ExportList = {"apiVersion": API_VERSION, "kind": "ExportList", "items": items}
+        write_structured(cluster.terminal, answer)
     elif cluster.flags.output == "name":
         for item in items:
             group = item["apiVersion"].partition("/")[0]
@@ -56,7 +58,7 @@ async def export(cluster: Cluster, *, words: tuple[str, ...], everything: bool) 
     return ExitCode.DONE
 
 
-def exported(kind: Kind, item: Item) -> dict[str, Any]:
+def exported(kind: Kind, item: Item) -> ExportedObject:
     """One object, cleaned."""
     meta = item.get("metadata") or {}
     kept: dict[str, Any] = {"name": meta.get("name", ""), "namespace": meta.get("namespace", "")}
@@ -65,5 +67,10 @@ def exported(kind: Kind, item: Item) -> dict[str, Any]:
     notes = {k: v for k, v in sorted((meta.get("annotations") or {}).items()) if k not in _OURS and k != _KUBECTL}
     if notes:
         kept["annotations"] = notes
-    head = {"apiVersion": kind.resource.api_version, "kind": kind.resource.kind, "metadata": kept}
-    return {**head, "spec": item.get("spec") or {}}
+    resource = kind.resource
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": kept,
+        "spec": item.get("spec") or {},
+    }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from sluice.cli.age import age
+from sluice.cli.answers import ObjectList
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -57,7 +58,7 @@ def _show(cluster: Cluster, chosen: Chosen, found: dict[Kind, list[View]]) -> No
     terminal = cluster.terminal
     if cluster.flags.structured:
         kind = f"{chosen.kinds[0].resource.kind}List" if len(chosen.kinds) == 1 else "ObjectList"
-        answer = {"apiVersion": API_VERSION, "kind": kind, "items": [fields_of(view) for view in views]}
+        answer: ObjectList = {"apiVersion": API_VERSION, "kind": kind, "items": [fields_of(view) for view in views]}
         write_structured(terminal, answer)
     elif cluster.flags.output == "name":
         for view in views:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from sluice.cli.age import age
+from sluice.cli.answers import History, HistoryItem
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -42,7 +42,8 @@ async def history(cluster: Cluster, *, words: tuple[str, ...], limit: int | None
     if cluster.flags.structured:
         there = _there(view, past)
         items = [_fields(view, each, there) for each in past]
-        write_structured(cluster.terminal, {"apiVersion": API_VERSION, "kind": "History", "items": items})
+        answer: History = {"apiVersion": API_VERSION, "kind": "History", "items": items}
+        write_structured(cluster.terminal, answer)
     elif cluster.flags.output == "name":
         for each in past:
             cluster.terminal.answer(each.revision)
@@ -97,7 +98,7 @@ def changes(past: Past) -> str:
     return " ".join(f"{number}{sign}" for number, sign in pairs if number) or "0"
 
 
-def _fields(view: View, past: Past, there: Past | None) -> dict[str, Any]:
+def _fields(view: View, past: Past, there: Past | None) -> HistoryItem:
     counts = past.counts
     return {
         "revision": revision_fields(past.revision, view.url),

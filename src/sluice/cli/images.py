@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sluice.cli.answers import ImageItem, ImageList
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, problem_fields, problem_text
 from sluice.cli.exit_codes import ExitCode, exit_code_of
@@ -61,8 +62,6 @@ async def images(
     \b
     Example: sluice images -A --workload shop:deploy/web
     """
-    if cluster.flags.output in {"name", "github"}:
-        raise usage(f"-o {cluster.flags.output} is not for images", fix="one of table, wide, json, yaml")
     if words and words[0] != "why":
         fix = f"write `sluice images why {printable(words[0])}`, or --workload {printable(words[0])}"
         raise usage(f"{printable(words[0])!r} is no word that images takes", fix=fix)
@@ -144,7 +143,11 @@ def _show(cluster: Cluster, rows: Sequence[ImageRow], limit: int) -> None:
     terminal = cluster.terminal
     if cluster.flags.structured:
         items = [_fields(row, limit) for row in rows]
-        write_structured(terminal, {"apiVersion": API_VERSION, "kind": "ImageList", "items": items})
+        answer: ImageList = {"apiVersion": API_VERSION, "kind": "ImageList", "items": items}
+        write_structured(terminal, answer)
+        return
+    if cluster.flags.output == "name":
+        write_names(terminal, rows)
         return
     if not rows:
         where = f"in namespace {cluster.scope}; -A looks in all" if cluster.scope else "in any namespace"
@@ -158,6 +161,12 @@ def _show(cluster: Cluster, rows: Sequence[ImageRow], limit: int) -> None:
         lines += _tree(row, "" if name == before else name, limit, wide)
         before = name
     write_table(terminal, [*HEADERS, "POLICY", *(("DIGEST",) if wide else ())], lines)
+
+
+def write_names(terminal: Terminal, rows: Sequence[ImageRow]) -> None:
+    """The workloads, one a line, in the form that `--workload` takes."""
+    for name in dict.fromkeys(str(row.running.workload.id) for row in rows):
+        terminal.answer(printable(name))
 
 
 def _tree(row: ImageRow, name: str, limit: int, wide: bool) -> list[list[str]]:
@@ -199,7 +208,7 @@ def _choosers(row: ImageRow, line: TagLine) -> list[str]:
     ]
 
 
-def _fields(row: ImageRow, limit: int) -> dict[str, Any]:
+def _fields(row: ImageRow, limit: int) -> ImageItem:
     kept, before, after = _cut(row.tags, limit)
     running, image = row.running, row.running.container.image
     return {

@@ -8,11 +8,12 @@ from typing import Any
 
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.kinds import Condition
+from sluice.cli.answers import ImageReason, ImageReasonList
 from sluice.cli.cluster import Cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import usage
-from sluice.cli.images import ImageRow, look, told
+from sluice.cli.images import ImageRow, look, told, write_names
 from sluice.cli.registry_tags import TagReader
 from sluice.cli.running_images import ImageKinds, RunningContainer, running_containers
 from sluice.cli.structured import write_structured
@@ -51,8 +52,11 @@ async def explain_images(
     asked = {image.tag for image in images} - {None}
     found = [_reason(row, kinds, {tag for tag in asked if tag is not None}, limit) for row in rows]
     if cluster.flags.structured:
-        answer = {"apiVersion": API_VERSION, "kind": "ImageReasonList", "items": [_fields(each) for each in found]}
+        items = [_fields(each) for each in found]
+        answer: ImageReasonList = {"apiVersion": API_VERSION, "kind": "ImageReasonList", "items": items}
         write_structured(cluster.terminal, answer)
+    elif cluster.flags.output == "name":
+        write_names(cluster.terminal, rows)
     else:
         for each in found:
             _show(cluster, each)
@@ -183,7 +187,7 @@ def _show(cluster: Cluster, reason: Reason) -> None:
         terminal.answer(f"    {verdict.tag}: {verdict.reason}")
 
 
-def _fields(reason: Reason) -> dict[str, Any]:
+def _fields(reason: Reason) -> ImageReason:
     running = reason.row.running
     image = running.container.image
     return {

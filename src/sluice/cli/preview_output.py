@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from sluice.cli.answers import DriftedField, DriftedObject, FieldDifference, PlanItem, Preview
+from sluice.cli.any_object import ref_of_id
 from sluice.cli.error_output import API_VERSION, problem_fields
+from sluice.cli.kinds import SYNCS
 from sluice.cli.preview_input import Answer
 from sluice.core.drift import Drifted, DriftMode
 from sluice.core.object_diff import ABSENT, FieldChange
 from sluice.reconcilers.preview import Previewed
 
 
-def answer_fields(answer: Answer, kind: str) -> dict[str, Any]:
+def answer_fields(answer: Answer, kind: str) -> Preview:
     """The whole answer."""
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
-        "ref": {"kind": "Kustomization", "namespace": answer.namespace, "name": answer.name},
+        "ref": ref_of_id(SYNCS.resource.id_of(answer.namespace, answer.name)),
         "compared": answer.compared,
         "differs": answer.preview.differs,
         "items": [_object(each) for each in answer.preview.objects],
@@ -25,11 +26,11 @@ def answer_fields(answer: Answer, kind: str) -> dict[str, Any]:
     }
 
 
-def _object(each: Previewed) -> dict[str, Any]:
-    key, manifest = each.change.id, each.change.manifest
+def _object(each: Previewed) -> PlanItem:
+    manifest = each.change.manifest
     origin = manifest.origin if manifest is not None else None
     return {
-        "ref": {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name},
+        "ref": ref_of_id(each.change.id),
         "effect": str(each.effect),
         "stage": each.stage.title if each.stage is not None else None,
         "reason": each.change.reason,
@@ -42,18 +43,20 @@ def _object(each: Previewed) -> dict[str, Any]:
     }
 
 
-def _drift(drifted: Drifted, mode: DriftMode) -> dict[str, Any]:
+def _drift(drifted: Drifted, mode: DriftMode) -> DriftedObject:
     """Who changed what others than git did."""
-    fields = [{"path": f.path, "what": f.what, "manager": f.manager, "time": f.time} for f in drifted.fields]
+    fields: list[DriftedField] = [
+        {"path": f.path, "what": f.what, "manager": f.manager, "time": f.time} for f in drifted.fields
+    ]
     return {"mode": str(mode), "deleted": drifted.deleted, "fields": fields, "text": str(drifted)}
 
 
-def _field(change: FieldChange) -> dict[str, Any]:
-    found: dict[str, Any] = {"path": change.path, "action": change.action}
-    for side in ("before", "after"):
-        value = getattr(change, side)
-        if value is not ABSENT:
-            found[side] = value
+def _field(change: FieldChange) -> FieldDifference:
+    found: FieldDifference = {"path": change.path, "action": change.action}
+    if change.before is not ABSENT:
+        found["before"] = change.before
+    if change.after is not ABSENT:
+        found["after"] = change.after
     return found
 
 

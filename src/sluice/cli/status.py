@@ -10,6 +10,7 @@ import click
 
 from sluice.api.kinds import ROLLBACK_BY, ROLLBACK_FROM
 from sluice.cli.age import age
+from sluice.cli.answers import Status
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -101,7 +102,7 @@ async def _operator(cluster: Cluster) -> str:
     return found.version if found is not None else ""
 
 
-def _answer(screen: _Screen) -> dict[str, object]:
+def _answer(screen: _Screen) -> Status:
     return {
         "apiVersion": API_VERSION,
         "kind": "Status",

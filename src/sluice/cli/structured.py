@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from sluice.cli.terminal import Terminal
 
 
-def write_structured(terminal: Terminal, answer: dict[str, Any], *, one_line: bool = False) -> None:
+def write_structured(terminal: Terminal, answer: Mapping[str, Any], *, one_line: bool = False) -> None:
     """Write `answer` as `-o` asks. `one_line` is for streams: one JSON object a line."""
     if terminal.flags.output == "yaml":
         terminal.answer(to_yaml(answer).rstrip("\n") + ("\n---" if one_line else ""))

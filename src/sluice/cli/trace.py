@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
-from sluice.cli.any_object import Object, find_objects, id_of, owners_of, reference_of, sync_of
+from sluice.cli.answers import TraceItem, TraceList
+from sluice.cli.any_object import Object, find_objects, id_of, owners_of, ref_of_id, reference_of, sync_of
 from sluice.cli.applied_revision import applied_revision, git_options
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
@@ -61,7 +61,8 @@ async def trace(
         found.append(traced if no_git else await _with_file(cluster, traced, allow_loopback=allow_loopback))
     if cluster.flags.structured:
         items = [_fields(each) for each in found]
-        write_structured(cluster.terminal, {"apiVersion": API_VERSION, "kind": "TraceList", "items": items})
+        answer: TraceList = {"apiVersion": API_VERSION, "kind": "TraceList", "items": items}
+        write_structured(cluster.terminal, answer)
     elif cluster.flags.output == "name":
         for each in found:
             cluster.terminal.answer(SYNCS.full_name(each.sync.name))
@@ -121,19 +122,15 @@ def _show(cluster: Cluster, traced: _Trace) -> None:
         terminal.answer(f"commit  {one_line(text)}")
 
 
-def _fields(traced: _Trace) -> dict[str, Any]:
+def _fields(traced: _Trace) -> TraceItem:
     sync, source, origin = traced.sync, traced.source, traced.origin
     line = [id_of(obj) for obj in traced.line]
     return {
-        "ref": _ref(line[0]),
-        "owners": [_ref(key) for key in line[1:]],
-        "sync": {**_ref(SYNCS.resource.id_of(sync.namespace, sync.name)), "state": sync.state},
-        "source": None if source is None else _ref(GIT.resource.id_of(source.namespace, source.name)),
+        "ref": ref_of_id(line[0]),
+        "owners": [ref_of_id(key) for key in line[1:]],
+        "sync": {**ref_of_id(SYNCS.resource.id_of(sync.namespace, sync.name)), "state": sync.state},
+        "source": None if source is None else ref_of_id(GIT.resource.id_of(source.namespace, source.name)),
         "revision": revision_fields(sync.revision, source.url if source is not None else ""),
         "origin": None if origin is None else {"path": origin.path, "line": origin.line, "commit": origin.commit},
         "commit": {"author": traced.author, "subject": traced.subject},
     }
-
-
-def _ref(key: ResourceId) -> dict[str, str]:
-    return {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import Any
 
 import click
 
+from sluice.cli.answers import BranchItem, Tree
+from sluice.cli.any_object import ref_of_id
 from sluice.cli.applied_revision import AppliedRevision, applied_revision, git_options
 from sluice.cli.chain_node import Node, node_of
 from sluice.cli.cluster import Cluster, in_cluster
@@ -59,9 +60,14 @@ async def tree(
         branches = tuple(branch for branch in branches if not branch.well)
     if cluster.flags.structured:
         items = [_fields(branch, origins) for branch in branches]
-        head = {"apiVersion": API_VERSION, "kind": "Tree", "ref": {"kind": "Kustomization", "namespace": view.namespace,
-                "name": view.name}, "state": view.state}  # fmt: skip
-        write_structured(cluster.terminal, {**head, "items": items})
+        answer: Tree = {
+            "apiVersion": API_VERSION,
+            "kind": "Tree",
+            "ref": ref_of_id(node.id),
+            "state": view.state,
+            "items": items,
+        }
+        write_structured(cluster.terminal, answer)
     elif cluster.flags.output == "name":
         for branch in branches:
             for each in branch.flat():
@@ -124,12 +130,11 @@ def _show_branch(
         )  # fmt: skip
 
 
-def _fields(branch: Branch, origins: Origins, above: Origin | None = None) -> dict[str, Any]:
+def _fields(branch: Branch, origins: Origins, above: Origin | None = None) -> BranchItem:
     """What a controller made comes from the lines of its object."""
     origin = origins.get(branch.id) or above
-    key = branch.id
     return {
-        "ref": {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name},
+        "ref": ref_of_id(branch.id),
         "health": {"status": str(branch.health.status), "message": branch.health.message},
         "origin": None if origin is None else {"path": origin.path, "line": origin.line, "commit": origin.commit},
         "children": [_fields(child, origins, origin) for child in branch.children],

@@ -16,6 +16,7 @@ from sluice.cli.terminal import Terminal
 from sluice.core.problem import Problem
 
 if TYPE_CHECKING:
+    from sluice.cli.answers import ProblemList
     from sluice.render import Rendered
 
 
@@ -103,7 +104,7 @@ def _show(terminal: Terminal, problems: Sequence[Problem], warnings: Sequence[Pr
         case "json" | "yaml":
             from sluice.cli.structured import write_structured
 
-            answer = {
+            answer: ProblemList = {
                 "apiVersion": API_VERSION,
                 "kind": "ProblemList",
                 "items": [problem_fields(p) for p in problems],

@@ -8,6 +8,7 @@ from typing import Any
 
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
 from sluice.api.problem_status import told_problems
+from sluice.cli.answers import Cause, DriftParts, ObjectItem, Place, RevisionParts, RolledBack, Suspension
 from sluice.cli.kinds import IMAGE_POLICIES, SYNCS, Kind
 from sluice.core.problem_text import ToldProblem, read_problems
 from sluice.core.revision import Revision
@@ -161,7 +162,7 @@ def short_revision(text: str) -> str:
     return f"{revision.name}@{revision.hex[:8]}" if revision.name else revision.hex[:8]
 
 
-def fields_of(view: View) -> dict[str, Any]:
+def fields_of(view: View) -> ObjectItem:
     """The view in the output contract's form."""
     problems = view.problems
     return {
@@ -191,7 +192,7 @@ def fields_of(view: View) -> dict[str, Any]:
     }
 
 
-def problem_fields(problem: ToldProblem) -> dict[str, Any]:
+def problem_fields(problem: ToldProblem) -> Cause:
     """A told problem in the output contract's form."""
     return {
         "code": problem.code,
@@ -205,7 +206,7 @@ def problem_fields(problem: ToldProblem) -> dict[str, Any]:
     }
 
 
-def _drift(view: View) -> dict[str, Any] | None:
+def _drift(view: View) -> DriftParts | None:
     """What stands, and what was set right last; None when nothing has drifted."""
     if not view.drift_reason:
         return None
@@ -213,7 +214,7 @@ def _drift(view: View) -> dict[str, Any] | None:
     return {"reason": view.drift_reason, "problems": [problem_fields(p) for p in view.drift], "corrected": corrected}
 
 
-def revision_fields(text: str, url: str) -> dict[str, Any] | None:
+def revision_fields(text: str, url: str) -> RevisionParts | None:
     """A revision in the output contract's form; None for what is none."""
     try:
         revision = Revision.parse(text)
@@ -222,7 +223,7 @@ def revision_fields(text: str, url: str) -> dict[str, Any] | None:
     return {"branch": revision.name, "sha": revision.hex, "url": url, "text": text}
 
 
-def origin_fields(where: str) -> dict[str, Any] | None:
+def origin_fields(where: str) -> Place | None:
     """A place (`apps/web.yaml:7:3@a1b2c3d`) in the output contract's form; None for what is none."""
     match = _PLACE.match(where)
     if match is None:
@@ -230,7 +231,7 @@ def origin_fields(where: str) -> dict[str, Any] | None:
     return {"path": match["path"], "line": int(match["line"] or 0), "commit": match["commit"] or ""}
 
 
-def _rolled_back(view: View) -> dict[str, Any]:
+def _rolled_back(view: View) -> RolledBack:
     notes = view.annotations
     return {
         "to": revision_fields(view.revision, view.url),
@@ -239,7 +240,7 @@ def _rolled_back(view: View) -> dict[str, Any]:
     }
 
 
-def _suspended(view: View) -> dict[str, Any]:
+def _suspended(view: View) -> Suspension:
     return {
         "by": view.annotations.get(SUSPENDED_BY, ""),
         "at": view.annotations.get(SUSPENDED_AT, ""),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import click
 
 from sluice.cli.age import age
-from sluice.cli.any_object import find_objects, id_of, owners_of, sync_of
+from sluice.cli.answers import Ref, WhyItem, WhyReport, WhyReportList
+from sluice.cli.any_object import find_objects, id_of, owners_of, ref_of_id, sync_of
 from sluice.cli.applied_revision import applied_revision, git_options
 from sluice.cli.chain import follow
 from sluice.cli.chain_node import Chain, Link, Node, World, node_of
@@ -63,8 +63,10 @@ async def why(
     not_live = [each for each in found if not each.live]
     if cluster.flags.structured:
         items = [fields_of_report(each) for each in found]
-        one = {"apiVersion": API_VERSION, "kind": "WhyReport", **items[0]} if words and items else None
-        several = {"apiVersion": API_VERSION, "kind": "WhyReportList", "items": items}
+        one: WhyReport | None = (
+            {"apiVersion": API_VERSION, "kind": "WhyReport", **items[0]} if words and items else None
+        )
+        several: WhyReportList = {"apiVersion": API_VERSION, "kind": "WhyReportList", "items": items}
         write_structured(cluster.terminal, one or several)
     elif cluster.flags.output == "name":
         for each in not_live:
@@ -242,7 +244,7 @@ def _waits(found: Diagnosis) -> str:
     return ", ".join(f"{view.reference} ({view.namespace})" for view in found.blocked)
 
 
-def fields_of_report(found: Diagnosis) -> dict[str, Any]:
+def fields_of_report(found: Diagnosis) -> WhyItem:
     """A report in the output contract's form."""
     view, chain = found.target.view, found.chain
     cause = chain.cause
@@ -263,11 +265,10 @@ def fields_of_report(found: Diagnosis) -> dict[str, Any]:
             for link in chain.links
         ],
         "others": [problem_fields(problem) for problem in chain.others],
-        "blocked": [{"kind": "Kustomization", "namespace": v.namespace, "name": v.name} for v in found.blocked],
+        "blocked": [ref_of_id(view.kind.resource.id_of(view.namespace, view.name)) for view in found.blocked],
     }
 
 
-def ref_of(node: Node) -> dict[str, str]:
+def ref_of(node: Node) -> Ref:
     """A reference to an object of ours, in the output contract's form."""
-    key = node.id
-    return {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name}
+    return ref_of_id(node.id)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.api.problem_status import MAX_BYTES, MAX_PROBLEMS, MAX_WAITS, ProblemStatus, problem_status, told_problems
@@ -43,6 +43,7 @@ def as_served(record: tuple[ProblemStatus, ...] | None) -> dict[str, Any]:
     return {"problem": msgspec.to_builtins(record)}
 
 
+@settings(deadline=None)
 @given(st.lists(PROBLEMS, min_size=1, max_size=5))
 def test_a_record_tells_what_the_message_tells(problems: list[Problem]) -> None:
     message = summarize(tuple(problems))
@@ -75,6 +76,7 @@ def test_since_is_when_a_problem_was_first_told_whatever_else_is_told_later() ->
     assert [each.since for each in again or ()] == [LATER, NOW]
 
 
+@settings(deadline=None)
 @given(st.lists(PROBLEMS, max_size=60), st.integers(0, 5000))
 def test_a_record_is_bounded_and_says_how_many_it_leaves_out(problems: list[Problem], length: int) -> None:
     problems = [replace(problem, cause="x" * length) for problem in problems]
