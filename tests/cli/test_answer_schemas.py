@@ -29,6 +29,8 @@ ANSWERED: dict[str, tuple[int, tuple[str, ...]]] = {
     "why all": (1, ("why", "--no-git")),
     "why a drift": (1, ("why", "DRIFTED", "--no-git")),
     "get all": (0, ("get", "all")),
+    "explain a field of ours": (0, ("explain", "ks.spec")),
+    "explain a field of others": (0, ("explain", "deployment.spec")),
     "explain all": (0, ("explain",)),
     "version of the server": (0, ("version", "--server")),
     "images": (0, ("images",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sluice.core.codes import CODES
 from tests.cli.conftest import Sluice
 
@@ -31,3 +33,56 @@ def test_a_code_that_is_none_is_exit_2_with_the_nearest(sluice: Sluice) -> None:
     assert ran.code == 2
     assert "did you mean" in sluice("explain", "UnknwonField").err
     assert not ran.out
+
+
+def test_a_field_of_our_kinds_is_explained_without_a_cluster(sluice: Sluice) -> None:
+    ran = sluice("explain", "ks.spec.dependsOn")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[:4] == [
+        "KIND:     Kustomization",
+        "VERSION:  kustomize.toolkit.fluxcd.io/v1",
+        "",
+        "FIELD:    spec.dependsOn <[]Object>",
+    ]
+    assert "  name <string> (required)" in lines
+    whole = sluice("explain", "kustomization.spec.postBuild", "--recursive").out.splitlines()
+    assert "    optional <boolean>" in whole
+    answer = sluice("explain", "gitrepository.spec.url", "-o", "json").json
+    assert (answer["ofKind"], answer["path"], answer["type"]) == ("GitRepository", "spec.url", "string")
+    assert answer["required"]
+    assert "matches ^(http|https|ssh)://.*$" in answer["rules"]
+    names = sluice("explain", "provider.spec", "-o", "name").out.splitlines()
+    assert "provider.spec.secretRef" in names
+
+
+def test_a_field_that_this_version_refuses_says_so(sluice: Sluice) -> None:
+    assert "refused by name (E244)" in sluice("explain", "ks.spec.decryption").out
+
+
+def test_a_field_that_is_none_is_exit_2_with_the_nearest(sluice: Sluice) -> None:
+    ran = sluice("explain", "ks.spec.sorceRef.kind")
+    assert ran.code == 2
+    assert "Kustomization.spec has no field 'sorceRef'" in ran.err
+    assert "did you mean sourceRef" in ran.err
+
+
+def test_a_kind_of_others_needs_a_cluster(sluice: Sluice) -> None:
+    assert sluice("explain", "deployment.spec").code == 4
+
+
+@pytest.mark.cluster
+def test_a_field_of_any_served_kind_is_explained_as_the_cluster_has_it(cli: Sluice) -> None:
+    ran = cli("explain", "deploy.spec.template.spec.containers.imagePullPolicy")
+    assert ran.code == 0, ran.err
+    assert "FIELD:    spec.template.spec.containers.imagePullPolicy <string>" in ran.out
+    assert "IfNotPresent" in ran.out
+    whole = cli("explain", "crd.spec", "--recursive")  # a schema that contains itself
+    assert whole.code == 0, whole.err
+    assert "names <Object> (required)" in whole.out
+    version = cli("explain", "hpa.spec", "--api-version", "autoscaling/v1", "-o", "json").json
+    assert version["ofApiVersion"] == "autoscaling/v1"
+    assert "targetCPUUtilizationPercentage" in {each["name"] for each in version["fields"]}
+    for words in (("nonsense",), ("deploy.spec.replica",), ("hpa", "--api-version", "autoscaling/v9")):
+        ran = cli("explain", *words)
+        assert (ran.code, "error[E701]" in ran.err) == (2, True), ran

@@ -530,6 +530,27 @@ class CodePageList(TypedDict):
     items: list[CodeItem]
 
 
+class FieldItem(TypedDict):
+    """One field of a kind, its type in kubectl's words, and the fields below it."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+    rules: list[str]
+    fields: list[FieldItem]
+
+
+class FieldPage(FieldItem):
+    """`sluice explain KIND.FIELD`: the field at `path` of the kind."""
+
+    apiVersion: Version1
+    kind: Literal["FieldPage"]
+    ofKind: str
+    ofApiVersion: str
+    path: str
+
+
 class CheckItem(TypedDict):
     """One thing that was looked at."""
 
@@ -583,7 +604,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "validate": (ProblemList,),
     "plan": (Preview,),
     "diff": (Preview,),
-    "explain": (CodePage, CodePageList),
+    "explain": (CodePage, CodePageList, FieldPage),
     "check": (CheckReport,),
     "export": (ExportList,),
     "debug": (Bundle,),

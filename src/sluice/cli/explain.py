@@ -1,4 +1,4 @@
-"""`sluice explain`: what an error code means, with an example, its causes and its fix. Asks no cluster."""
+"""`sluice explain`: what an error code means, with an example, its causes and its fix; and what a field is for."""
 
 from __future__ import annotations
 
@@ -18,32 +18,69 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
-@click.command(short_help="An error code in words: meaning, cause, fix.")
-@click.argument("code", required=False, default="")
+@click.command(short_help="An error code, or a field of a kind, in words.")
+@click.argument("word", required=False, default="", metavar="[CODE | KIND[.FIELD]...]")
+@click.option("--recursive", is_flag=True, help="Of a kind or field: all fields below it, without their words.")
+@click.option("--api-version", default="", metavar="GROUP/VERSION", help="Of which version of a kind.")
 @click.pass_obj
-def explain(flags: Flags, /, *, code: str) -> ExitCode:
+def explain(flags: Flags, /, *, word: str, recursive: bool, api_version: str) -> ExitCode:
     """Print the page of an error code, by its number or its name; without one, the list of all codes.
 
+    With a kind, say what it or one of its fields is for. For Sluice's own kinds no cluster is asked.
+
     \b
-    Example: sluice explain E204
+    Examples: sluice explain E204
+              sluice explain ks.spec.sourceRef
+              sluice explain deployment.spec.strategy --recursive
     """
+    terminal = Terminal(flags)
+    if _is_a_kind(word):
+        _explain_kind(terminal, word, api_version, recursive=recursive)
+    else:
+        _explain_codes(terminal, word)
+    return ExitCode.DONE
+
+
+def _is_a_kind(word: str) -> bool:
+    """Kinds and their fields are written small, or with a dot; codes are numbers and names in CamelCase."""
     from sluice.core.codes import CODES
 
-    terminal = Terminal(flags)
-    found = [_find(code)] if code else list(CODES)
-    if flags.structured:
-        _write_structured(terminal, found, one=bool(code))
-    elif flags.output == "name":
+    plain = word.strip("[]").upper()
+    if not word or any(plain in {code.number, code.name.upper()} for code in CODES):
+        return False
+    return "." in word or (word[0].islower() and not word[1:].isdecimal())
+
+
+def _explain_kind(terminal: Terminal, word: str, api_version: str, *, recursive: bool) -> None:
+    from sluice.cli.explain_field import explain_ours, explain_served, ours, show_field
+
+    head, *path = word.split(".")
+    kind = ours(head)
+    if kind is not None and api_version in {"", kind.resource.api_version}:
+        found = explain_ours(kind, path, recursive=recursive)
+    else:
+        import asyncio
+
+        found = asyncio.run(explain_served(terminal, head, path, api_version, recursive=recursive))
+    show_field(terminal, found, recursive=recursive)
+
+
+def _explain_codes(terminal: Terminal, word: str) -> None:
+    from sluice.core.codes import CODES
+
+    found = [_find(word)] if word else list(CODES)
+    if terminal.flags.structured:
+        _write_structured(terminal, found, one=bool(word))
+    elif terminal.flags.output == "name":
         for each in found:
             terminal.answer(each.number)
-    elif code:
+    elif word:
         _show(terminal, found[0])
     else:
         from sluice.cli.table import write_table
 
         rows = [[each.number, each.name, each.about] for each in found]
         write_table(terminal, ["CODE", "NAME", "WHEN"], rows, cut="WHEN")
-    return ExitCode.DONE
 
 
 def _find(text: str) -> Code:

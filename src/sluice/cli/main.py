@@ -48,7 +48,7 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "validate": _Verb("sluice.cli.validate:validate", "All problems of a folder; no cluster needed."),
         "plan": _Verb("sluice.cli.plan:plan", "What the operator would do with a folder or a branch."),
         "diff": _Verb("sluice.cli.diff:diff", "Field by field, what would change in the cluster."),
-        "explain": _Verb("sluice.cli.explain:explain", "An error code in words: meaning, cause, fix."),
+        "explain": _Verb("sluice.cli.explain:explain", "An error code, or a field of a kind, in words."),
     },
     "Act": {
         "sync": _Verb("sluice.cli.sync:sync", "Fetch and apply now, and wait for the outcome."),

@@ -1,17 +1,18 @@
-"""A kind's schema, asked for only when an error needs it: which field was probably meant."""
+"""Kinds' schemas as the API server serves them: which field was probably meant, and what one is for."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from sluice.core.errors import SluiceError
+from sluice.core.openapi_schema import FieldPage, NoField, child, find_field, resolved, root_of_kind
 from sluice.kube.client import KubeClient
 
-MAX_DEPTH = 64
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -29,17 +30,26 @@ class Schemas:
         """
         document = await self._document(api_version)
         schemas = document.get("components", {}).get("schemas", {})
-        schema = _root(schemas, api_version, kind)
+        schema = root_of_kind(schemas, api_version, kind)
         steps = [name or "[]" for name, index in _STEP.findall(path)]
         if schema is None or not steps:
             return ""
         for step in steps[:-1]:
-            schema = _child(_resolved(schema, schemas), step)
+            schema = child(resolved(schema, schemas), step)
             if schema is None:
                 return ""
-        names = _resolved(schema, schemas).get("properties", {})
+        names = resolved(schema, schemas).get("properties", {})
         found = difflib.get_close_matches(steps[-1], list(names), n=1, cutoff=0.6)
         return found[0] if found else ""
+
+    async def field(
+        self, api_version: str, kind: str, path: Sequence[str], depth: int = 1
+    ) -> FieldPage | NoField | None:
+        """What is to be said of one field of a served kind; None when the server has no schema for the kind."""
+        document = await self._document(api_version)
+        schemas = document.get("components", {}).get("schemas", {})
+        root = root_of_kind(schemas, api_version, kind)
+        return None if root is None else find_field(root, schemas, path, depth)
 
     async def _document(self, api_version: str) -> dict[str, Any]:
         if api_version not in self._documents:
@@ -50,30 +60,3 @@ class Schemas:
             except (SluiceError, msgspec.MsgspecError):
                 self._documents[api_version] = {}
         return self._documents[api_version]
-
-
-def _root(schemas: dict[str, Any], api_version: str, kind: str) -> dict[str, Any] | None:
-    group, _, version = api_version.rpartition("/")
-    wanted = {"group": group, "kind": kind, "version": version}
-    for schema in schemas.values():
-        if wanted in schema.get("x-kubernetes-group-version-kind", ()):
-            return dict(schema)
-    return None
-
-
-def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(MAX_DEPTH):
-        if "$ref" in schema:
-            schema = schemas.get(schema["$ref"].rsplit("/", 1)[-1], {})
-        elif len(schema.get("allOf", ())) == 1:
-            schema = schema["allOf"][0]
-        else:
-            break
-    return schema
-
-
-def _child(schema: dict[str, Any], step: str) -> dict[str, Any] | None:
-    found = schema.get("items") if step == "[]" else schema.get("properties", {}).get(step)
-    if found is None and step != "[]":
-        found = schema.get("additionalProperties")
-    return found if isinstance(found, dict) else None
