@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 
-from bench import drift, edit, first_sync, push, scan, scrape, steady, thousand, transaction
+from bench import command, drift, edit, first_sync, push, scan, scrape, steady, surfaces, thousand, told, transaction
 from bench.figure import Figure, table, write_json
 from bench.stand import ROOT, Tracing
 
@@ -26,6 +26,9 @@ ALL = (
     *scan.FIGURES,
     edit.FIGURE,
     *scrape.FIGURES,
+    *command.FIGURES,
+    told.FIGURE,
+    *surfaces.FIGURES,
 )
 IDLE_FULL_RUN = 60.0
 IDLE_WHEN_NAMED = 600.0
@@ -84,9 +87,21 @@ async def _measure(names: Collection[str], tracing: Tracing, idle: float) -> lis
         take(await scan.measure())
     if edit.FIGURE in names:
         take(await edit.measure())
-    if any(name in names for name in scrape.FIGURES):
-        take(await scrape.measure())
+    for measure in _surfaces(names):
+        take(await measure())
     return found
+
+
+def _surfaces(names: Collection[str]) -> Iterator[Callable[[], Awaitable[list[Figure]]]]:
+    """The measurements of what people and other programs look at and talk to."""
+    if any(name in names for name in scrape.FIGURES):
+        yield scrape.measure
+    if any(name in names for name in command.FIGURES):
+        yield lambda: command.measure(names)
+    if told.FIGURE in names:
+        yield told.measure
+    if any(name in names for name in surfaces.FIGURES):
+        yield lambda: surfaces.measure(names)
 
 
 main()

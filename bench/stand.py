@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,11 +143,17 @@ class Stand:
 
 @asynccontextmanager
 async def stand(
-    name: str, files: Mapping[str, str], *, audit: bool = False, tracing: Tracing | None = None, bare: bool = False
+    name: str,
+    files: Mapping[str, str],
+    *,
+    audit: bool = False,
+    tracing: Tracing | None = None,
+    bare: bool = False,
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[Stand]:
     """Make a stand: a repository that holds `files`, a cluster that has served requests before, a ready operator.
 
-    A `bare` operator keeps its records in memory alone.
+    A `bare` operator keeps its records in memory alone; `arguments` are more of `sluice run`.
     """
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
@@ -158,8 +164,8 @@ async def stand(
         repo.commit(files, "start")
         options = ClusterOptions(audit=audit, fairness=False)
         async with running_cluster(options) as cluster, RawApi(cluster) as api:
-            await _prepare(cluster, api)
-            launch = _launch(name, cluster, folder, tracing or Tracing(), bare=bare)
+            await prepare(cluster, api)
+            launch = _launch(name, cluster, folder, tracing or Tracing(), bare=bare, more=arguments)
             operator = await launch.start()
             log = AuditLog(cluster.audit_log) if cluster.audit_log else None
             with PeakMemory(operator.pid) as peak:
@@ -176,7 +182,8 @@ async def stand(
                     await asyncio.to_thread(_end, made.operator, traced=tracing is not None and tracing.memory)
 
 
-async def _prepare(cluster: Cluster, api: RawApi) -> None:
+async def prepare(cluster: Cluster, api: RawApi) -> None:
+    """Our CRDs and namespace, and an API server that has served every kind of request before."""
     crds = [str(file) for file in sorted((ROOT / "deploy" / "crds").glob("*.yaml"))]
     arguments = [argument for file in crds for argument in ("-f", file)]
     await asyncio.to_thread(cluster.kubectl, "apply", "--server-side", *arguments)
@@ -186,13 +193,14 @@ async def _prepare(cluster: Cluster, api: RawApi) -> None:
     await api.apply_all(mixed("warm-up")[:1] + mixed("warm-up")[500:])
 
 
-def _launch(name: str, cluster: Cluster, folder: Path, tracing: Tracing, *, bare: bool) -> Launch:
-    address = f"127.0.0.1:{_free_port()}"
+def _launch(name: str, cluster: Cluster, folder: Path, tracing: Tracing, *, bare: bool, more: Sequence[str]) -> Launch:
+    address = f"127.0.0.1:{free_port()}"
     own = [*tracing.arguments(name), *(["--bare"] if bare else [])]
     command = [sys.executable, "-m", *(["bench.operator_process"] if own else ["sluice", "run"]), *own]
     command += [f"--kubeconfig={cluster.kubeconfig}", f"--storage-path={folder / 'data'}", f"--health-addr={address}"]
     command += ["--git-allow-loopback=true", "--runtime-namespace=flux-system"]
     command += [] if own else ["--identity=bench"]
+    command += more
     return Launch(tuple(command), address, folder / "operator.log")
 
 
@@ -204,7 +212,8 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sluice.cli.answers import Ref
 from sluice.cli.cluster import Cluster
 from sluice.cli.flags import usage
 from sluice.core import codes
@@ -16,6 +15,9 @@ from sluice.core.ids import ResourceId, split_api_version
 from sluice.core.plan import Owner
 from sluice.core.problem import Problem, printable
 from sluice.kube.resource import Resource
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import Ref
 
 Object = dict[str, Any]
 MAX_OWNERS = 8

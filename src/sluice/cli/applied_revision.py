@@ -10,16 +10,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from sluice.api.git_repository import GitRef, GitRepository
-from sluice.api.kustomization import Kustomization
 from sluice.cli.cluster import Cluster
 from sluice.cli.kinds import GIT, SYNCS
-from sluice.cli.preview_input import read_ours, reading_parts
 from sluice.cli.view import View
 from sluice.core import codes
 from sluice.core.artifact import Artifact
@@ -28,11 +25,10 @@ from sluice.core.ids import ResourceId
 from sluice.core.manifest import Manifest
 from sluice.core.problem import Origin, Problem
 from sluice.core.revision import Revision
-from sluice.reconcilers.git_repository import GitRepositoryReconciler
-from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.planning import Planner
-from sluice.render import field_origin
 from sluice.runtime.together import one_failure
+
+if TYPE_CHECKING:  # most of the operator: who does not read the repository does not wait for it
+    from sluice.reconcilers.operator import Operator
 
 SECONDS_ALLOWED = 20.0
 
@@ -49,6 +45,8 @@ class AppliedRevision:
         manifest = self.manifests.get(key)
         if manifest is None or not field:
             return manifest.origin if manifest is not None else None
+        from sluice.render import field_origin
+
         return await field_origin(self.artifact.tree, self.artifact.blobs, manifest.origin, field)
 
 
@@ -62,6 +60,8 @@ def git_options(command: Any) -> Any:
 @asynccontextmanager
 async def applied_revision(cluster: Cluster, view: View, *, allow_loopback: bool) -> AsyncIterator[AppliedRevision]:
     """Fetch and render what a Kustomization has applied. Raises UserError (OriginUnknown) with the reason."""
+    from sluice.cli.preview_input import reading_parts
+
     given = False
     try:
         with one_failure():
@@ -79,6 +79,12 @@ async def applied_revision(cluster: Cluster, view: View, *, allow_loopback: bool
 
 
 async def _rendered(cluster: Cluster, operator: Operator, view: View) -> AppliedRevision:
+    from sluice.api.git_repository import GitRef, GitRepository
+    from sluice.api.kustomization import Kustomization
+    from sluice.cli.preview_input import read_ours
+    from sluice.reconcilers.git_repository import GitRepositoryReconciler
+    from sluice.reconcilers.planning import Planner
+
     try:
         revision = Revision.parse(view.revision)
     except ValueError:

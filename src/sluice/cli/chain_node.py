@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,21 @@ class Node:
     depends_on: tuple[Key, ...] = ()
     deleted_at: str = ""
     finalizers: tuple[str, ...] = ()
-    inventory: tuple[tuple[ResourceId, str], ...] = ()
+    entries: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def inventory(self) -> tuple[tuple[ResourceId, str], ...]:
+        """The objects that it owns, each with its version; entries that can't be read are left out.
+
+        Read when it is asked for: a chain passes by a thousand syncs, and looks at the objects of one.
+        """
+        found = []
+        for entry in self.entries:
+            try:
+                found.append((ResourceId.from_inventory_id(entry.get("id", "")), str(entry.get("v", ""))))
+            except ValueError:
+                continue
+        return tuple(found)
 
     @property
     def key(self) -> Key:
@@ -75,14 +89,9 @@ def node_of(kind: Kind, item: dict[str, Any]) -> Node:
     view = view_of(kind, item)
     meta, spec, status = (item.get(part) or {} for part in ("metadata", "spec", "status"))
     depends = tuple((d.get("namespace") or view.namespace, d.get("name", "")) for d in spec.get("dependsOn") or ())
-    entries = []
-    for entry in (status.get("inventory") or {}).get("entries") or ():
-        try:
-            entries.append((ResourceId.from_inventory_id(entry.get("id", "")), str(entry.get("v", ""))))
-        except ValueError:
-            continue
+    entries = tuple((status.get("inventory") or {}).get("entries") or ())
     finalizers = tuple(meta.get("finalizers") or ())
-    return Node(view, depends, meta.get("deletionTimestamp") or "", finalizers, tuple(entries))
+    return Node(view, depends, meta.get("deletionTimestamp") or "", finalizers, entries)
 
 
 def source_key(node: Node) -> Key:

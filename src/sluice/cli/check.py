@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from sluice.api.crds import KINDS
-from sluice.cli.answers import CheckItem, CheckReport
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.diagnosis import no_operator
 from sluice.cli.error_output import API_VERSION
@@ -28,6 +27,9 @@ from sluice.core.problem import Code, Problem
 from sluice.core.problem_text import ToldProblem, read_problems
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import CheckItem, CheckReport
 
 REVIEWS = Resource(
     "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False

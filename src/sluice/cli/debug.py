@@ -11,13 +11,12 @@ import re
 import tarfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from sluice import __version__
-from sluice.cli.answers import Bundle, EventItem, WhyItem
 from sluice.cli.check import checked
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.diagnosis import diagnose, no_operator, read_world
@@ -35,6 +34,9 @@ from sluice.core.errors import SluiceError, UserError
 from sluice.core.git_url import mask_userinfo
 from sluice.core.problem import Origin, Problem
 from sluice.kube.well_known import PODS
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import Bundle, EventItem, WhyItem
 
 _SECRET = re.compile(r"passw|token|secret_?key|private|authorization|credential", re.IGNORECASE)
 _DROPPED = frozenset({"managedFields", "kubectl.kubernetes.io/last-applied-configuration"})

@@ -6,12 +6,11 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sluice.cli.age import age
-from sluice.cli.answers import EventItem, EventList
 from sluice.cli.any_object import ref_of_id
 from sluice.cli.chain_node import node_of
 from sluice.cli.cluster import Cluster, in_cluster
@@ -27,6 +26,9 @@ from sluice.cli.terminal import one_line
 from sluice.core.ids import ResourceId, split_api_version
 from sluice.kube.watch import EventType
 from sluice.kube.well_known import EVENTS
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import EventItem, EventList
 
 HEADERS = ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK
-from sluice.cli.answers import ExportedObject, ExportList
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -17,6 +16,9 @@ from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import Item, find_items, list_items
 from sluice.cli.structured import to_yaml, write_structured
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import ExportedObject, ExportList
 
 # Requests and notes that commands leave on an object: state, not wish.
 _OURS = frozenset({REQUESTED_AT, *ROLLBACK, SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY})

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from sluice.cli.age import age
-from sluice.cli.answers import ObjectList
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -22,6 +22,9 @@ from sluice.cli.table import write_table
 from sluice.cli.terminal import one_line
 from sluice.cli.view import View, fields_of, view_of
 from sluice.kube.watch import EventType
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import ObjectList
 
 HEADERS = ("NAME", "READY", "STATUS", "REVISION", "SUSPENDED", "AGE")
 WIDE = ("SOURCE", "PATH", "OBJECTS", "REASON")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from sluice.cli.age import age
-from sluice.cli.answers import History, HistoryItem
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -22,6 +22,9 @@ from sluice.cli.terminal import one_line
 from sluice.cli.view import View, revision_fields, short_revision
 from sluice.core.duration import format_duration
 from sluice.core.history import Past
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import History, HistoryItem
 
 HEADERS = ("REVISION", "WHEN", "TOOK", "OUTCOME", "CHANGES", "AUTHOR", "COMMIT")
 WIDE = ("DIGEST", "FULL REVISION")

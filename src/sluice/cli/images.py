@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sluice.cli.answers import ImageItem, ImageList
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, problem_fields, problem_text
 from sluice.cli.exit_codes import ExitCode, exit_code_of
@@ -25,6 +24,9 @@ from sluice.core.image_policy.tag_list import TagLine, TagList, tag_list
 from sluice.core.problem import Problem, printable
 from sluice.core.timestamp import rfc3339
 from sluice.registry.scanner import ScanResult
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import ImageItem, ImageList
 
 HEADERS = ("WORKLOAD", "CONTAINER", "IMAGE", "CREATED")
 NO_TAGS = TagList((), 0)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.kinds import Condition
-from sluice.cli.answers import ImageReason, ImageReasonList
 from sluice.cli.cluster import Cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -26,6 +25,9 @@ from sluice.core.image import ImageRef, ImageRefError, ImageTag, parse
 from sluice.core.image_policy import InvalidPolicy, Previous, Verdict, decide, explain
 from sluice.core.image_policy.workload_choice import ContainerChoice, Listing, choose_image
 from sluice.core.problem import Problem, printable
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import ImageReason, ImageReasonList
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import msgspec
 
@@ -18,6 +18,27 @@ from sluice.core.problem import Problem
 Item = dict[str, Any]
 
 
+class _Metadata(TypedDict, total=False):
+    """What verbs read of metadata. The largest part, managedFields, is passed over as it is read."""
+
+    name: str
+    namespace: str
+    uid: str
+    resourceVersion: str
+    generation: int
+    creationTimestamp: str
+    deletionTimestamp: str
+    finalizers: list[str]
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+class _Item(TypedDict, total=False):
+    metadata: _Metadata
+    spec: dict[str, Any]
+    status: dict[str, Any]
+
+
 async def list_views(cluster: Cluster, kind: Kind, namespace: str) -> list[View]:
     """All objects of a kind, by namespace and name. Raises UserError (NotInstalled) when the kind is not served."""
     views = [view_of(kind, item) for item in await list_items(cluster, kind, namespace)]
@@ -25,9 +46,10 @@ async def list_views(cluster: Cluster, kind: Kind, namespace: str) -> list[View]
 
 
 async def list_items(cluster: Cluster, kind: Kind, namespace: str) -> list[Item]:
-    """The same as they are served, for verbs that look at more of them than a `View` has."""
+    """The same with metadata, spec and status, for verbs that look at more of them than a `View` has."""
     try:
-        return (await cluster.client.list(kind.resource, namespace, item_type=Item)).items
+        found = (await cluster.client.list(kind.resource, namespace, item_type=_Item)).items
+        return cast("list[Item]", found)
     except ClusterError as error:
         raise _not_installed(kind) if error.problems[0].code is codes.UNKNOWN_KIND else error from None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sluice.cli.answers import DriftedField, DriftedObject, FieldDifference, PlanItem, Preview
+from typing import TYPE_CHECKING
+
 from sluice.cli.any_object import ref_of_id
 from sluice.cli.error_output import API_VERSION, problem_fields
 from sluice.cli.kinds import SYNCS
@@ -10,6 +11,9 @@ from sluice.cli.preview_input import Answer
 from sluice.core.drift import Drifted, DriftMode
 from sluice.core.object_diff import ABSENT, FieldChange
 from sluice.reconcilers.preview import Previewed
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import DriftedField, DriftedObject, FieldDifference, PlanItem, Preview
 
 
 def answer_fields(answer: Answer, kind: str) -> Preview:

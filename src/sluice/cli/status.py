@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from sluice.api.kinds import ROLLBACK_BY, ROLLBACK_FROM
 from sluice.cli.age import age
-from sluice.cli.answers import Status
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -23,6 +24,10 @@ from sluice.cli.terminal import one_line
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, fields_of, short_revision
 from sluice.core.errors import ClusterError, UserError
 from sluice.core.problem_text import ToldProblem, in_short
+from sluice.runtime.together import one_failure
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import Status
 
 _ORDER = ("Failing", "Waiting", "Suspended", "Reconciling", "Unknown", "Ready")
 
@@ -70,14 +75,18 @@ async def status(cluster: Cluster, *, words: tuple[str, ...], problems: bool, ex
 
 async def _look(cluster: Cluster, words: Sequence[str]) -> _Screen:
     chosen = choose(words, default="apps")
-    operator = await _operator(cluster)
     if chosen.names:
+        operator = await _operator(cluster)
         views = [view for kind in chosen.kinds for view in await find_views(cluster, kind, chosen.names)]
         images = [v for v in views if v.kind in IMAGES]
         return _Screen([v for v in views if v.kind is GIT], [v for v in views if v.kind is SYNCS], operator, images)
-    sources = await list_views(cluster, GIT, cluster.scope)
-    syncs = await list_views(cluster, SYNCS, cluster.scope)
-    return _Screen(sources, syncs, operator, await _images(cluster))
+    with one_failure():
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(_operator(cluster))
+            sources = group.create_task(list_views(cluster, GIT, cluster.scope))
+            syncs = group.create_task(list_views(cluster, SYNCS, cluster.scope))
+            image_kinds = group.create_task(_images(cluster))
+    return _Screen(sources.result(), syncs.result(), running.result(), image_kinds.result())
 
 
 async def _images(cluster: Cluster) -> list[View]:

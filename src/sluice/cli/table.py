@@ -17,9 +17,12 @@ def write_table(terminal: Terminal, headers: Sequence[str], rows: Sequence[Seque
         rows = _fitted(headers, rows, headers.index(cut), terminal.width)
     shown += [list(row) for row in rows]
     widths = [max((_columns(row[i]) for row in shown), default=0) for i in range(len(headers))]
+    lines = []
     for row in shown:
         cells = [cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)]
-        terminal.answer("   ".join(cells).rstrip())
+        lines.append("   ".join(cells).rstrip())
+    if lines:
+        terminal.answer("\n".join(lines))
 
 
 def _fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], index: int, width: int) -> list[list[str]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from sluice.cli.answers import TraceItem, TraceList
 from sluice.cli.any_object import Object, find_objects, id_of, owners_of, ref_of_id, reference_of, sync_of
 from sluice.cli.applied_revision import applied_revision, git_options
 from sluice.cli.cluster import Cluster, in_cluster
@@ -23,6 +23,9 @@ from sluice.core.errors import UserError
 from sluice.core.ids import ResourceId
 from sluice.core.plan import Owner
 from sluice.core.problem import Origin, Problem
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import TraceItem, TraceList
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import click
 
-from sluice.cli.answers import BranchItem, Tree
 from sluice.cli.any_object import ref_of_id
 from sluice.cli.applied_revision import AppliedRevision, applied_revision, git_options
 from sluice.cli.chain_node import Node, node_of
@@ -25,6 +25,9 @@ from sluice.core.errors import UserError
 from sluice.core.health import HealthStatus
 from sluice.core.ids import ResourceId
 from sluice.core.problem import Origin
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import BranchItem, Tree
 
 _STATES = {
     HealthStatus.CURRENT: "Ready",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
 from sluice.api.problem_status import told_problems
-from sluice.cli.answers import Cause, DriftParts, ObjectItem, Place, RevisionParts, RolledBack, Suspension
 from sluice.cli.kinds import IMAGE_POLICIES, SYNCS, Kind
 from sluice.core.problem_text import ToldProblem, read_problems
 from sluice.core.revision import Revision
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import Cause, DriftParts, ObjectItem, Place, RevisionParts, RolledBack, Suspension
 
 SUSPEND_REASON = "sluice.dev/suspend-reason"
 SUSPENDED_BY = "sluice.dev/suspended-by"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from sluice.cli.age import age
-from sluice.cli.answers import Ref, WhyItem, WhyReport, WhyReportList
 from sluice.cli.any_object import find_objects, id_of, owners_of, ref_of_id, sync_of
 from sluice.cli.applied_revision import applied_revision, git_options
 from sluice.cli.chain import follow
@@ -39,6 +39,9 @@ from sluice.cli.view import origin_fields, problem_fields, revision_fields, shor
 from sluice.core.errors import UserError
 from sluice.core.problem_text import ToldProblem
 from sluice.runtime.together import together
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import Ref, WhyItem, WhyReport, WhyReportList
 
 
 @click.command(short_help="The cause of what is not live, and its fix.")

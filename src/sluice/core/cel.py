@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cel
-
 MAX_LENGTH = 2048
 MAX_COST = 1_000_000
 _COMPREHENSION = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter)\s*\(\s*(\w*)")
@@ -68,7 +66,7 @@ def parse_cel(text: str, *variables: str) -> Expression:
     if len(text) > MAX_LENGTH:
         raise CelError(f"it has {len(text)} characters, limit {MAX_LENGTH}")
     try:
-        program = cel.compile(text)
+        program = _compile(text)
     except ValueError as error:
         raise CelError(_first_line(str(error))) from None
     bound = _COMPREHENSION.findall(_STRING.sub("''", text))
@@ -76,6 +74,12 @@ def parse_cel(text: str, *variables: str) -> Expression:
     if unknown:
         raise CelError(f"there is no variable {unknown[0]}; it may use {', '.join(variables)}")
     return Expression(text, program, len(bound))
+
+
+def _compile(text: str) -> Any:
+    import cel  # it brings a shell of its own, with all that one needs: only who has an expression pays for that
+
+    return cel.compile(text)
 
 
 def size_of(value: Any) -> int:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import structlog
 
 from sluice.core.errors import SluiceError
 from sluice.core.health import assess
@@ -24,8 +23,6 @@ from sluice.runtime.together import together
 # More objects than this that fail at once have a common cause, which the first ones tell.
 MAX_OBJECTS = 5
 MAX_PODS = 50
-
-log = structlog.get_logger()
 
 
 async def root_causes(
@@ -49,7 +46,9 @@ async def _look(client: KubeClient, key: ResourceId, resource: Resource) -> tupl
         obj: dict[str, Any] = msgspec.json.decode(raw)
         fault = await fault_of(client, obj)
     except SluiceError as error:
-        log.debug("no root cause", subject=str(key), error=str(error))
+        import structlog  # the command line looks at pods, too, and writes no log
+
+        structlog.get_logger().debug("no root cause", subject=str(key), error=str(error))
         return None
     return None if fault is None else (fault, container_field(obj, fault))
 
