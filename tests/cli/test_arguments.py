@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,23 @@ def test_b140_a_kubeconfig_that_is_no_yaml(sluice: Sluice) -> None:
     assert f"{path}:" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(None, "E601"), (b"", "E601"), (b"\x00\xff\xfe", "E602"), (b"[]", "E601"), (b"a: &a [*a]", "E602")],
+    ids=["a folder", "0 bytes", "no text", "a list", "an alias to itself"],
+)
+def test_b140_a_kubeconfig_that_can_not_be_read_is_named(sluice: Sluice, content: bytes | None, code: str) -> None:
+    path = sluice.home / "odd"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    ran = sluice("get", "ks", KUBECONFIG=str(path))
+    assert ran.code == 4
+    assert f"error[{code}]" in ran.err
+    assert str(path) in ran.err
+
+
 def test_b140_a_context_that_does_not_exist_lists_those_that_do(sluice: Sluice) -> None:
     ran = sluice("--context", "prod", "get", "ks", KUBECONFIG=kubeconfig(sluice.home))
     assert ran.code == 4
@@ -88,6 +108,34 @@ def test_b141_a_timeout_that_is_no_duration(sluice: Sluice, value: str) -> None:
     ran = sluice("sync", f"--timeout={value}")
     assert ran.code == 2
     assert "--timeout" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "named"),
+    [
+        (("get", "ks", "--request-timeout", "banana"), {}, "--request-timeout"),
+        (("get", "ks"), {"SLUICE_TIMEOUT": "banana"}, "SLUICE_TIMEOUT"),
+        (("get", "ks"), {"SLUICE_NAMESPACE": "Bad_Name"}, "SLUICE_NAMESPACE"),
+        (("get", "ks"), {"SLUICE_OUTPUT": "xml"}, "SLUICE_OUTPUT"),
+        (("events", "--since", "yesterday"), {}, "--since"),
+        (("history", "web", "--limit", "0"), {}, "--limit"),
+        (("get", "ks", "Bad_Name"), {}, "Bad_Name"),
+    ],
+)
+def test_b141_a_value_that_can_not_be_names_its_flag_or_variable(
+    sluice: Sluice, arguments: tuple[str, ...], variables: dict[str, str], named: str
+) -> None:
+    ran = sluice(*arguments, KUBECONFIG=kubeconfig(sluice.home), **variables)
+    assert (ran.code, ran.out) == (2, "")
+    assert named in ran.err
+
+
+def test_b142_a_file_of_0_bytes_holds_no_object_and_is_no_problem(sluice: Sluice) -> None:
+    (sluice.home / "apps").mkdir()
+    (sluice.home / "apps" / "empty.yaml").touch()
+    ran = sluice("validate", "apps")
+    assert ran.code == 0, ran.err
+    assert "0 objects" in ran.out
 
 
 def test_b142_a_folder_that_is_absent_a_file_a_pipe(sluice: Sluice) -> None:
@@ -135,6 +183,25 @@ def test_b144_no_color_and_ascii_are_honoured(sluice: Sluice) -> None:
     assert (ran.out + ran.err).isascii()
 
 
+@pytest.mark.parametrize("columns", [0, 1, 20])
+def test_b144_a_terminal_without_room_gets_all_of_it_and_no_traceback(sluice: Sluice, columns: int) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (0, columns))
+    with subprocess.Popen(
+        sluice.command("explain", "ks.spec.sourceRef"), env=sluice.env(NO_COLOR="1"), stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # the terminal ends with the process
+            while chunk := os.read(ours, 4096):
+                text += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"\x1b" not in text
+    assert b"Traceback" not in text
+    assert b"namespace <string>" in text
+
+
 def test_b145_a_reader_that_leaves_ends_the_command_quietly(sluice: Sluice) -> None:
     read, write = os.pipe()
     os.close(read)
@@ -167,10 +234,16 @@ def test_b148_a_name_that_begins_with_a_dash_follows_two_dashes(sluice: Sluice) 
         ("version", "--server", "--client"),
         ("plan", "apps", "--path", ".", "--branch", "main"),
         ("install", "--export", "--dry-run"),
+        ("get", "ks", "web", "-A"),
+        ("why", "web", "-A"),
+        ("delete", "ks", "web", "-A"),
+        ("suspend", "ks", "web", "--all"),
+        ("events", "ks/web", "--for", "ks/web"),
+        ("release", "--local", ".", "--all", "-i", "a:1", "--commit", "--dry-run"),
     ],
 )
 def test_b149_flags_that_exclude_each_other(sluice: Sluice, arguments: tuple[str, ...]) -> None:
-    ran = sluice(*arguments)
+    ran = sluice(*arguments, KUBECONFIG=kubeconfig(sluice.home))
     assert ran.code == 2
     assert "error[E246]" in ran.err
     assert "exclude each other" in ran.err
@@ -206,7 +279,7 @@ def test_the_namespace_is_said_with_its_reason(sluice: Sluice) -> None:
     assert "namespace flag (from --namespace)" in sluice("get", "ks", "-v", "-n", "flag", **environment).err
 
 
-def test_an_interrupted_command_says_what_goes_on(sluice: Sluice, tmp_path: Path) -> None:
+def test_b146_an_interrupted_command_says_what_goes_on(sluice: Sluice, tmp_path: Path) -> None:
     # A server that accepts and never answers: the command is surely waiting when the signal comes.
     import socket
 

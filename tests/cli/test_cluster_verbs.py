@@ -135,6 +135,27 @@ def test_when_nobody_answers_the_outcome_is_not_known(cli: Sluice, bench: Bench)
     assert "has not answered" in ran.err
 
 
+def test_b146_what_an_interrupted_sync_has_asked_for_is_done_all_the_same(cli: Sluice, bench: Bench) -> None:
+    sync = bench.synced({"web.yaml": deployment("web")})
+    revision = sync.commit({"web.yaml": deployment("web", "app:unready"), "a.yaml": config_map("a")})
+    sync.edit(wait=True, timeout="5s")
+
+    def asked() -> str:
+        found = sync.get()["metadata"].get("annotations", {})
+        return str(found.get("reconcile.fluxcd.io/requestedAt", ""))
+
+    before = asked()
+    with subprocess.Popen(cli.command("sync", sync.name), env=cli.env(), stderr=subprocess.PIPE, text=True) as process:
+        token = poll("the sync is asked for", lambda: asked() if asked() != before else "")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "goes on there" in err
+    assert "Traceback" not in err
+    sync.wait("the request is handled", lambda k: k["status"].get("lastHandledReconcileAt") == token, 30)
+    assert sync.get()["status"]["lastAttemptedRevision"] == revision
+
+
 def test_a_name_that_is_not_there_is_exit_7_with_the_nearest(cli: Sluice, sync: Sync) -> None:
     for verb in (("sync",), ("get", "ks"), ("suspend", "ks"), ("resume", "ks"), ("status",)):
         ran = cli(*verb, sync.name[:-1])

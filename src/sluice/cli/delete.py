@@ -41,7 +41,7 @@ async def delete(cluster: Cluster, *, words: tuple[str, ...], dry_run: bool, sil
     if not chosen.names or chosen.kinds not in {(GIT,), (SYNCS,)}:
         raise usage("no source or Kustomization is named", fix="sluice delete ks apps")
     if cluster.flags.all_namespaces:
-        raise usage("a name and -A exclude each other", fix="give -n NAMESPACE")
+        raise usage("a name and -A exclude each other", code=codes.FIELD_CONFLICT, fix="give -n NAMESPACE")
     [kind] = chosen.kinds
     cluster.flags.yes = cluster.flags.yes or silent
     items = await find_items(cluster, kind, chosen.names)

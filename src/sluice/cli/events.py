@@ -23,6 +23,7 @@ from sluice.cli.object_tree import object_tree
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
 from sluice.cli.terminal import one_line
+from sluice.core import codes
 from sluice.core.ids import ResourceId, split_api_version
 from sluice.kube.watch import EventType
 from sluice.kube.well_known import EVENTS
@@ -89,7 +90,7 @@ async def list_events(cluster: Cluster) -> list[EventItem]:
 def _chosen(cluster: Cluster, words: tuple[str, ...], wanted: str) -> Chosen | None:
     named = [wanted] if wanted else list(words)
     if wanted and words:
-        raise usage("an object and --for exclude each other", fix="give one of them")
+        raise usage("an object and --for exclude each other", code=codes.FIELD_CONFLICT, fix="give one of them")
     if not named:
         return None
     chosen = choose(named, default="ks")

@@ -21,6 +21,7 @@ from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
 from sluice.cli.terminal import one_line
 from sluice.cli.view import View, fields_of, view_of
+from sluice.core import codes
 from sluice.kube.watch import EventType
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def get(cluster: Cluster, *, words: tuple[str, ...], watch: bool) -> ExitC
     """
     chosen = choose(words)
     if chosen.names and cluster.flags.all_namespaces:
-        raise usage("a name and -A exclude each other", fix="give -n NAMESPACE")
+        raise usage("a name and -A exclude each other", code=codes.FIELD_CONFLICT, fix="give -n NAMESPACE")
     found = {kind: await _views(cluster, kind, chosen) for kind in chosen.kinds}
     if watch:
         return await _watch(cluster, chosen, found)

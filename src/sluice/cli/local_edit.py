@@ -63,7 +63,7 @@ def wish_of(verb: str, local: Path | None, *, dry_run: bool, commit: bool, messa
             fix=f"clone the repository, and there: sluice {verb} --local . …",
         )
     if dry_run and commit:
-        raise usage("--dry-run and --commit exclude each other", field="--commit")
+        raise usage("--dry-run and --commit exclude each other", code=codes.FIELD_CONFLICT, field="--commit")
     if user and commit:
         _author(user)
     return Wish(local, dry_run, commit, message, user)

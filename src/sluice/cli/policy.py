@@ -39,7 +39,7 @@ def policy(flags: Flags, /, **given: Any) -> ExitCode:
     """
     for one, other in (("automate", "deautomate"), ("lock", "unlock")):
         if given[one] and given[other]:
-            raise usage(f"--{one} and --{other} exclude each other", fix="give one of them")
+            raise usage(f"--{one} and --{other} exclude each other", code=codes.FIELD_CONFLICT, fix="give one of them")
     tags = _patterns(given["tags"])
     if given["tag_all"]:
         tags[TAG_ALL] = pattern_of(given["tag_all"], "--tag-all")

@@ -36,6 +36,7 @@ from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
 from sluice.cli.trace import unmanaged
 from sluice.cli.view import origin_fields, problem_fields, revision_fields, short_revision
+from sluice.core import codes
 from sluice.core.errors import UserError
 from sluice.core.problem_text import ToldProblem
 from sluice.runtime.together import together
@@ -83,6 +84,8 @@ async def why(
 
 
 async def _look(cluster: Cluster, words: Sequence[str]) -> list[Diagnosis]:
+    if words and cluster.flags.all_namespaces:
+        raise usage("a name and -A exclude each other", code=codes.FIELD_CONFLICT, fix="give -n NAMESPACE")
     if words and not _names_ours(words):
         return [await _of_object(cluster, words)]
     world, idle = await together([read_world(cluster), no_operator(cluster)])
@@ -110,8 +113,6 @@ async def _chosen(cluster: Cluster, world: World, words: Sequence[str]) -> list[
             raise usage(
                 "name one Kustomization, source or object", fix="sluice why ks/web; without a name: all of them"
             )
-        if cluster.flags.all_namespaces:
-            raise usage("a name and -A exclude each other", fix="give -n NAMESPACE")
         [item] = await find_items(cluster, chosen.kinds[0], chosen.names)
         return [node_of(chosen.kinds[0], item)]
     every = (*world.syncs.values(), *(n for n in world.sources.values() if n.view.state != "Ready"))
