@@ -13,10 +13,12 @@ import pytest
 
 from devcluster.git_http import GitHttpServer
 from devcluster.git_ssh import GitSshServer
+from devcluster.registry import Registry
 from sluice.api.crds import KINDS
 from sluice.core.codes import CODES
 from tests.cli.conftest import Sluice
 from tests.cli.failing_repositories import FAILURES, GOOD, HEALTH, SERVICE, Failure
+from tests.image_objects import Images, deployment_of
 from tests.operator_fixture import Bench, Sync, condition, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
@@ -338,6 +340,40 @@ def waits(sync: Sync) -> bool:
     """True when a pod's image was found missing."""
     pods = sync.bench.api.get(f"/api/v1/namespaces/{sync.target}/pods") or {"items": []}
     return "ImagePullBackOff" in json.dumps(pods)
+
+
+def test_an_image_that_is_not_found_not_chosen_or_written_nowhere_is_named(
+    cli: Sluice, bench: Bench, registry: Registry
+) -> None:
+    sync = bench.synced({"web.yaml": deployment("web", "nginx:1")})
+    images = Images.beside(sync, registry)
+
+    def cause(target: str) -> dict[str, Any]:
+        ran = cli("why", target, "-o", "json", LOOPBACK)
+        assert ran.code == 1, ran.out + ran.err
+        found: dict[str, Any] = ran.json["cause"]
+        assert found["fix"]
+        return found
+
+    images.scan()
+    images.wait_ready("ImageRepository", "False")
+    assert cause(f"imgrepo/{images.name}")["code"] == "E521"
+    images.push("1.0.0")
+    images.request("ImageRepository")
+    images.wait_ready("ImageRepository")
+    images.choose(policy={"semver": {"range": "2.x"}})
+    images.wait_ready("ImagePolicy", "False")
+    assert cause(f"imgpol/{images.name}")["code"] == "E505"
+    images.edit("ImagePolicy", {"policy": {"semver": {"range": "1.x"}}})
+    images.wait_chosen("1.0.0")
+    images.write()
+    images.wait_ready("ImageUpdateAutomation", text="[E660]")
+    found = cause(f"imgupd/{images.name}")
+    assert (found["code"], f"{images.image}:1.0.0 is chosen" in found["why"]) == ("E660", True)
+    sync.push({"web.yaml": deployment_of(images, "0.9.0")})
+    images.wait_pushed()
+    images.wait("ImageUpdateAutomation", "nothing is left", lambda item: "E660" not in json.dumps(item["status"]))
+    assert cli("why", f"imgupd/{images.name}").code == 0
 
 
 @pytest.mark.timeout(180)

@@ -152,7 +152,10 @@ def _follow_source(node: Node) -> Chain:
     if view.ready != "True":
         text = view.message if view.reason else "it has not fetched anything yet"
         return Chain((_link(view, text),), node, since=view.since, passing=True)
-    return Chain((_link(view, f"fetched {short_revision(view.revision)}"),), node, since=view.since)
+    at = _link(view, f"fetched {short_revision(view.revision)}")
+    if view.left:
+        return Chain((_link(view, "has left something as it was", "Failing"),), node, view.left[0], view.left[1:])
+    return Chain((at,), node, since=view.since)
 
 
 # --- small facts ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.api.kinds import REQUESTED_AT, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_TO
 from sluice.api.problem_status import told_problems
-from sluice.cli.kinds import IMAGE_POLICIES, SYNCS, Kind
+from sluice.cli.kinds import IMAGE_AUTOMATIONS, IMAGE_POLICIES, SYNCS, Kind
+from sluice.core.git_url import mask_userinfo
 from sluice.core.problem_text import ToldProblem, read_problems
 from sluice.core.revision import Revision
 
@@ -25,7 +26,8 @@ _PLACE = re.compile(r"^(?P<path>.+?)(?::(?P<line>\d+))?(?::\d+)?(?:@(?P<commit>[
 class View:
     """One Kustomization or source. `state` is one of Ready, Failing, Waiting, Reconciling, Suspended, Unknown.
 
-    `problems` are what keeps it from being ready, by the record in its status or else by what Ready says.
+    `problems` are what keeps it from being ready, by the record in its status or else by what Ready says. `left` is
+    what an image automation that is ready has left as it was.
     """
 
     kind: Kind
@@ -56,6 +58,7 @@ class View:
     drift_reason: str = ""
     corrected: str = ""
     problems: tuple[ToldProblem, ...] = ()
+    left: tuple[ToldProblem, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -121,15 +124,21 @@ def view_of(kind: Kind, item: dict[str, Any]) -> View:
         source_namespace=source.get("namespace") or meta.get("namespace", ""),
         path=spec.get("path") or (spec.get("update") or {}).get("path", ""),
         objects=len(inventory),
-        url=spec.get("url") or spec.get("image", ""),
+        url=mask_userinfo(spec.get("url") or spec.get("image", "")),
         history=tuple(status.get("history") or ()),
         drift=read_problems(drifted.get("message", "")) if stands else (),
         drift_reason=drifted.get("reason", ""),
         corrected=drifted.get("message", "") if drifted.get("status") == "False" else "",
+        left=_left(kind, ready),
         problems=told_problems(status, ready.get("message") or "it does not say why")
         if ready.get("status") == "False"
         else (),
     )
+
+
+def _left(kind: Kind, ready: dict[str, Any]) -> tuple[ToldProblem, ...]:
+    rest = str(ready.get("message", "")).partition("\n")[2]
+    return read_problems(rest) if kind is IMAGE_AUTOMATIONS and ready.get("status") == "True" and rest else ()
 
 
 def _revision(kind: Kind, status: dict[str, Any]) -> str:

@@ -221,6 +221,9 @@ VERIFY_MODE = Code("E645", "VerifyMode", "the signature of a tag is asked for wh
 ACCOUNT_MISSING = Code("E646", "AccountMissing", "the service account to apply objects as does not exist")
 GITHUB_APP = Code("E647", "GitHubApp", "a GitHub App can't be used as its Secret says, or gets no token")
 
+# E66x: images that no automation can write.
+POLICY_UNMARKED = Code("E660", "PolicyUnmarked", "no file that an image automation may edit names the policy")
+
 # E67x: calls to receivers.
 TOKEN_ISSUER = Code("E670", "TokenIssuer", "the issuer of the tokens that callers prove themselves by can't be asked")
 TOKEN_KEYS = Code("E671", "TokenKeys", "what an issuer of tokens answers about itself can't be used")

@@ -12,6 +12,7 @@ from sluice.api.image_update_automation import ImageUpdateAutomation, RejectedIm
 from sluice.api.kinds import REQUESTED_AT
 from sluice.core import codes, condition
 from sluice.core.errors import SluiceError
+from sluice.core.ids import NamespacedName
 from sluice.core.image import ImageRef as Image
 from sluice.core.image import ImageRefError, parse
 from sluice.core.image_update.result import ImageChange, ImageUpdate
@@ -59,6 +60,7 @@ class AutomationRun:
     rejected: frozenset[Rejected] = frozenset()
     failures: tuple[FailedRollout, ...] = ()
     unhealthy: dict[Rejected, Unhealthy] = field(default_factory=dict)
+    unmarked: tuple[Problem, ...] = ()
 
     @property
     def images(self) -> dict[str, ImageRef]:
@@ -141,12 +143,28 @@ def decision_of(run: AutomationRun) -> str:
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:16]
 
 
+def unmarked_policies(run: AutomationRun, update: ImageUpdate) -> tuple[Problem, ...]:
+    """A problem for each policy with a choice that no file names: its images are chosen, and written nowhere."""
+    home, folder = run.automation.metadata.namespace, run.automation.spec.update.path or "."
+    return tuple(
+        Problem(
+            codes.POLICY_UNMARKED,
+            f"no file names ImagePolicy {home}/{name}",
+            cause=f"{image.name}:{image.tag} is chosen; no marker for it is below {folder}",
+            fix=f'put # {{"$imagepolicy": "{home}:{name}"}} behind the image in git, or leave the policy out of '
+            "spec.policySelector",
+        )
+        for name, image in sorted(run.images.items())
+        if NamespacedName(home, name) not in update.marked
+    )
+
+
 def ready_message(run: AutomationRun) -> str:
     """Up to date, and what was left as it is and why: a marker that is passed over is never passed over in silence."""
     if run.update is None:  # nothing was looked at, because nothing changed: what was said holds
         ready = condition.find_condition(run.automation.status.conditions, condition.READY)
         return ready.message if ready is not None and ready.status == "True" else READY_MESSAGE
-    problems = tuple(skipped.problem for skipped in run.update.skipped)
+    problems = (*(skipped.problem for skipped in run.update.skipped), *run.unmarked)
     return f"{READY_MESSAGE}\n{summarize(problems)}" if problems else READY_MESSAGE
 
 

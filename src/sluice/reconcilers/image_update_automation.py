@@ -57,6 +57,7 @@ from sluice.reconcilers.automation_run import (
     rejected_images,
     rejection_problem,
     still_rejected,
+    unmarked_policies,
 )
 from sluice.reconcilers.failed_rollouts import failed_images, failed_rollouts
 from sluice.reconcilers.flip_memory import FlipMemory
@@ -235,6 +236,7 @@ class ImageUpdateAutomationReconciler:
         left = left_in_place(files, [image for image in failing if image.key not in taken], head.commit)
         update = with_taken_back(back, update, left)
         run.update = replace(update, skipped=tuple(each for each in update.skipped if self._is_ours(automation, each)))
+        run.unmarked = unmarked_policies(run, update) if self._is_alone(automation) else ()
         message = ""
         if update.files:
             message = await asyncio.to_thread(message_of, git.commit, automation.metadata.key, update)
@@ -278,6 +280,12 @@ class ImageUpdateAutomationReconciler:
             return frozenset()
         found = set_back(update.changes, await last.read({change.path for change in update.changes}))
         return frozenset([each for each in found if await branch.is_by_a_person(each[0], commit)])
+
+    def _is_alone(self, automation: ImageUpdateAutomation) -> bool:
+        """True when a policy of its reach is for no other automation of the namespace to write."""
+        home = automation.metadata.namespace
+        others = [each for each in self._kind.objects.items() if each.metadata.namespace == home]
+        return automation.spec.policySelector is not None or len(others) <= 1
 
     def _is_ours(self, automation: ImageUpdateAutomation, skipped: Skipped) -> bool:
         """False for the marker of another automation: of another namespace, or of a policy that is not selected here.

@@ -175,3 +175,10 @@ def test_a_number_with_the_right_digits_becomes_text_and_is_a_change() -> None:
     update = update_marked({"a.yaml": text}, POLICIES)
     assert update.files["a.yaml"].startswith(b'newTag: "1.20" #')
     assert [(change.old, change.new) for change in update.changes] == [("1.20", "1.20")]
+
+
+def test_an_update_names_the_policies_of_all_markers_also_of_values_that_are_right() -> None:
+    files = {"a.yaml": f"image: ghcr.io/acme/web:v2 {WEB}\n".encode(), "b.yaml": b"image: x\n"}
+    update = update_marked(files, POLICIES)
+    assert not update.files
+    assert update.marked == {NamespacedName("apps", "web")}

@@ -397,4 +397,10 @@ PAGES: dict[str, _Page] = {
         "spec.accessFrom of the ImageRepository does not name the namespace.",
         "Add the namespace's labels to spec.accessFrom, or make the ImageRepository in the policy's own namespace.",
     ),
+    "E660": _Page(
+        "An image policy has chosen an image, and no file that its automation may edit names the policy.",
+        "no file names ImagePolicy shop/web [E660]: ghcr.io/acme/web:1.2.0 is chosen; no marker for it is below ./apps",
+        "The marker was never written, names another policy, or stands in a folder outside of spec.update.path.",
+        "Put the marker behind the image, correct spec.update.path, or leave the policy out of spec.policySelector.",
+    ),
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sluice.core import codes
+from sluice.core.ids import NamespacedName
 from sluice.core.image_update.result import FileObject, ImageChange, ImageUpdate, Skipped, enclosing_object
 from sluice.core.problem import Problem, printable
 from sluice.core.yaml_edit import scalar_edit, set_scalars, value_at
@@ -65,11 +66,13 @@ def merged(updates: Iterable[ImageUpdate]) -> ImageUpdate:
     files: dict[str, bytes] = {}
     changes: list[ImageChange] = []
     skipped: list[Skipped] = []
+    marked: set[NamespacedName] = set()
     for update in updates:
         files |= update.files
         changes += update.changes
         skipped += update.skipped
-    return ImageUpdate(files, tuple(changes), tuple(skipped))
+        marked |= update.marked
+    return ImageUpdate(files, tuple(changes), tuple(skipped), frozenset(marked))
 
 
 def unreadable(path: str, error: EditRefused) -> Skipped:

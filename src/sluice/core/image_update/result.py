@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluice.core.ids import ResourceId, split_api_version
+from sluice.core.ids import NamespacedName, ResourceId, split_api_version
 from sluice.core.problem import Problem
 from sluice.core.yaml_text import Path
 
@@ -65,11 +65,15 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class ImageUpdate:
-    """`files` holds only what differs from before. Applied to its own result, an update changes nothing."""
+    """`files` holds only what differs from before. Applied to its own result, an update changes nothing.
+
+    `marked` are the policies that markers name, whether their values had to be changed or not.
+    """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     changes: tuple[ImageChange, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    marked: frozenset[NamespacedName] = frozenset()
 
 
 def file_object(value: Any) -> FileObject:

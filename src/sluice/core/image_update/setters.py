@@ -58,7 +58,8 @@ def _update_file(path: str, data: bytes, policies: Policies, commit: str, held: 
         wanted, kept = _without(file, wanted, held)
         skipped += kept
     update = edit_file(file, wanted)
-    return ImageUpdate(update.files, update.changes, (*skipped, *update.skipped))
+    marked = frozenset(marker.policy for marker in markers)
+    return ImageUpdate(update.files, update.changes, (*skipped, *update.skipped), marked)
 
 
 def _without(file: YamlText, wanted: list[Wanted], held: Held) -> tuple[list[Wanted], list[Skipped]]:

@@ -168,7 +168,10 @@ def left_in_place(files: Mapping[str, bytes], failing: Collection[Unhealthy], co
 def with_taken_back(back: ImageUpdate, update: ImageUpdate, left: tuple[Skipped, ...]) -> ImageUpdate:
     """The update of files that had been taken back before, as one; and what else is to be told."""
     return ImageUpdate(
-        {**back.files, **update.files}, (*back.changes, *update.changes), (*left, *back.skipped, *update.skipped)
+        {**back.files, **update.files},
+        (*back.changes, *update.changes),
+        (*left, *back.skipped, *update.skipped),
+        back.marked | update.marked,
     )
 
 
