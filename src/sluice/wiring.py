@@ -26,6 +26,7 @@ from sluice.core.plan import Owner
 from sluice.git.limits import GitPolicy
 from sluice.git.mirrors import Mirrors
 from sluice.git.push_queue import PushQueue
+from sluice.git.signing import SigningKey
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
@@ -37,6 +38,7 @@ from sluice.notify.issuers import Issuers
 from sluice.notify.transport import Transport
 from sluice.reconcilers import notification_ledger, our_kinds
 from sluice.reconcilers.artifacts import Artifacts
+from sluice.reconcilers.automation_memory import AutomationMemory
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
@@ -52,11 +54,15 @@ from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.receiver_calls import ReceiverCalls
 from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
+from sluice.reconcilers.running_workloads import RunningWorkloads
 from sluice.reconcilers.served_kinds import follow_all, not_installed
 from sluice.reconcilers.span_parents import source_uid
 from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.wakeups import Wakeups
+from sluice.reconcilers.workload_automation import Commits, WorkloadAutomation
+from sluice.reconcilers.workload_images import WorkloadImages
 from sluice.registry.cloud.clouds import Clouds
+from sluice.registry.cloud.ecr import EcrFilter
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules, proxy_rules
 from sluice.registry.registries import Registries
@@ -174,9 +180,10 @@ async def run_operator(
         images = notifier = None
         hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
         discovery = Discovery(client)
+        if settings.flag_source is None or settings.automation.is_on:
+            images = await _open_images(stack, settings)
         if settings.flag_source is None:
             await _require_crds(discovery)
-            images = await _open_images(stack, settings)
             await stack.enter_async_context(hooks.serving(settings.hook_address))
             notifier = await _open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
         try:
@@ -195,10 +202,13 @@ async def run_operator(
                     if notifier is not None:
                         starting.create_task(notifier.start(group))
                 started = core.result()
-                if images is not None:
-                    async with asyncio.TaskGroup() as starting:
-                        starting.create_task(_start_images(group, settings, started, images, candidates, notifier))
+                writing = _writing(settings, started, candidates)
+                async with asyncio.TaskGroup() as starting:
+                    if images is not None and settings.flag_source is None:
+                        starting.create_task(_start_images(group, settings, started, images, writing, notifier))
                         starting.create_task(_start_receivers(group, settings, started.operator, hooks))
+                    if images is not None and settings.automation.is_on:
+                        starting.create_task(_start_annotations(group, settings, started, images, writing))
                 ready.serves()
                 on_ready()
         except* Stopped:
@@ -332,7 +342,10 @@ async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
     registries = await stack.enter_async_context(Registries(policy=policy, limits=limits, user_agent=agent))
     cache = await stack.enter_async_context(TagCache(settings.storage / "tags.sqlite"))
     await cache.forget_unused(utc_now())
-    clouds = await stack.enter_async_context(Clouds(settings.environment, proxies=policy.proxies, user_agent=agent))
+    flags = settings.automation
+    ecr = EcrFilter(*(frozenset(ids) for ids in (flags.ecr_regions, flags.ecr_include, flags.ecr_exclude)))
+    clouds = Clouds(settings.environment, ecr=ecr, proxies=policy.proxies, user_agent=agent)
+    await stack.enter_async_context(clouds)
     return _Images(registries, Scanner(registries, cache, utc_now), clouds)
 
 
@@ -356,22 +369,48 @@ async def _open_notifier(
     return Notifier(client, *where, rules, transport, spool, now=utc_now, may_send=may_send)
 
 
-async def _start_images(
-    group: asyncio.TaskGroup,
-    settings: Settings,
-    started: _Started,
-    images: _Images,
-    candidates: Sequence[Candidate],
-    notifier: Notifier | None,
-) -> None:
-    """Start the image kinds; returns once their caches are true and turns are being served."""
-    writing = Writing(
+def _writing(settings: Settings, started: _Started, candidates: Sequence[Candidate]) -> Writing:
+    return Writing(
         started.sources,
         PushQueue(time.monotonic),
         started.source_queue.add,
         lambda: min(candidate.seconds_left() for candidate in candidates),
         read_only=settings.git_read_only,
     )
+
+
+async def _start_annotations(
+    group: asyncio.TaskGroup, settings: Settings, started: _Started, images: _Images, writing: Writing
+) -> WorkloadImages:
+    """Start automation by annotations; returns once it is known what runs."""
+    operator, by_flags = started.operator, settings.flag_source is not None
+    namespace = "" if by_flags else settings.watch_namespace
+    found = WorkloadImages(
+        operator.client,
+        RunningWorkloads(operator.client, operator.discovery, namespace),
+        images.scanner,
+        images.clouds,
+        settings.automation,
+        tenants=not by_flags,
+    )
+    style = settings.git_writing
+    commits = Commits(style, SigningKey("gpg", style.key, key_id=style.key_id) if style.key else None)
+    memory = AutomationMemory(operator.client, settings.namespace)
+    automation = WorkloadAutomation(operator, found, writing, settings.automation, commits, memory, by_flags=by_flags)
+    started.sync_cache.subscribe(automation.sync_changed)
+    await automation.start(group)
+    return found
+
+
+async def _start_images(
+    group: asyncio.TaskGroup,
+    settings: Settings,
+    started: _Started,
+    images: _Images,
+    writing: Writing,
+    notifier: Notifier | None,
+) -> None:
+    """Start the image kinds; returns once their caches are true and turns are being served."""
     kinds = ImageKinds(
         started.operator, images.registries, images.scanner, images.clouds, writing, settings.watch_namespace
     )

@@ -19,10 +19,14 @@ VIEWER = f"{COMPONENT}-view"
 
 _IMAGE_KINDS = ("imagerepositories", "imagepolicies", "imageupdateautomations")
 
+_READ = ["list", "watch"]
+
 # Leases live in the operator's namespace, and so do the records (Secrets) of what was applied.
 _NAMESPACE_RULES: list[Object] = [
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "update", "delete"]},
+    # What automation by annotations says of images, for people to read.
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch"]},
 ]
 
 
@@ -54,6 +58,10 @@ def _cluster_rules() -> list[Object]:
         {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]},
         # Which pod, and why, when an object has not become healthy.
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        # Which images run, for automation by annotations; the kinds of Helm where they are installed.
+        {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets", "statefulsets"], "verbs": _READ},
+        {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": _READ},
+        {"apiGroups": ["helm.fluxcd.io", "helm.toolkit.fluxcd.io"], "resources": ["helmreleases"], "verbs": _READ},
         # Whether a sync is deleted only because its kind is.
         {
             "apiGroups": ["apiextensions.k8s.io"],

@@ -12,6 +12,8 @@ from sluice.core.image_policy.filters import glob_fits
 DEFAULT_INTERVAL = 300.0
 EXCLUDED = ("k8s.gcr.io/*",)
 BY_LABELS = ("index.docker.io/weaveworks/*", "index.docker.io/fluxcd/*")
+# The accounts of EKS' own images: nobody's identity may list them.
+ECR_EXCLUDED = ("602401143452", "918309763551")
 # fluxd's own name of Docker Hub, in which its users have written their globs.
 _HUB = "index.docker.io"
 
@@ -38,8 +40,8 @@ class GitWriting:
 class AutomationFlags:
     """Whether annotated workloads are kept at their newest images, and which registries are asked for that.
 
-    `interval` is in seconds. Globs (`*` is any text) are about canonical names: `index.docker.io/library/nginx`, or
-    `docker.io/library/nginx`.
+    `interval` is in seconds. Of ECR's registries logins are asked for in these regions and accounts (empty: all).
+    Globs (`*` is any text) are about canonical names: `index.docker.io/library/nginx`, or `docker.io/library/nginx`.
     """
 
     is_on: bool = False
@@ -49,6 +51,9 @@ class AutomationFlags:
     exclude: tuple[str, ...] = EXCLUDED
     by_labels: tuple[str, ...] = BY_LABELS
     docker_config: Path | None = None
+    ecr_regions: tuple[str, ...] = ()
+    ecr_include: tuple[str, ...] = ()
+    ecr_exclude: tuple[str, ...] = ECR_EXCLUDED
     revert_failed: bool = True
 
     def excluded(self, image: ImageRef) -> str:

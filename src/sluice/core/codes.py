@@ -214,6 +214,11 @@ LEASE_HELD = Code("E606", "LeaseHeld", "another controller holds the lease")
 # E67x: calls to receivers.
 TOKEN_ISSUER = Code("E670", "TokenIssuer", "the issuer of the tokens that callers prove themselves by can't be asked")
 TOKEN_KEYS = Code("E671", "TokenKeys", "what an issuer of tokens answers about itself can't be used")
+# E61x: automation by annotations.
+WORKLOAD_NOT_RUNNING = Code("E610", "WorkloadNotRunning", "an automated workload is in git, but not in the cluster")
+IMAGE_EXCLUDED = Code("E611", "ImageExcluded", "flags of the operator keep an image from being scanned")
+PULL_SECRET = Code("E612", "PullSecret", "a workload's imagePullSecrets can't be used to scan its images")
+FLAG_FILE = Code("E613", "FlagFile", "a file that a flag names can't be read or used")
 
 # E7xx: the command line.
 USAGE = Code("E701", "Usage", "a flag or an argument can't be used so")

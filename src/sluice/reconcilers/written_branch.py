@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from sluice.api.git_repository import GitRepository
 from sluice.core.commit_text import CommitRead
-from sluice.core.errors import SluiceError
+from sluice.core.errors import SluiceError, UserError
+from sluice.core.git_url import parse_url
+from sluice.core.ids import NamespacedName
 from sluice.core.image_update.flip import flip_problem
 from sluice.core.image_update.result import ImageChange
 from sluice.core.problem import Problem
 from sluice.git.mirror import Mirror
+from sluice.git.push_queue import repository_key
+from sluice.reconcilers.operator import Operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,15 @@ class WrittenBranch:
             with contextlib.suppress(SluiceError):  # then the name alone is missing
                 other = next((_writer(c, self.owner) for c in await self.mirror.touching(change.path, commit)), "")
         return flip_problem(change, self.owner, other, commit)
+
+
+def wake_readers(operator: Operator, wake: Callable[[NamespacedName], None], source: GitRepository) -> None:
+    """Every source of the repository sees our commit now, and not at its next poll."""
+    moved = repository_key(parse_url(source.spec.url))
+    for each in operator.git_repositories.items():
+        with contextlib.suppress(UserError):  # a URL that can't be read is its own source's trouble
+            if not each.spec.suspend and repository_key(parse_url(each.spec.url)) == moved:
+                wake(each.metadata.key)
 
 
 def _writer(commit: CommitRead, owner: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sluice.core.code_pages import (
     access,
+    automation,
     build,
     cluster,
     command_line,
@@ -27,6 +28,7 @@ PAGES: dict[str, CodePage] = {
     **cluster.PAGES,
     **images.PAGES,
     **access.PAGES,
+    **automation.PAGES,
     **command_line.PAGES,
     **diagnosis.PAGES,
     **notifications.PAGES,
