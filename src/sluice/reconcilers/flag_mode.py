@@ -51,6 +51,7 @@ def syncs_of(flags: FlagSource, namespace: str) -> tuple[Kustomization, ...]:
             ),
             spec=KustomizationSpec(
                 interval=flags.sync_interval,
+                timeout=flags.sync_timeout,
                 sourceRef=SourceRef(kind="GitRepository", name=FLAG_NAME, namespace=namespace),
                 path=path,
                 prune=flags.garbage_collection,

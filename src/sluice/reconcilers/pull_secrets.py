@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from sluice.core import codes
 from sluice.core.errors import SluiceError, UserError
@@ -24,7 +23,6 @@ from sluice.reconcilers.secret_data import SecretData, decode_secret
 from sluice.registry.keyring import MAX_CONFIG, NO_KEYRING, Keyring, join, keyring_of_file, keyring_of_secret
 
 FIELD = "imagePullSecrets"
-log = structlog.get_logger()
 
 
 async def pull_keyring(client: KubeClient, workloads: Iterable[RunningWorkload]) -> tuple[Keyring, tuple[Problem, ...]]:
@@ -62,17 +60,16 @@ async def _secret(client: KubeClient, namespace: str, name: str) -> SecretData |
     return None if raw is None else decode_secret(raw)
 
 
-async def docker_logins(path: Path | None) -> Keyring:
-    """The logins of a Docker configuration file, read anew each time. One that can't be used is told, and left out."""
+async def docker_logins(path: Path | None) -> tuple[Keyring, tuple[Problem, ...]]:
+    """The logins of a Docker configuration file, read anew each time; none, and why, of one that can't be used."""
     if path is None:
-        return NO_KEYRING
+        return NO_KEYRING, ()
     try:
-        return keyring_of_file(await asyncio.to_thread(_read, path))
+        return keyring_of_file(await asyncio.to_thread(_read, path)), ()
     except (OSError, SluiceError) as error:
         cause = error.strerror or "" if isinstance(error, OSError) else str(error)
-        problem = Problem(codes.FLAG_FILE, "--docker-config can't be used", origin=Origin(str(path)), cause=cause)
-        log.warning("registries are asked without the default logins", error=str(problem))
-        return NO_KEYRING
+        title = "--docker-config can't be used"
+        return NO_KEYRING, (Problem(codes.FLAG_FILE, title, origin=Origin(str(path)), cause=cause),)
 
 
 def _read(path: Path) -> bytes:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -64,6 +64,7 @@ class _Scan:
     scanned_at: float = float("-inf")
     is_looked_at: bool = False
     keyring: Keyring | None = None
+    faults: tuple[Problem, ...] = ()
     failures: int = 0
     told: tuple[Problem, ...] = ()
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -196,17 +197,17 @@ class WorkloadImages:
         if reason:
             problem = Problem(IMAGE_EXCLUDED, f"{scan.image.canonical_name} is not scanned", cause=reason)
             return ScanResult((), complete=False, problems=(problem,))
-        problems: tuple[Problem, ...] = ()
+        defaults, problems = await docker_logins(self._flags.docker_config)
         if scan.keyring is None:
             # Read once, and again when a registry refuses: nothing is asked of the API server while all is well.
-            scan.keyring, problems = await pull_keyring(self._client, self._users(key))
-        defaults = await docker_logins(self._flags.docker_config)
+            scan.keyring, scan.faults = await pull_keyring(self._client, self._users(key))
+        problems = (*problems, *scan.faults)
         access = RegistryAccess(defaults.joined(scan.keyring), self._clouds.every(), scope=key.namespace)
         wanted = self._filter(key, scan)
         result = await self._scanner.scan(scan.image, access, wanted, seconds=SCAN_SECONDS)
         if not result.complete:
             scan.keyring = None
-        return result if not problems or result.complete else _with(result, problems)
+        return replace(result, problems=(*result.problems, *problems)) if problems else result
 
     def _users(self, key: ScanKey) -> list[RunningWorkload]:
         """Whose logins are tried: those that run the image, and those that are to."""
@@ -238,7 +239,3 @@ class WorkloadImages:
 
 def _differ(before: ScanResult, scan: _Scan) -> bool:
     return scan.result is not None and len(before.tags) != len(scan.result.tags)
-
-
-def _with(result: ScanResult, problems: Iterable[Problem]) -> ScanResult:
-    return ScanResult(result.tags, result.complete, (*result.problems, *problems), result.excluded, result.changed)
