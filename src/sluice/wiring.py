@@ -57,6 +57,7 @@ from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.running_workloads import RunningWorkloads
 from sluice.reconcilers.served_kinds import follow_all, not_installed
 from sluice.reconcilers.span_parents import source_uid
+from sluice.reconcilers.sync_marker import SyncMarker
 from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.reconcilers.workload_automation import Commits, WorkloadAutomation
@@ -203,6 +204,7 @@ async def run_operator(
                         starting.create_task(notifier.start(group))
                 started = core.result()
                 writing = _writing(settings, started, candidates)
+                _start_marker(group, settings, started, writing)
                 async with asyncio.TaskGroup() as starting:
                     if images is not None and settings.flag_source is None:
                         starting.create_task(_start_images(group, settings, started, images, writing, notifier))
@@ -379,6 +381,19 @@ def _writing(settings: Settings, started: _Started, candidates: Sequence[Candida
     )
 
 
+def _signing_key(settings: Settings) -> SigningKey | None:
+    style = settings.git_writing
+    return SigningKey("gpg", style.key, key_id=style.key_id) if style.key else None
+
+
+def _start_marker(group: asyncio.TaskGroup, settings: Settings, started: _Started, writing: Writing) -> None:
+    """Move fluxd's sync tag from now on, where the flags name one."""
+    if isinstance(started.sync_cache, FlagObjects) and settings.git_writing.sync_tag:
+        marker = SyncMarker(started.operator, writing, settings.git_writing, _signing_key(settings))
+        started.sync_cache.subscribe(marker.sync_changed)
+        marker.start(group)
+
+
 async def _start_annotations(
     group: asyncio.TaskGroup, settings: Settings, started: _Started, images: _Images, writing: Writing
 ) -> WorkloadImages:
@@ -393,8 +408,7 @@ async def _start_annotations(
         settings.automation,
         tenants=not by_flags,
     )
-    style = settings.git_writing
-    commits = Commits(style, SigningKey("gpg", style.key, key_id=style.key_id) if style.key else None)
+    commits = Commits(settings.git_writing, _signing_key(settings))
     memory = AutomationMemory(operator.client, settings.namespace)
     automation = WorkloadAutomation(operator, found, writing, settings.automation, commits, memory, by_flags=by_flags)
     started.sync_cache.subscribe(automation.sync_changed)

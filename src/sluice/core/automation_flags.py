@@ -10,6 +10,8 @@ from sluice.core.image import DOCKER_HUB, ImageRef
 from sluice.core.image_policy.filters import glob_fits
 
 DEFAULT_INTERVAL = 300.0
+# How often fluxd asks each registry for new tags; it has no flag for that.
+SCAN_INTERVAL = 60.0
 EXCLUDED = ("k8s.gcr.io/*",)
 BY_LABELS = ("index.docker.io/weaveworks/*", "index.docker.io/fluxcd/*")
 # The accounts of EKS' own images: nobody's identity may list them.
@@ -40,12 +42,14 @@ class GitWriting:
 class AutomationFlags:
     """Whether annotated workloads are kept at their newest images, and which registries are asked for that.
 
-    `interval` is in seconds. Of ECR's registries logins are asked for in these regions and accounts (empty: all).
-    Globs (`*` is any text) are about canonical names: `index.docker.io/library/nginx`, or `docker.io/library/nginx`.
+    `interval` and `scan_interval` are in seconds. Of ECR's registries logins are asked for in these regions and
+    accounts (empty: all). Globs (`*` is any text) are about canonical names, `index.docker.io/library/nginx` or
+    `docker.io/library/nginx`.
     """
 
     is_on: bool = False
     interval: float = DEFAULT_INTERVAL
+    scan_interval: float = SCAN_INTERVAL
     scans: bool = True
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = EXCLUDED

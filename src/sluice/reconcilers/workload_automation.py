@@ -15,7 +15,7 @@ import structlog
 from sluice.api.git_repository import GitRepository
 from sluice.api.kustomization import Kustomization
 from sluice.core.automation_flags import AutomationFlags, GitWriting
-from sluice.core.codes import GIT_READ_ONLY
+from sluice.core.codes import GIT_READ_ONLY, TAGS_INCOMPLETE, WORKLOAD_NOT_RUNNING
 from sluice.core.commit_text import UpdateMark, identity
 from sluice.core.duration import parse_duration
 from sluice.core.errors import SluiceError
@@ -50,6 +50,8 @@ from sluice.reconcilers.written_branch import WrittenBranch, wake_readers
 from sluice.runtime.controller import Controller, note_failure
 from sluice.runtime.queue import Turn
 
+# What passes by itself, or has been told by the scan.
+PASSING = frozenset({WORKLOAD_NOT_RUNNING, TAGS_INCOMPLETE})
 log = structlog.get_logger()
 
 
@@ -263,7 +265,8 @@ class WorkloadAutomation:
             place = each.workload, each.container
             now[place] = each.reason
             if before.get(place) != each.reason:
-                say = log.info if each.problem is None else log.warning
+                is_news = each.problem is None or each.problem.code in PASSING
+                say = log.info if is_news else log.warning
                 more = {"error": str(each.problem)} if each.problem is not None else {}
                 say(each.reason, workload=str(each.workload), container=each.container, image=each.image, **more)
         self._told[key] = now

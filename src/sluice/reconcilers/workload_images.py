@@ -32,7 +32,6 @@ from sluice.registry.scanner import Scanner, ScanResult, TagFilter, every_tag
 from sluice.runtime.controller import Controller, note_failure
 from sluice.runtime.queue import Turn
 
-SCAN_INTERVAL = 60.0
 SCAN_SECONDS = 120.0
 RETRY_LIMIT = 600.0
 log = structlog.get_logger()
@@ -129,7 +128,7 @@ class WorkloadImages:
         """
         key = self.key(image, namespace)
         scan = self._scans.setdefault(key, _Scan(image))
-        is_fresh = scan.is_looked_at and time.monotonic() - scan.scanned_at < SCAN_INTERVAL
+        is_fresh = scan.is_looked_at and time.monotonic() - scan.scanned_at < self._flags.scan_interval
         if scan.result is None or not is_fresh:
             scan.is_looked_at = True
             return await self._scan(key, scan)
@@ -170,7 +169,7 @@ class WorkloadImages:
         result = await self._scan(turn.key, scan)
         if result.complete:
             scan.failures = 0
-            return SCAN_INTERVAL
+            return self._flags.scan_interval
         if self._flags.excluded(scan.image):
             return None
         scan.failures += 1

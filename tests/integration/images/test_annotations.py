@@ -1,11 +1,12 @@
-"""fluxd's image automation: workloads that are annotated in git, an operator with nothing but flags, a real registry."""
+"""fluxd's image automation: workloads annotated in git, an operator with nothing but flags, a real registry."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,15 @@ class Fleet:
         """The head of the branch on the server."""
         return git(self.origin, "rev-parse", "main").strip()
 
+    def at(self, name: str) -> str:
+        """The commit of a branch or tag on the server; empty when it is not there."""
+        there = git(self.origin, "for-each-ref", "--format=%(refname:short)").split()
+        return git(self.origin, "rev-parse", f"{name}^{{commit}}").strip() if name in there else ""
+
+    def flags(self, **changes: Any) -> None:
+        """Change settings; they count from the next start."""
+        self.operator.settings = replace(self.operator.settings, **changes)
+
     def subject(self) -> str:
         """The first line of the head's message."""
         return git(self.origin, "log", "-1", "--format=%s", "main").strip()
@@ -76,7 +86,11 @@ class Fleet:
 
     def wait_said(self, text: str) -> None:
         """Wait until the log has a line with that text."""
-        poll(f"the log has {text!r}", lambda: self.check() and any(text in str(e) for e in self.operator.logged), 30)
+        try:
+            poll(f"the log has {text!r}", lambda: self.check() and any(text in str(e) for e in self.operator.logged))
+        except AssertionError as error:
+            said = [f"{e.get('workload', '')} {e.get('event')}: {e.get('error')}" for e in self.operator.logged]
+            raise AssertionError("\n".join([str(error), *said])) from error
 
     def check(self) -> bool:
         """Fail when the operator has ended."""
@@ -129,7 +143,7 @@ def fleet(
             registry_allow_loopback=True,
             registry_insecure_hosts=("127.0.0.1",),
             flag_source=flags,
-            automation=AutomationFlags(is_on=True, interval=2.0),
+            automation=AutomationFlags(is_on=True, interval=2.0, scan_interval=0.5),
             git_writing=GitWriting(skip_message="\n\n[ci skip]"),
         )
         operator = RunningOperator(settings, load_kubeconfig(cluster.kubeconfig))
@@ -155,3 +169,90 @@ def test_an_annotated_deployment_of_a_v1_repository_follows_its_pattern_through_
     before = show(fleet.origin, first, "web.yaml")
     assert show(fleet.origin, "main", "web.yaml") == before.replace(b":1.0.0", b":1.1.0")
     assert git(fleet.origin, "rev-parse", "main~1").strip() == first
+
+
+def test_the_sync_tag_of_fluxd_follows_what_was_applied(fleet: Fleet) -> None:
+    fleet.flags(git_writing=GitWriting(sync_tag="flux-sync"))
+    fleet.push("1.0.0", "1.1.0")
+    first = fleet.commit({"web.yaml": WEB})
+    fleet.operator.start()
+    fleet.wait_running("1.1.0")
+    poll("the tag is there", lambda: fleet.check() and fleet.at("flux-sync") not in {"", first})
+    assert fleet.at("flux-sync") == fleet.at("main")
+    assert git(fleet.origin, "cat-file", "-t", "flux-sync").strip() == "tag"
+    assert "Sync pointer" in git(fleet.origin, "cat-file", "tag", "flux-sync")
+
+
+def test_every_automated_image_that_stays_has_a_reason_in_the_log(fleet: Fleet) -> None:
+    def web(name: str, *annotations: str) -> str:
+        own = "".join(f"\n    {each}" for each in annotations)
+        return WEB.replace("\n    fluxcd.io/tag.main: semver:~1   # no majors", own).replace(
+            "name: web", f"name: {name}"
+        )
+
+    fleet.push("1.0.0", "1.1.0")
+    files = {
+        "locked.yaml": web(
+            "locked", 'fluxcd.io/locked: "true"', "fluxcd.io/locked_user: ada", "fluxcd.io/locked_msg: freeze"
+        ),
+        "ignored.yaml": web("ignored", 'flux.weave.works/ignore: "true"'),
+        "nothing.yaml": web("nothing", "fluxcd.io/tag.main: glob:v9-*"),
+        "pattern.yaml": web("pattern", "fluxcd.io/tag.main: semver:>>1"),
+        "apart/absent.yaml": web("absent", "fluxcd.io/tag.main: semver:*"),
+        "apart/kustomization.yaml": "resources: []\n",
+        "broken.yaml.txt": "fluxcd.io/automated",
+    }
+    first = fleet.commit(dict(files))
+    fleet.operator.start()
+    fleet.wait_running("1.0.0", "locked")
+    fleet.wait_said('it is locked by "ada": "freeze"')
+    fleet.wait_said("it is ignored (ignore)")
+    fleet.wait_said('of 2 tags none takes part (2 such as "1.0.0": does not match "v9-*")')
+    fleet.wait_said("is no version with an operator before it")
+    fleet.wait_said("does not run in the cluster")
+    assert "deployment/nothing" in fleet.memory()
+    assert fleet.head() == first
+
+
+def test_a_read_only_operator_says_what_it_would_write_and_writes_nothing(fleet: Fleet) -> None:
+    fleet.flags(git_read_only=True)
+    fleet.push("1.0.0", "1.1.0")
+    first = fleet.commit({"web.yaml": WEB})
+    fleet.operator.start()
+    fleet.wait_said(f"git is read-only here, so main of {fleet.target}:deployment/web does not get {fleet.image}:1.1.0")
+    poll("it is written down", lambda: "read-only" in fleet.memory())
+    assert fleet.head() == first
+
+
+def test_an_image_that_a_person_sets_back_is_not_written_again_until_there_is_a_newer_one(fleet: Fleet) -> None:
+    fleet.push("1.0.0", "1.1.0")
+    fleet.commit({"web.yaml": WEB})
+    fleet.operator.start()
+    fleet.wait_running("1.1.0")
+    fleet.repo.git("pull", "-q", "--ff-only", "origin", "main")
+    theirs = fleet.commit({"web.yaml": WEB}, "back to 1.0.0")
+    fleet.wait_running("1.0.0")
+    fleet.wait_said("E591")
+    assert fleet.head() == theirs
+    fleet.push("1.2.0")
+    fleet.wait_running("1.2.0")
+
+
+def test_an_image_that_fails_is_taken_back_once_in_git_and_a_newer_one_is_tried(fleet: Fleet) -> None:
+    failing = WEB.replace("semver:~1   # no majors", "glob:*").replace(
+        "spec:\n  sel", "spec:\n  progressDeadlineSeconds: 2\n  sel", 1
+    )
+    fleet.push("1.0.0")
+    fleet.commit({"web.yaml": failing})
+    fleet.operator.start()
+    fleet.wait_running("1.0.0")
+    fleet.registry.push(fleet.name, "crash", make_image(content="crash", created="2030-01-01T00:00:00Z"))
+    poll("the image is taken back", lambda: fleet.check() and fleet.subject().startswith("Take back"), 60)
+    fleet.wait_running("1.0.0")
+    fleet.wait_said("E592")
+    assert show(fleet.origin, "main", "web.yaml") == show(fleet.origin, "main~2", "web.yaml")
+    before = fleet.head()
+    fleet.operator.restart()
+    fleet.registry.push(fleet.name, "good", make_image(content="good", created="2031-01-01T00:00:00Z"))
+    fleet.wait_running("good")
+    assert git(fleet.origin, "rev-parse", "main~1").strip() == before
