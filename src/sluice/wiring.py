@@ -399,10 +399,9 @@ async def _start_annotations(
 ) -> WorkloadImages:
     """Start automation by annotations; returns once it is known what runs."""
     operator, by_flags = started.operator, settings.flag_source is not None
-    namespace = "" if by_flags else settings.watch_namespace
     found = WorkloadImages(
         operator.client,
-        RunningWorkloads(operator.client, operator.discovery, namespace),
+        RunningWorkloads(operator.client, operator.discovery),
         images.scanner,
         images.clouds,
         settings.automation,

@@ -30,12 +30,11 @@ Listener = Callable[[EventType, RunningWorkload, RunningWorkload | None], None]
 
 
 class RunningWorkloads:
-    """Call `start` in the operator's task group; then it is true. `namespace` empty is all namespaces."""
+    """Those of all namespaces. Call `start` in the operator's task group; then it is true."""
 
-    def __init__(self, client: KubeClient, discovery: Discovery, namespace: str = "") -> None:
+    def __init__(self, client: KubeClient, discovery: Discovery) -> None:
         self._client = client
         self._discovery = discovery
-        self._namespace = namespace
         self._group: asyncio.TaskGroup | None = None
         self._caches: dict[Resource, WatchCache[RunningWorkload]] = {}
         self._listeners: list[Listener] = []
@@ -62,7 +61,7 @@ class RunningWorkloads:
         def project(item: Any) -> RunningWorkload | None:
             return running_workload({**item, "apiVersion": kind.api_version, "kind": kind.kind})
 
-        return WatchCache(self._client, Selection(kind, self._namespace), dict[str, Any], project=project)
+        return WatchCache(self._client, Selection(kind), dict[str, Any], project=project)
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` for every workload, first for those that are there."""

@@ -116,8 +116,11 @@ class WorkloadAutomation:
                 self._controller.queue.add(source)
 
     def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
-        """A sync did not keep a revision, or has got over that: its images may be the cause."""
-        if event is not EventType.DELETED and old is not None and rollout_fault(item) != rollout_fault(old):
+        """A sync did not keep a revision: its images may be the cause. Or it applied one: other workloads run."""
+        if event is EventType.DELETED or old is None:
+            return
+        is_new = item.status.lastAppliedRevision != old.status.lastAppliedRevision
+        if is_new or rollout_fault(item) != rollout_fault(old):
             self._artifact_changed(source_of(item))
 
     # --- one turn -----------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -256,3 +258,84 @@ def test_an_image_that_fails_is_taken_back_once_in_git_and_a_newer_one_is_tried(
     fleet.registry.push(fleet.name, "good", make_image(content="good", created="2031-01-01T00:00:00Z"))
     fleet.wait_running("good")
     assert git(fleet.origin, "rev-parse", "main~1").strip() == before
+
+
+HELM_RELEASE_CRD: Json = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "helmreleases.helm.fluxcd.io"},
+    "spec": {
+        "group": "helm.fluxcd.io",
+        "names": {"kind": "HelmRelease", "listKind": "HelmReleaseList", "plural": "helmreleases", "singular": "hr"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                },
+            }
+        ],
+    },
+}
+
+RELEASE = """apiVersion: helm.fluxcd.io/v1
+kind: HelmRelease
+metadata:
+  name: shop
+  namespace: $NS
+  annotations:
+    fluxcd.io/automated: "true"
+    filter.fluxcd.io/front: glob:1.*
+spec:
+  releaseName: shop
+  values:
+    replicas:   2
+    front:
+      image:
+        repository: $IMAGE   # the front
+        tag: "1.0.0"
+"""
+
+
+def test_the_values_of_a_helm_release_are_updated_in_git_and_in_the_cluster(fleet: Fleet) -> None:
+    fleet.api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", HELM_RELEASE_CRD)
+    path = f"/apis/helm.fluxcd.io/v1/namespaces/{fleet.target}/helmreleases"
+    poll("the kind is served", lambda: fleet.api.request("GET", path)[0] == 200)
+    fleet.push("1.0.0", "2.0.0")
+    first = fleet.commit({"shop.yaml": RELEASE})
+    fleet.operator.start()
+    poll("the release is there", lambda: fleet.check() and fleet.api.get(f"{path}/shop"))
+    fleet.registry.push(fleet.name, "1.1.0", make_image(content="1.1.0", created="2030-01-01T00:00:00Z"))
+
+    def tag() -> str:
+        found = fleet.api.get(f"{path}/shop")
+        assert found is not None
+        return str(found["spec"]["values"]["front"]["image"]["tag"])
+
+    poll("the release has the new tag", lambda: fleet.check() and tag() == "1.1.0")
+    assert show(fleet.origin, "main", "shop.yaml") == show(fleet.origin, first, "shop.yaml").replace(b"1.0.0", b"1.1.0")
+
+
+def test_images_of_a_registry_with_logins_are_scanned_by_the_pull_secrets_of_the_pod_or_of_its_account(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    with Registry(tmp_path / "private", user="ada", password="hunter2") as private:
+        fleet.registry = private
+        fleet.push("1.0.0", "1.1.0")
+        pod = WEB.replace("      containers:", "      imagePullSecrets: [{name: regcred}]\n      containers:")
+        account = pod.replace("imagePullSecrets: [{name: regcred}]", "serviceAccountName: puller")
+        account = account.replace("name: web", "name: other")
+        secret = {"auths": {private.host: {"auth": base64.b64encode(b"ada:hunter2").decode()}}}
+        fleet.commit({"web.yaml": pod, "other.yaml": account})
+        fleet.operator.start()
+        fleet.wait_running("1.0.0")
+        fleet.wait_said("E520")
+        data = {".dockerconfigjson": base64.b64encode(json.dumps(secret).encode()).decode()}
+        body = {"metadata": {"name": "regcred"}, "type": "kubernetes.io/dockerconfigjson", "data": data}
+        fleet.api.create(f"/api/v1/namespaces/{fleet.target}/secrets", body)
+        fleet.wait_running("1.1.0")
+        fleet.wait_running("1.1.0", "other")
+    assert not any("hunter2" in str(entry) for entry in fleet.operator.logged)
