@@ -67,7 +67,7 @@ from sluice.registry.cloud.ecr import EcrFilter
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules, proxy_rules
 from sluice.registry.registries import Registries
-from sluice.registry.scanner import Scanner
+from sluice.registry.scanner import Observer, Scanner
 from sluice.render import Renderer
 from sluice.runtime.api_requests import api_requests
 from sluice.runtime.controller import Controller
@@ -210,7 +210,8 @@ async def run_operator(
                         starting.create_task(_start_images(group, settings, started, images, writing, notifier))
                         starting.create_task(_start_receivers(group, settings, started.operator, hooks))
                     if images is not None and settings.automation.is_on:
-                        starting.create_task(_start_annotations(group, settings, started, images, writing))
+                        found = _workload_images(group, settings, started.operator, images)
+                        starting.create_task(_start_annotations(group, settings, started, found, writing))
                 ready.serves()
                 on_ready()
         except* Stopped:
@@ -348,7 +349,8 @@ async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
     ecr = EcrFilter(*(frozenset(ids) for ids in (flags.ecr_regions, flags.ecr_include, flags.ecr_exclude)))
     clouds = Clouds(settings.environment, ecr=ecr, proxies=policy.proxies, user_agent=agent)
     await stack.enter_async_context(clouds)
-    return _Images(registries, Scanner(registries, cache, utc_now), clouds)
+    scanner = Scanner(registries, cache, utc_now, *_scan_observer(settings))
+    return _Images(registries, scanner, clouds)
 
 
 def _proxies(settings: Settings) -> ProxyRules:
@@ -394,25 +396,25 @@ def _start_marker(group: asyncio.TaskGroup, settings: Settings, started: _Starte
         marker.start(group)
 
 
-async def _start_annotations(
-    group: asyncio.TaskGroup, settings: Settings, started: _Started, images: _Images, writing: Writing
+def _workload_images(
+    group: asyncio.TaskGroup, settings: Settings, operator: Operator, images: _Images
 ) -> WorkloadImages:
+    """What runs and what could run; nothing is watched or scanned until somebody asks."""
+    running = RunningWorkloads(operator.client, operator.discovery, group)
+    tenants = settings.flag_source is None
+    return WorkloadImages(operator.client, running, images.scanner, images.clouds, settings.automation, tenants=tenants)
+
+
+async def _start_annotations(
+    group: asyncio.TaskGroup, settings: Settings, started: _Started, found: WorkloadImages, writing: Writing
+) -> None:
     """Start automation by annotations; returns once it is known what runs."""
     operator, by_flags = started.operator, settings.flag_source is not None
-    found = WorkloadImages(
-        operator.client,
-        RunningWorkloads(operator.client, operator.discovery),
-        images.scanner,
-        images.clouds,
-        settings.automation,
-        tenants=not by_flags,
-    )
     commits = Commits(settings.git_writing, _signing_key(settings))
     memory = AutomationMemory(operator.client, settings.namespace)
     automation = WorkloadAutomation(operator, found, writing, settings.automation, commits, memory, by_flags=by_flags)
     started.sync_cache.subscribe(automation.sync_changed)
     await automation.start(group)
-    return found
 
 
 async def _start_images(
@@ -470,6 +472,15 @@ async def _connect(group: asyncio.TaskGroup, settings: Settings) -> Upstream:
 
     group.create_task(serve())
     return upstream
+
+
+def _scan_observer(settings: Settings) -> tuple[Observer, ...]:
+    """Who is told of the steps of scans: fluxd's series, in flag mode alone."""
+    if settings.flag_source is None:
+        return ()
+    from sluice.runtime import fluxd_metrics
+
+    return (fluxd_metrics.scanned,)
 
 
 def _fluxd_metrics() -> FluxdMetrics:

@@ -30,23 +30,17 @@ Listener = Callable[[EventType, RunningWorkload, RunningWorkload | None], None]
 
 
 class RunningWorkloads:
-    """Those of all namespaces. Call `start` in the operator's task group; then it is true."""
+    """Those of all namespaces. Nothing is watched until `ensure` is called; its tasks are in the given group."""
 
-    def __init__(self, client: KubeClient, discovery: Discovery) -> None:
+    def __init__(self, client: KubeClient, discovery: Discovery, group: asyncio.TaskGroup) -> None:
         self._client = client
         self._discovery = discovery
-        self._group: asyncio.TaskGroup | None = None
+        self._group = group
         self._caches: dict[Resource, WatchCache[RunningWorkload]] = {}
         self._listeners: list[Listener] = []
 
-    async def start(self, group: asyncio.TaskGroup) -> None:
-        """Watch every kind that is served; returns once all is known."""
-        self._group = group
-        await self.follow_served()
-
-    async def follow_served(self) -> None:
-        """Watch the kinds that are served by now and were not before."""
-        assert self._group is not None  # noqa: S101  start was called
+    async def ensure(self) -> None:
+        """Watch every kind that is served by now, if it is not watched yet; returns once all is known."""
         served = [kind for kind in WORKLOADS if self._discovery.known(kind.api_version, kind.kind) is not None]
         caches = {kind: self._cache(kind) for kind in served if kind not in self._caches}
         self._caches |= caches
@@ -54,7 +48,7 @@ class RunningWorkloads:
             for listener in self._listeners:
                 cache.subscribe(listener)
             self._group.create_task(_follow(cache, kind))
-        for cache in caches.values():
+        for cache in tuple(self._caches.values()):
             await cache.synced.wait()
 
     def _cache(self, kind: Resource) -> WatchCache[RunningWorkload]:

@@ -169,7 +169,7 @@ class WorkloadAutomation:
         artifact = self._op.artifacts.get(source_id(key))
         if artifact is None:
             return None  # its first fetch wakes us
-        await self._images.running.follow_served()
+        await self._images.running.ensure()
         mirror = await self._writing.sources.mirror_of(source)
         owner = f"WorkloadAutomation/{key}"
         pause = self._writing.queue.delay(mirror.remote.url, owner)

@@ -94,8 +94,8 @@ class WorkloadImages:
         self._controller = Controller("WorkloadImage", self._turn, slots=8)
 
     async def start(self, group: asyncio.TaskGroup) -> None:
-        """Start its tasks; returns once it is known what runs."""
-        await self.running.start(group)
+        """Scan in the background from now on; returns once it is known what runs."""
+        await self.running.ensure()
         group.create_task(self._controller.run())
 
     def subscribe(self, listener: Callable[[ScanKey], None]) -> None:
@@ -126,6 +126,7 @@ class WorkloadImages:
 
         What goes wrong is in the result. An image that flags exclude is not scanned (ImageExcluded).
         """
+        await self.running.ensure()
         key = self.key(image, namespace)
         scan = self._scans.setdefault(key, _Scan(image))
         is_fresh = scan.is_looked_at and time.monotonic() - scan.scanned_at < self._flags.scan_interval

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
@@ -171,6 +172,7 @@ def test_an_annotated_deployment_of_a_v1_repository_follows_its_pattern_through_
     before = show(fleet.origin, first, "web.yaml")
     assert show(fleet.origin, "main", "web.yaml") == before.replace(b":1.0.0", b":1.1.0")
     assert git(fleet.origin, "rev-parse", "main~1").strip() == first
+    assert REGISTRY.get_sample_value("flux_client_fetch_duration_seconds_count", {"kind": "tags", "success": "true"})
 
 
 def test_the_sync_tag_of_fluxd_follows_what_was_applied(fleet: Fleet) -> None:
