@@ -219,6 +219,16 @@ WORKLOAD_NOT_RUNNING = Code("E610", "WorkloadNotRunning", "an automated workload
 IMAGE_EXCLUDED = Code("E611", "ImageExcluded", "flags of the operator keep an image from being scanned")
 PULL_SECRET = Code("E612", "PullSecret", "a workload's imagePullSecrets can't be used to scan its images")
 FLAG_FILE = Code("E613", "FlagFile", "a file that a flag names can't be read or used")
+# E62x: releases, policies and syncs that are asked of the operator.
+UPDATE_REQUEST = Code(
+    "E620", "UpdateRequest", "a release, policies or a sync were asked for in a form that can't be read"
+)
+UPDATE_TARGET = Code("E621", "UpdateTarget", "no repository, or more than one, holds what an update is asked for")
+JOB_QUEUE_FULL = Code("E622", "JobQueueFull", "more updates wait to be carried out than are kept")
+CONTAINERS_REFUSED = Code("E623", "ContainersRefused", "containers are not as a release of chosen containers expects")
+NO_CHANGES = Code("E624", "NoChanges", "a release of chosen containers would change nothing")
+IMAGE_ABSENT = Code("E625", "ImageAbsent", "the image that is to be released is not in its registry")
+JOBS_UNREADABLE = Code("E626", "JobsUnreadable", "the operator's record of updates can't be read")
 
 # E7xx: the command line.
 USAGE = Code("E701", "Usage", "a flag or an argument can't be used so")

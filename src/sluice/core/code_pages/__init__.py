@@ -16,6 +16,7 @@ from sluice.core.code_pages import (
     notifications,
     receivers,
     source,
+    updates,
     warnings,
 )
 from sluice.core.code_pages.page import CodePage
@@ -29,6 +30,7 @@ PAGES: dict[str, CodePage] = {
     **images.PAGES,
     **access.PAGES,
     **automation.PAGES,
+    **updates.PAGES,
     **command_line.PAGES,
     **diagnosis.PAGES,
     **notifications.PAGES,
