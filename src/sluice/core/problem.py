@@ -2,7 +2,8 @@
 
 A `Code` is stable for search engines and `docs/reference/errors.md` (generated from `CODES`). Ranges:
 E1xx source, E2xx build and validate, E3xx apply and health, E5xx images, E60x access and install, E62x updates that
-are asked of the operator, E70x command line, E71x and E72x what looking at objects finds, E73x notifications, W4xx warnings. What each means at length: `code_pages`.
+are asked of the operator, E70x command line, E71x and E72x what looking at objects finds, E73x notifications,
+W4xx warnings. What each means at length: `code_pages`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ PAGES: dict[str, _Page] = {
     "E622": _Page(
         "So many updates wait to be carried out that no more are taken. Those that wait are carried out.",
         "1000 updates wait already [E622]; fix: wait until some are done, and ask again",
-        "A script that asks again and again; a git host that does not answer, so that each update takes its whole time.",
+        "A script that asks again and again; a git host that does not answer, so that each update takes long.",
         "Look with `sluice get sources` whether git can be reached, and ask again later.",
     ),
     "E623": _Page(
@@ -50,7 +50,7 @@ PAGES: dict[str, _Page] = {
     "E626": _Page(
         "The Secret in which the operator keeps updates, those that wait and those that are done, can't be read. The "
         "operator does not start before it can.",
-        "the operator's record of updates can't be read [E626]: Secret flux-system/sluice-jobs was edited; "
+        "the operator's record of updates can't be read [E626]: Secret flux-system/sluice-record-jobs was edited; "
         "fix: restore it from a backup, or delete it: updates that wait are lost then",
         "Somebody edited the Secret, or an older version of Sluice runs than the one that wrote it.",
         "Restore the Secret, or delete it and ask again for what waited.",
