@@ -228,6 +228,7 @@ JOB_QUEUE_FULL = Code("E622", "JobQueueFull", "more updates wait to be carried o
 CONTAINERS_REFUSED = Code("E623", "ContainersRefused", "containers are not as a release of chosen containers expects")
 NO_CHANGES = Code("E624", "NoChanges", "a release of chosen containers would change nothing")
 IMAGE_ABSENT = Code("E625", "ImageAbsent", "the image that is to be released is not in its registry")
+UPDATE_BUG = Code("E627", "UpdateBug", "a bug ended an update that was asked of the operator")
 JOBS_UNREADABLE = Code("E626", "JobsUnreadable", "the operator's record of updates can't be read")
 
 # E7xx: the command line.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sluice.api.git_repository import GitRepository
-from sluice.core.commit_text import CommitRead
+from sluice.core.commit_text import REQUEST_OWNER, CommitRead
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.git_url import parse_url
 from sluice.core.ids import NamespacedName
@@ -29,7 +29,8 @@ class WrittenBranch:
 
     async def is_by_a_person(self, path: str, commit: str) -> bool:
         """True when the last commit that changed a file is no automation's: those are held by their flips."""
-        return any(each.mark is None for each in (await self.mirror.touching(path, commit))[:1])
+        newest = (await self.mirror.touching(path, commit))[:1]
+        return any(each.mark is None or each.mark.owner.startswith(REQUEST_OWNER) for each in newest)
 
     async def last_update(self, path: str, head: str, failed: str) -> str:
         """The newest commit that changed a file, if it is this automation's and `failed` has what it wrote; or empty.

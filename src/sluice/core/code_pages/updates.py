@@ -55,4 +55,11 @@ PAGES: dict[str, _Page] = {
         "Somebody edited the Secret, or an older version of Sluice runs than the one that wrote it.",
         "Restore the Secret, or delete it and ask again for what waited.",
     ),
+    "E627": _Page(
+        "Carrying out an update met something that Sluice's authors did not foresee. The update is not tried again; "
+        "those behind it are carried out.",
+        "a bug ended the update [E627]; fix: report it with the stack in the operator's log",
+        "A bug in Sluice.",
+        "`sluice logs` has the stack. Git shows whether a commit was made: its message names the update.",
+    ),
 }

@@ -1,0 +1,132 @@
+"""Releases and policies asked of a sync by annotation: committed once, told in its status, and rolled out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from devcluster.registry import Registry
+from tests.operator_fixture import Bench, poll
+from tests.update_asking import Asking
+
+pytestmark = pytest.mark.cluster
+LATEST = "<all latest>"
+
+
+def result(answer: dict[str, object]) -> dict[str, object]:
+    """The only workload that an answer tells of."""
+    results = answer["results"]
+    assert isinstance(results, list)
+    assert len(results) == 1, results
+    return dict(results[0])
+
+
+def test_a_release_is_committed_byte_for_byte_and_rolled_out_without_a_poll(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0", "1.2.0")
+    before = asking.file()
+    answer = asking.asked("image", asking.release(LATEST))
+    assert answer["state"] == "succeeded", answer
+    assert result(answer)["status"] == "success"
+    assert result(answer)["changes"] == [
+        {
+            "field": "main",
+            "from": f"{asking.image}:1.0.0",
+            "to": f"{asking.image}:1.2.0",
+            "path": "web.yaml",
+            "line": 16,
+        }
+    ]
+    assert answer["revision"] == asking.git("rev-parse", "main").strip()
+    assert asking.file() == before.replace(":1.0.0 ", ":1.2.0 ")
+    message = asking.git("log", "-1", "--format=%B", "main")
+    assert message.startswith(f"Release all latest to {asking.web}\n")
+    asking.sync.wait_ready(f"main@sha1:{answer['revision']}")
+    live = asking.sync.live("apps/v1/deployments", "web")
+    assert live is not None
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == f"{asking.image}:1.2.0"
+
+
+def test_the_commit_has_fluxds_note_of_the_job(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    answer = asking.asked("image", asking.release(f"{asking.image}:1.1.0"), why="as agreed")
+    note = json.loads(asking.git("notes", "--ref=flux", "show", str(answer["revision"])))
+    assert note["jobID"] == answer["jobID"]
+    assert note["spec"]["cause"] == {"Message": "as agreed", "User": "Ann <ann@x.org>"}
+    assert note["result"][asking.web]["PerContainer"] == [
+        {"Container": "main", "Current": f"{asking.image}:1.0.0", "Target": f"{asking.image}:1.1.0"}
+    ]
+
+
+def test_a_dry_run_answers_and_writes_nothing(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    commits = asking.commits()
+    answer = asking.asked("image", asking.release(LATEST), dry_run=True)
+    assert answer["dryRun"] is True
+    assert result(answer)["status"] == "success"
+    assert "revision" not in answer
+    assert asking.commits() == commits
+
+
+def test_a_locked_workload_is_skipped_and_says_by_what(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    locked = asking.asked("policy", {asking.web: {"add": {"locked": "true", "locked_msg": "freeze"}, "remove": {}}})
+    assert result(locked)["status"] == "success"
+    assert "    fluxcd.io/locked: 'true'\n" in asking.file()
+    answer = asking.asked("image", asking.release(LATEST))
+    assert answer["state"] == "succeeded"
+    assert result(answer)["reason"] == "locked"
+    assert "freeze" in str(result(answer)["problem"])
+    assert ":1.0.0" in asking.file()
+
+
+def test_a_policy_that_is_so_already_makes_no_commit(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry)
+    change = {asking.web: {"add": {"automated": "true"}, "remove": []}}
+    first = asking.asked("policy", change)
+    again = asking.asked("policy", change)
+    assert first["revision"]
+    assert "revision" not in again
+    assert result(again)["status"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "said"),
+    [
+        ("policy", {"$WEB": {"add": {"tag.main": "semver:not a version"}, "remove": {}}}, "invalid tag pattern"),
+        ("policy", {"$WEB": {"add": {"kubectl.kubernetes.io/x": "y"}, "remove": {}}}, "is no policy"),
+        ("image", {"ServiceSpecs": ["nobody"], "ImageSpec": LATEST, "Kind": "execute"}, "is no workload"),
+        ("image", {"ServiceSpecs": ["$WEB"], "ImageSpec": "$IMAGE:9.9.9", "Kind": "execute"}, "does not exist"),
+        ("release", {}, "is none of"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_nothing_is_written(
+    bench: Bench, registry: Registry, kind: str, spec: dict[str, object], said: str
+) -> None:
+    asking = Asking.begin(bench, registry)
+    commits = asking.commits()
+    text = json.dumps(spec).replace("$WEB", asking.web).replace("$IMAGE", asking.image)
+    answer = asking.asked(kind, json.loads(text))
+    assert answer["state"] == "failed"
+    assert said in answer["message"]
+    assert asking.commits() == commits
+
+
+def test_a_request_that_is_no_json_is_answered(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry)
+    bench.api.patch(asking.sync.path, {"metadata": {"annotations": {"sluice.dev/update-request": "{nonsense"}}})
+    found = asking.sync.wait("answered", lambda k: k["status"].get("updateRequest", {}).get("state") == "failed")
+    assert "it is no JSON" in found["status"]["updateRequest"]["message"]
+
+
+def test_a_job_that_was_taken_survives_a_kill_and_is_carried_out_once(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    commits = asking.commits()
+    nonce = asking.ask("image", asking.release(LATEST))
+    poll("the job is pushed", lambda: asking.commits() > commits)
+    bench.operator.kill()
+    bench.operator.start()
+    answer = asking.answered(nonce)
+    assert answer["revision"] == asking.git("rev-parse", "main").strip()
+    assert result(answer)["status"] == "success"
+    assert asking.commits() == commits + 1
