@@ -7,7 +7,7 @@ import json
 import pytest
 
 from devcluster.registry import Registry
-from tests.operator_fixture import Bench, poll
+from tests.operator_fixture import Bench
 from tests.update_asking import Asking
 
 pytestmark = pytest.mark.cluster
@@ -119,14 +119,26 @@ def test_a_request_that_is_no_json_is_answered(bench: Bench, registry: Registry)
     assert "it is no JSON" in found["status"]["updateRequest"]["message"]
 
 
-def test_a_job_that_was_taken_survives_a_kill_and_is_carried_out_once(bench: Bench, registry: Registry) -> None:
+def test_a_restarted_operator_still_knows_the_job_and_carries_nothing_out_again(
+    bench: Bench, registry: Registry
+) -> None:
     asking = Asking.begin(bench, registry, "1.1.0")
+    answer = asking.asked("image", asking.release(LATEST))
     commits = asking.commits()
-    nonce = asking.ask("image", asking.release(LATEST))
-    poll("the job is pushed", lambda: asking.commits() > commits)
-    bench.operator.kill()
-    bench.operator.start()
-    answer = asking.answered(nonce)
-    assert answer["revision"] == asking.git("rev-parse", "main").strip()
-    assert result(answer)["status"] == "success"
-    assert asking.commits() == commits + 1
+    bench.operator.restart()
+    # The same request, as if its answer had been lost.
+    bench.api.request(
+        "PATCH", f"{asking.sync.path}/status", {"status": {"updateRequest": None}}, "application/merge-patch+json"
+    )
+    again = asking.answered(str(answer["nonce"]))
+    assert (again["jobID"], again["revision"]) == (answer["jobID"], answer["revision"])
+    assert asking.commits() == commits
+
+
+def test_two_requests_at_once_are_carried_out_one_after_the_other(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    other = Asking.begin(bench, registry, "1.1.0")
+    nonces = [(each, each.ask("image", each.release(LATEST))) for each in (asking, other)]
+    for each, nonce in nonces:
+        assert each.answered(nonce)["state"] == "succeeded"
+        assert ":1.1.0" in each.file()
