@@ -209,7 +209,8 @@ def test_policies_go_into_annotations_and_out_again_to_the_last_byte(checkout: C
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("release", "-w", "deploy/web", "-i", "a:1"), 2, "E750"),
+        (("release", "-w", "deploy/web", "-i", "a:1"), 4, "E601"),
+        (("release", "-w", "deploy/web", "-i", "a:1", "--commit"), 2, "E750"),
         (("automate", "deploy/web"), 2, "--local ."),
         (("release", "--local", ".", "-w", "deploy/web"), 2, "--image or --all-images"),
         (("release", "--local", ".", "-w", "deploy/web", "-i", "a:1", "--all-images"), 2, "--image or --all-images"),

@@ -275,7 +275,7 @@ NOTIFY_CHANNEL = Code(
 CHANGE_REQUEST_INVALID = Code("E650", "ChangeRequestInvalid", "an event names no number of a pull or merge request")
 
 # E75x: releases and policies from the command line.
-LOCAL_ONLY = Code("E750", "LocalOnly", "the verb edits a checkout, and no folder was named")
+LOCAL_ONLY = Code("E750", "LocalOnly", "a flag is about a checkout, and no folder was named")
 CHECKOUT_DIRTY = Code("E751", "CheckoutDirty", "what is to be committed has changes of yours, or is in no repository")
 EDIT_RACE = Code("E752", "EditRace", "a file was changed by another while it was edited, or can't be written")
 RELEASE_HELD = Code("E753", "ReleaseHeld", "a lock, an ignore or a pattern keeps the image from being released")

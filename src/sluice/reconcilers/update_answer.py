@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sluice.api.kustomization import UpdateAnswer, UpdateChange, UpdateResult
+from sluice.api.kinds import UPDATE_REQUEST
+from sluice.api.kustomization import Kustomization, UpdateAnswer, UpdateChange, UpdateResult
 from sluice.core.image_update.request import WorkloadResult
 from sluice.core.image_update.result import ImageChange
 from sluice.core.problem import clip, printable
+from sluice.core.update_request import nonce_of
 from sluice.core.update_result import changes_by_workload
 from sluice.core.update_spec import JobStatus
 
+ENDED = frozenset({"succeeded", "failed"})
 MOST_RESULTS = 50
 MOST_CHANGES = 10
 MAX_WORDS = 300
@@ -40,6 +43,16 @@ def answer_of(nonce: str, job_id: str, status: JobStatus, namespace: str, *, dry
 def answer_fields(answer: UpdateAnswer) -> dict[str, Any]:
     """The answer with every field, None for an empty one: a merge patch would leave what an earlier answer said."""
     return {name: getattr(answer, name) or None for name in answer.__struct_fields__}
+
+
+def open_nonce(sync: Kustomization) -> str:
+    """The nonce of a request on a sync that has no final answer yet; empty when there is none."""
+    text = sync.metadata.annotations.get(UPDATE_REQUEST)
+    if not text:
+        return ""
+    nonce, answer = nonce_of(text), sync.status.updateRequest
+    is_answered = answer is not None and answer.nonce == nonce and answer.state in ENDED
+    return "" if is_answered else nonce
 
 
 def _result(result: WorkloadResult, changes: Iterable[ImageChange]) -> UpdateResult:

@@ -14,17 +14,15 @@ from sluice.core.errors import UserError
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.workload import DEFAULT_NAMESPACE
 from sluice.core.job import Job
-from sluice.core.update_request import UpdateRequest, nonce_of, read_request
+from sluice.core.update_request import UpdateRequest, read_request
 from sluice.core.update_spec import JobStatus
 from sluice.kube.watch import EventType
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.jobs import Jobs
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.update_answer import answer_fields, answer_of
+from sluice.reconcilers.update_answer import answer_fields, answer_of, open_nonce
 from sluice.runtime.controller import Controller
 from sluice.runtime.queue import Turn
-
-ENDED = frozenset({"succeeded", "failed"})
 
 
 class UpdateRequests:
@@ -45,7 +43,7 @@ class UpdateRequests:
         group.create_task(self._controller.run())
 
     def _changed(self, event: EventType, sync: Kustomization, old: Kustomization | None) -> None:
-        if event is not EventType.DELETED and _open_nonce(sync):
+        if event is not EventType.DELETED and open_nonce(sync):
             self._controller.queue.add(sync.metadata.key)
 
     def _ended(self, job: Job) -> None:
@@ -54,7 +52,7 @@ class UpdateRequests:
 
     async def _turn(self, turn: Turn[NamespacedName]) -> float | None:
         sync = self._syncs.get(turn.key.namespace, turn.key.name)
-        nonce = _open_nonce(sync) if sync is not None else ""
+        nonce = open_nonce(sync) if sync is not None else ""
         if sync is None or not nonce or sync.metadata.deletionTimestamp:
             return None
         job_id, dry_run = "", False
@@ -76,13 +74,3 @@ class UpdateRequests:
             return "", await self._jobs.preview(request.spec, sync=key)
         job_id = await self._jobs.submit(request.spec, sync=key, job_id=request.job_id(sync.metadata.uid))
         return job_id, await self._jobs.status(job_id) or JobStatus("queued", spec=request.spec)
-
-
-def _open_nonce(sync: Kustomization) -> str:
-    """The nonce of a request that has no final answer yet; empty when there is none."""
-    text = sync.metadata.annotations.get(UPDATE_REQUEST)
-    if not text:
-        return ""
-    nonce, answer = nonce_of(text), sync.status.updateRequest
-    is_answered = answer is not None and answer.nonce == nonce and answer.state in ENDED
-    return "" if is_answered else nonce
