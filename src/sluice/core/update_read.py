@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -61,19 +62,21 @@ def update_spec_of(value: Any) -> UpdateSpec:
     reader = _READERS.get(kind)
     if reader is None:
         raise _refused("type", f"{printable(clip(kind, 80))!r} is none of {', '.join(_READERS)}")
-    cause = _object(_get(fields, "cause") or {}, "cause")
+    cause = _object_or_none(_get(fields, "cause"), "cause")
     said = Cause(
-        _text(_get(cause, "Message") or "", "cause.Message"), _text(_get(cause, "User") or "", "cause.User", 256)
+        _text_or_none(_get(cause, "Message"), "cause.Message"), _text_or_none(_get(cause, "User"), "cause.User", 256)
     )
-    return UpdateSpec(reader(_object(_get(fields, "spec") or {}, "spec")), said)
+    return UpdateSpec(reader(_object_or_none(_get(fields, "spec"), "spec")), said)
 
 
 def result_of(value: Any) -> dict[str, WorkloadResult]:
-    """Read a Result, as notes and our own record have it. Raises UserError (UpdateRequest)."""
-    return {
-        str(workload := _workload(name, "result")): _workload_result(workload, _object(each, f"result.{name}"))
-        for name, each in _object(value or {}, "result").items()
-    }
+    """Read a Result, as notes and our own record have it; what of it can't be read is left out."""
+    found: dict[str, WorkloadResult] = {}
+    for name, each in value.items() if isinstance(value, dict) else ():
+        with suppress(UserError):
+            workload = _workload(name, "result")
+            found[str(workload)] = _workload_result(workload, _object(each, f"result.{name}"))
+    return found
 
 
 def _image_spec(value: Mapping[str, Any]) -> ImageSpec:
@@ -91,7 +94,7 @@ def _image_spec(value: Mapping[str, Any]) -> ImageSpec:
 
 def _container_spec(value: Mapping[str, Any]) -> ContainerSpec:
     updates: list[ContainerUpdate] = []
-    for name, wanted in _object(_get(value, "ContainerSpecs") or {}, "spec.ContainerSpecs").items():
+    for name, wanted in _object_or_none(_get(value, "ContainerSpecs"), "spec.ContainerSpecs").items():
         workload = _workload(name, "spec.ContainerSpecs")
         items = _list(wanted, f"spec.ContainerSpecs.{workload}", _object)
         updates.extend(_container_update(workload, item) for item in items)
@@ -126,7 +129,7 @@ def _set(value: Any, field: str) -> dict[str, str]:
     """Policies with their values; fluxd's older form is a list of those that are `true`."""
     if isinstance(value, list):
         value = dict.fromkeys(_list(value, field, _plain), "true")
-    found = _object(value or {}, field)
+    found = _object_or_none(value, field)
     for name in found:
         if not _POLICY.fullmatch(name):
             raise _refused(field, f"{printable(clip(name, 80))!r} is no policy")
@@ -168,7 +171,7 @@ def _workload_result(workload: WorkloadId, value: Mapping[str, Any]) -> Workload
         name = _text(_get(item, "Container"), f"{place}.PerContainer.Container", 253)
         current, target = (_image(_get(item, key), f"{place}.PerContainer.{key}") for key in ("Current", "Target"))
         updates.append(ContainerUpdate(workload, name, target, current))
-    return WorkloadResult(workload, known, _text(_get(value, "Error") or "", f"{place}.Error"), tuple(updates))
+    return WorkloadResult(workload, known, _text_or_none(_get(value, "Error"), f"{place}.Error"), tuple(updates))
 
 
 def _mode(value: Mapping[str, Any]) -> Mode:
@@ -224,6 +227,15 @@ def _object(value: Any, field: str) -> dict[str, Any]:
         raise _refused(field, "it is missing" if value is None else "it is no object")
     _count(value, field)
     return value
+
+
+def _object_or_none(value: Any, field: str) -> dict[str, Any]:
+    """An object that may be left out."""
+    return {} if value is None else _object(value, field)
+
+
+def _text_or_none(value: Any, field: str, limit: int = MAX_WORDS) -> str:
+    return "" if value is None else _text(value, field, limit)
 
 
 def _list(value: Any, field: str, read: Callable[[Any, str], T]) -> tuple[T, ...]:

@@ -9,7 +9,8 @@ import msgspec
 
 from sluice.core.image_update.release import ContainerUpdate
 from sluice.core.image_update.request import WorkloadResult
-from sluice.core.update_read import ALL_LATEST, ALL_WORKLOADS
+from sluice.core.problem import clip
+from sluice.core.update_read import ALL_LATEST, ALL_WORKLOADS, MAX_WORDS
 from sluice.core.update_spec import (
     AutoSpec,
     ContainerSpec,
@@ -94,7 +95,7 @@ def _update_fields(update: ContainerUpdate) -> dict[str, str]:
 
 
 def _workload_fields(result: WorkloadResult) -> dict[str, Any]:
-    said = {"Error": result.reason} if result.reason else {}
+    said = {"Error": clip(result.reason, MAX_WORDS)} if result.reason else {}
     containers = [
         {"Container": each.container, "Current": str(each.current or each.image), "Target": str(each.image)}
         for each in result.updates

@@ -23,9 +23,10 @@ from sluice.core.image_update.request import WorkloadResult
 from sluice.core.job import Job, kept
 from sluice.core.problem import Problem
 from sluice.core.update_message import author_of
+from sluice.core.update_read import decode_update_spec
 from sluice.core.update_result import Results, refuse_patterns
 from sluice.core.update_spec import JobStatus, PolicySpec, SyncSpec, UpdateSpec
-from sluice.core.update_wire import note_fields
+from sluice.core.update_wire import encode_update_spec, note_fields
 from sluice.git.head import Head
 from sluice.git.mirror import Mirror
 from sluice.git.notes import NOTES, Note
@@ -224,6 +225,7 @@ class Jobs:
     # --- keep ---------------------------------------------------------------------------------------------------
 
     async def _checked(self, spec: UpdateSpec, sync: NamespacedName | None) -> GitTarget:
+        decode_update_spec(encode_update_spec(spec))  # what is kept must be read again
         if isinstance(spec.spec, PolicySpec):
             refuse_patterns(spec.spec.updates)
         return await self.targets.of(spec, sync)
