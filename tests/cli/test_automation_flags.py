@@ -53,7 +53,7 @@ def test_with_kinds_annotations_are_acted_on_only_when_asked_for() -> None:
             ("--registry-ecr-region=eu-west-1", "--registry-ecr-include-id=1,2", "--registry-ecr-exclude-id=3"),
             AutomationFlags(is_on=True, ecr_regions=("eu-west-1",), ecr_include=("1", "2"), ecr_exclude=("3",)),
         ),
-        (("--docker-config=/etc/docker.json",), AutomationFlags(is_on=True, docker_config=Path("/etc/docker.json"))),
+        (("--docker-config=/etc/docker.json",), AutomationFlags(is_on=True, docker_config="/etc/docker.json")),
         (("--revert-failed=false",), AutomationFlags(is_on=True, revert_failed=False)),
     ],
 )

@@ -71,9 +71,7 @@ _OPTIONS = (
     click.option("--registry-ecr-region", multiple=True, metavar="REGION", help="Only these regions of ECR. [all]"),
     click.option("--registry-ecr-include-id", multiple=True, metavar="ID", help="Only these accounts of ECR. [all]"),
     click.option("--registry-ecr-exclude-id", multiple=True, metavar="ID", help="Not these accounts of ECR. [EKS']"),
-    click.option(
-        "--docker-config", type=click.Path(path_type=Path), metavar="FILE", help="Default logins, as Docker keeps them."
-    ),
+    click.option("--docker-config", metavar="FILE", help="Default logins, as Docker keeps them."),
     click.option(
         "--revert-failed",
         type=bool,

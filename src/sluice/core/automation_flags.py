@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sluice.core.image import DOCKER_HUB, ImageRef
 from sluice.core.image_policy.filters import glob_fits
@@ -54,7 +53,7 @@ class AutomationFlags:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = EXCLUDED
     by_labels: tuple[str, ...] = BY_LABELS
-    docker_config: Path | None = None
+    docker_config: str = ""
     ecr_regions: tuple[str, ...] = ()
     ecr_include: tuple[str, ...] = ()
     ecr_exclude: tuple[str, ...] = ECR_EXCLUDED

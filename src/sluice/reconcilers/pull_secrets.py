@@ -60,16 +60,16 @@ async def _secret(client: KubeClient, namespace: str, name: str) -> SecretData |
     return None if raw is None else decode_secret(raw)
 
 
-async def docker_logins(path: Path | None) -> tuple[Keyring, tuple[Problem, ...]]:
+async def docker_logins(path: str) -> tuple[Keyring, tuple[Problem, ...]]:
     """The logins of a Docker configuration file, read anew each time; none, and why, of one that can't be used."""
-    if path is None:
+    if not path:
         return NO_KEYRING, ()
     try:
-        return keyring_of_file(await asyncio.to_thread(_read, path)), ()
+        return keyring_of_file(await asyncio.to_thread(_read, Path(path))), ()
     except (OSError, SluiceError) as error:
         cause = error.strerror or "" if isinstance(error, OSError) else str(error)
         title = "--docker-config can't be used"
-        return NO_KEYRING, (Problem(codes.FLAG_FILE, title, origin=Origin(str(path)), cause=cause),)
+        return NO_KEYRING, (Problem(codes.FLAG_FILE, title, origin=Origin(path), cause=cause),)
 
 
 def _read(path: Path) -> bytes:
