@@ -65,6 +65,7 @@ from sluice.reconcilers.update_requests import UpdateRequests
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.reconcilers.workload_automation import Commits, WorkloadAutomation
 from sluice.reconcilers.workload_images import WorkloadImages
+from sluice.registry.cloud.azure import azure_principal
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.cloud.ecr import EcrFilter
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
@@ -350,7 +351,8 @@ async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
     await cache.forget_unused(utc_now())
     flags = settings.automation
     ecr = EcrFilter(*(frozenset(ids) for ids in (flags.ecr_regions, flags.ecr_include, flags.ecr_exclude)))
-    clouds = Clouds(settings.environment, ecr=ecr, proxies=policy.proxies, user_agent=agent)
+    principal = await azure_principal()
+    clouds = Clouds(settings.environment, ecr=ecr, principal=principal, proxies=policy.proxies, user_agent=agent)
     await stack.enter_async_context(clouds)
     scanner = Scanner(registries, cache, utc_now, *_scan_observer(settings))
     return _Images(registries, scanner, clouds)
