@@ -63,7 +63,7 @@ from sluice.reconcilers.sync_marker import SyncMarker
 from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.update_requests import UpdateRequests
 from sluice.reconcilers.wakeups import Wakeups
-from sluice.reconcilers.workload_automation import Commits, WorkloadAutomation
+from sluice.reconcilers.workload_automation import WorkloadAutomation
 from sluice.reconcilers.workload_images import WorkloadImages
 from sluice.registry.cloud.azure import azure_principal
 from sluice.registry.cloud.clouds import Clouds
@@ -426,10 +426,9 @@ async def _start_annotations(
     group: asyncio.TaskGroup, settings: Settings, started: _Started, found: WorkloadImages, writing: Writing
 ) -> None:
     """Start automation by annotations; returns once it is known what runs."""
-    operator, by_flags = started.operator, settings.flag_source is not None
-    commits = Commits(settings.git_writing, _signing_key(settings))
-    memory = AutomationMemory(operator.client, settings.namespace)
-    automation = WorkloadAutomation(operator, found, writing, settings.automation, commits, memory, by_flags=by_flags)
+    memory = AutomationMemory(started.operator.client, settings.namespace)
+    style = CommitStyle(settings.git_writing, _signing_key(settings))
+    automation = WorkloadAutomation(started.operator, found, writing, settings.automation, style, memory)
     started.sync_cache.subscribe(automation.sync_changed)
     await automation.start(group)
 

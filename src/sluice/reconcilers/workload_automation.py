@@ -8,59 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from sluice.api.git_repository import GitRepository
 from sluice.api.kustomization import Kustomization
-from sluice.core.automation_flags import AutomationFlags, GitWriting
-from sluice.core.codes import GIT_READ_ONLY, TAGS_INCOMPLETE, WORKLOAD_NOT_RUNNING
+from sluice.core.automation_flags import AutomationFlags
 from sluice.core.commit_text import UpdateMark, identity
-from sluice.core.duration import parse_duration
 from sluice.core.errors import SluiceError
 from sluice.core.ids import NamespacedName, ResourceId
-from sluice.core.image_update.annotated import ContainerId, ImageReason
 from sluice.core.image_update.annotated_history import told_of_failed
-from sluice.core.image_update.release import ContainerUpdate
-from sluice.core.image_update.workload import DEFAULT_NAMESPACE
 from sluice.core.message_template.fluxd import automated_message
-from sluice.core.problem import Problem
-from sluice.core.push_target import HEADS, push_target
 from sluice.core.schedule import backoff, next_interval
-from sluice.core.tree_path import clean_path
 from sluice.git.head import Head
 from sluice.git.mirror import Mirror
+from sluice.git.notes import NOTES, Note
 from sluice.git.push_queue import repository_key
-from sluice.git.refs import wanted_of
-from sluice.git.signing import SigningKey
-from sluice.git.write_back import Draft, Gates, WriteBack, Written
+from sluice.git.write_back import Draft, Gates, WriteBack
 from sluice.kube.watch import EventType
 from sluice.reconcilers.annotation_run import AnnotationRun, Known, Place
 from sluice.reconcilers.automation_memory import AutomationMemory, memory_of
+from sluice.reconcilers.automation_report import ToldReasons, note_of, read_only, say_pushed
 from sluice.reconcilers.failed_rollouts import failed_rollouts
 from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.git_repository import source_id
-from sluice.reconcilers.image_update_automation import Writing, pushed_message
+from sluice.reconcilers.git_targets import GitTarget, GitTargets
+from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.image_wakeups import rollout_fault
+from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import source_of
 from sluice.reconcilers.workload_images import ScanKey, WorkloadImages
-from sluice.reconcilers.written_branch import WrittenBranch, wake_readers
+from sluice.reconcilers.written_branch import WrittenBranch
 from sluice.runtime.controller import Controller, note_failure
 from sluice.runtime.queue import Turn
 
-# What passes by itself, or has been told by the scan.
-PASSING = frozenset({WORKLOAD_NOT_RUNNING, TAGS_INCOMPLETE})
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Commits:
-    """How its commits are made: as the flags say, and signed where there is a key."""
-
-    style: GitWriting
-    key: SigningKey | None = None
 
 
 class WorkloadAutomation:
@@ -72,20 +56,18 @@ class WorkloadAutomation:
         images: WorkloadImages,
         writing: Writing,
         flags: AutomationFlags,
-        commits: Commits,
+        style: CommitStyle,
         memory: AutomationMemory,
-        *,
-        by_flags: bool,
     ) -> None:
         self._op = operator
         self._images = images
         self._writing = writing
         self._flags = flags
-        self._commits = commits
+        self._style = style
+        self._targets = GitTargets(operator)
         self._memory = memory
-        self._by_flags = by_flags
         self._flips = FlipMemory()
-        self._told: dict[NamespacedName, dict[ContainerId, str]] = {}
+        self._told = ToldReasons()
         self._failures: dict[NamespacedName, int] = {}
         self._waiting: set[NamespacedName] = set()
         self._controller = Controller("WorkloadAutomation", self.reconcile, slots=8)
@@ -128,15 +110,14 @@ class WorkloadAutomation:
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
         """One pass. Returns the seconds until the next; None where there is nothing to come back for."""
         key = turn.key
-        source = self._op.git_repositories.get(key.namespace, key.name)
-        places = self._places(source) if source is not None and not source.spec.suspend else ()
-        if source is None or not places:
+        target = self._targets.of_source(key)
+        if target is None or target.source.spec.suspend:
             self._images.want(key, {})
-            self._told.pop(key, None)
+            self._told.forget(key)
             self._waiting.discard(key)
             return None
         try:
-            pause = await self._pass(source, places)
+            pause = await self._pass(target)
         except SluiceError as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             note_failure(error.problems)
@@ -145,27 +126,8 @@ class WorkloadAutomation:
         self._failures.pop(key, None)
         return pause
 
-    def _places(self, source: GitRepository) -> tuple[Place, ...]:
-        """The folders that syncs read of a source."""
-        syncs = [
-            sync
-            for sync in self._op.kustomizations.items()
-            if source_of(sync).name == source.metadata.name and source_of(sync).namespace == source.metadata.namespace
-        ]
-        if self._by_flags:
-            namespace = self._op.default_namespace or DEFAULT_NAMESPACE
-            return (Place(tuple(clean_path(sync.spec.path) for sync in syncs), namespace),) if syncs else ()
-        return tuple(
-            Place(
-                (clean_path(sync.spec.path),),
-                sync.spec.targetNamespace or DEFAULT_NAMESPACE,
-                frozenset({sync.metadata.key}),
-            )
-            for sync in sorted(syncs, key=lambda sync: sync.metadata.key)
-        )
-
-    async def _pass(self, source: GitRepository, places: tuple[Place, ...]) -> float | None:
-        key = source.metadata.key
+    async def _pass(self, target: GitTarget) -> float | None:
+        key, source = target.key, target.source
         artifact = self._op.artifacts.get(source_id(key))
         if artifact is None:
             return None  # its first fetch wakes us
@@ -177,14 +139,14 @@ class WorkloadAutomation:
             return pause
         known = await self._known(source, mirror)
         run = AnnotationRun(self._images, self._flips, known)
-        branch = WrittenBranch(mirror, f"{repository_key(mirror.remote.url)} {HEADS}{_branch(source)}", owner)
+        branch = WrittenBranch(mirror, f"{repository_key(mirror.remote.url)} {artifact.revision.name}", owner)
         head = mirror.head(artifact.revision.hex)
         if not await head.is_there():
             return None
-        await run.look(places, head, branch)
+        await run.look(self._places(target), head, branch)
         commit = ""
         if run.update.files and not self._writing.read_only:
-            commit = await self._write(source, places, run, branch)
+            commit = await self._write(target, run, branch)
         await self._report(key, run, commit)
         return next_interval(self._flags.interval, self._op.poll_jitter())
 
@@ -196,97 +158,77 @@ class WorkloadAutomation:
 
     # --- act ----------------------------------------------------------------------------------------------------
 
-    async def _write(
-        self, source: GitRepository, places: tuple[Place, ...], run: AnnotationRun, branch: WrittenBranch
-    ) -> str:
+    def _places(self, target: GitTarget) -> tuple[Place, ...]:
+        """Flag mode's folders are one: whatever runs may be theirs. With kinds each belongs to its sync."""
+        if self._targets.by_flags:
+            folders = tuple(place.path for place in target.places)
+            return (Place(folders, target.places[0].namespace),) if folders else ()
+        return tuple(Place((each.path,), each.namespace, frozenset({each.sync})) for each in target.places)
+
+    async def _write(self, target: GitTarget, run: AnnotationRun, branch: WrittenBranch) -> str:
         """Commit and push; returns our commit, empty when a newer head needed none."""
 
         async def plan(head: Head) -> Draft | None:
-            await run.look(places, head, branch)
+            await run.look(self._places(target), head, branch)
             if run.failed:
                 # Before the commit is there: after a crash it would look like one of somebody who wants no new image.
-                await self._remember(source.metadata.key, run, "")
+                await self._remember(target.key, run, "")
             return Draft(run.update.files, self._message(run)) if run.update.files else None
 
+        wanted = self._wanted(target, run, branch.owner)
         gates = Gates(self._writing.read_only, lease_left=self._writing.lease_left)
-        wanted = self._wanted(source, branch.owner)
+        if target.source.spec.verify is not None:
+            gates = replace(gates, verify=_is_verified)
         written = await self._writing.queue.write(branch.mirror, wanted, plan, owner=branch.owner, gates=gates)
         if written.outcome == "unchanged":
             return ""
         if written.outcome == "pushed":
             self._flips.wrote(branch.where, run.update.changes, branch.owner)
-            wake_readers(self._op, self._writing.wake, source)
-            self._say_pushed(written, run.updates)
+            self._targets.wake(target, self._writing.wake)
+            say_pushed(written, run.updates)
         return written.commit
 
-    def _wanted(self, source: GitRepository, owner: str) -> WriteBack:
-        style = self._commits.style
+    def _wanted(self, target: GitTarget, run: AnnotationRun, owner: str) -> WriteBack:
+        style = self._style.writing
         author = identity(style.user, style.email, field="--git-email")
         now = self._op.now()
+        # What is written follows from git and tags alone, so that nothing is written twice; the mark says whose it is.
+        mark = UpdateMark(owner, hashlib.sha256(now.isoformat().encode()).hexdigest()[:16])
         return WriteBack(
-            checkout=source.spec.ref,
-            target=push_target(_branch(source)),
+            checkout=target.source.spec.ref,
+            target=target.push_target(),
             author=author,
             committer=author,
             at=now,
-            # What is written follows from git and tags alone, so that nothing is written twice; the mark says whose.
-            mark=UpdateMark(owner, hashlib.sha256(now.isoformat().encode()).hexdigest()[:16]),
-            key=self._commits.key,
-            seconds=parse_duration(source.spec.timeout),
+            mark=mark,
+            key=self._style.key,
+            note=Note(NOTES + style.notes_ref, lambda _: note_of(mark.digest, run.updates))
+            if style.notes_ref
+            else None,
+            seconds=target.seconds,
         )
 
     def _message(self, run: AnnotationRun) -> str:
         images = list(dict.fromkeys(str(update.image) for update in run.updates))
         parts = [automated_message(images).rstrip()] if images else []
         parts += [told_of_failed(run.failed)] if run.failed else []
-        return "\n\n".join(parts) + self._commits.style.skip_message
+        return self._style.message("\n\n".join(parts))
 
     # --- report -------------------------------------------------------------------------------------------------
-
-    def _say_pushed(self, written: Written, updates: list[ContainerUpdate]) -> None:
-        log.info(pushed_message(written), commit=written.commit, files=list(written.files))
-        for update in updates:
-            log.info("released", workload=str(update.workload), container=update.container,
-                     image=str(update.image), before=str(update.current), policy=update.policy)  # fmt: skip
 
     async def _report(self, key: NamespacedName, run: AnnotationRun, commit: str) -> None:
         self._images.want(key, run.wanted)
         (self._waiting.add if run.is_waiting else self._waiting.discard)(key)
         if run.update.files and self._writing.read_only:
-            run.reasons = [_read_only(each, run.updates) for each in run.reasons]
-        self._tell(key, run.reasons)
+            run.reasons = [read_only(each, run.updates) for each in run.reasons]
+        self._told.tell(key, run.reasons)
         await self._remember(key, run, commit)
 
     async def _remember(self, key: NamespacedName, run: AnnotationRun, commit: str) -> None:
         before = await self._memory.load(key)
         await self._memory.store(key, memory_of(commit or before.commit, run.rejected, run.reasons))
 
-    def _tell(self, key: NamespacedName, reasons: list[ImageReason]) -> None:
-        """Log every reason that is another than before."""
-        before, now = self._told.get(key, {}), {}
-        for each in reasons:
-            place = each.workload, each.container
-            now[place] = each.reason
-            if before.get(place) != each.reason:
-                is_news = each.problem is None or each.problem.code in PASSING
-                say = log.info if is_news else log.warning
-                more = {"error": str(each.problem)} if each.problem is not None else {}
-                say(each.reason, workload=str(each.workload), container=each.container, image=each.image, **more)
-        self._told[key] = now
 
-
-def _read_only(each: ImageReason, updates: list[ContainerUpdate]) -> ImageReason:
-    """What would be written, and is not."""
-    place = each.workload, each.container
-    update = next((update for update in updates if (update.workload, update.container) == place), None)
-    if update is None:
-        return each
-    title = f"git is read-only here, so {each.container} of {each.workload} does not get {update.image}"
-    problem = Problem(GIT_READ_ONLY, title, field="--git-readonly", fix="start the operator without it")
-    return replace(each, reason=title, problem=problem)
-
-
-def _branch(source: GitRepository) -> str:
-    """The branch that a source follows. Raises UserError (NoPushBranch) later, where that is a tag or a commit."""
-    ref = wanted_of(source.spec.ref).ref
-    return ref.removeprefix(HEADS) if ref.startswith(HEADS) else ""
+async def _is_verified(_: str) -> bool:
+    """Nobody has looked at the head's signature: where one is required, nothing is committed on top of it."""
+    return False

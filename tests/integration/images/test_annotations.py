@@ -172,6 +172,9 @@ def test_an_annotated_deployment_of_a_v1_repository_follows_its_pattern_through_
     before = show(fleet.origin, first, "web.yaml")
     assert show(fleet.origin, "main", "web.yaml") == before.replace(b":1.0.0", b":1.1.0")
     assert git(fleet.origin, "rev-parse", "main~1").strip() == first
+    note = json.loads(git(fleet.origin, "notes", "--ref=flux", "show", "main"))
+    assert note["spec"]["type"] == "auto"
+    assert note["result"][f"{fleet.target}:deployment/web"]["Status"] == "success"
     assert REGISTRY.get_sample_value("flux_client_fetch_duration_seconds_count", {"kind": "tags", "success": "true"})
 
 
