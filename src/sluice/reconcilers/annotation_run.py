@@ -177,13 +177,24 @@ class AnnotationRun:
         self, decision: Decision, place: Place, annotated: tuple[Annotated, ...], branch: WrittenBranch, commit: str
     ) -> dict[ContainerId, Rejection]:
         """What our last commit had as it is wanted now: a person has changed it since."""
-        last = self.known.last
-        if last is None or not decision.updates or not await last.is_there():
+        if not decision.updates:
             return {}
         paths = {each.workload.id: each.path for each in annotated}
-        written = await last.read({paths[update.workload] for update in decision.updates})
+        written = await self._written({paths[update.workload] for update in decision.updates}, branch, commit)
         found = set_back_images(decision.updates, container_images(written, place.namespace))
         return {key: each for key, each in found.items() if await branch.is_by_a_person(paths[key[0]], commit)}
+
+    async def _written(self, paths: set[str], branch: WrittenBranch, commit: str) -> dict[str, bytes]:
+        """The files as we left them. Where our last commit is not remembered, git knows it."""
+        last = self.known.last
+        if last is not None and await last.is_there():
+            return await last.read(paths)
+        found: dict[str, bytes] = {}
+        for path in paths:
+            ours = await branch.last_written(path, commit)
+            if ours:
+                found |= await branch.mirror.head(ours).read([path])
+        return found
 
     # --- decide -------------------------------------------------------------------------------------------------
 

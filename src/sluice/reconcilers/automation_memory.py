@@ -20,8 +20,8 @@ from sluice.kube.well_known import CONFIG_MAPS
 
 NAME = "sluice-image-automation"
 MANAGER = "sluice"
-MOST = 500
-MAX_WORDS = 400
+MOST = 100
+MAX_WORDS = 300
 
 
 class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):

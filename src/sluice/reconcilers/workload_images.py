@@ -33,6 +33,7 @@ from sluice.runtime.controller import Controller, note_failure
 from sluice.runtime.queue import Turn
 
 SCAN_SECONDS = 120.0
+MAX_SCANS = 1_000
 RETRY_LIMIT = 600.0
 log = structlog.get_logger()
 
@@ -128,7 +129,7 @@ class WorkloadImages:
         """
         await self.running.ensure()
         key = self.key(image, namespace)
-        scan = self._scans.setdefault(key, _Scan(image))
+        scan = self._scan_of(key, image)
         is_fresh = scan.is_looked_at and time.monotonic() - scan.scanned_at < self._flags.scan_interval
         if scan.result is None or not is_fresh:
             scan.is_looked_at = True
@@ -152,7 +153,7 @@ class WorkloadImages:
         if wanted:
             self._wanted[owner] = wanted
         for key, each in wanted.items():
-            scan = self._scans.setdefault(key, _Scan(each.image))
+            scan = self._scan_of(key, each.image)
             if scan.result is None or before.get(key) != each:
                 self._controller.queue.add(key)
         for key in before.keys() - wanted.keys():
@@ -162,6 +163,14 @@ class WorkloadImages:
     def owners(self, key: ScanKey) -> list[NamespacedName]:
         """Who wants to know of a repository."""
         return [owner for owner, wanted in self._wanted.items() if key in wanted]
+
+    def _scan_of(self, key: ScanKey, image: ImageRef) -> _Scan:
+        """What is kept of a repository. Of too many, those that nobody automates are forgotten, the oldest first."""
+        if key not in self._scans and len(self._scans) >= MAX_SCANS:
+            unwanted = next((known for known in self._scans if self._policies(known) is None), None)
+            if unwanted is not None:
+                del self._scans[unwanted]
+        return self._scans.setdefault(key, _Scan(image))
 
     async def _turn(self, turn: Turn[NamespacedName]) -> float | None:
         scan = self._scans.get(turn.key)

@@ -43,6 +43,11 @@ class WrittenBranch:
         older = {commit.commit for commit in touching[1:]}
         return "" if failed in older else touching[0].commit
 
+    async def last_written(self, path: str, commit: str) -> str:
+        """The newest commit of this automation that changed a file, among the last few that did; or empty."""
+        touching = await self.mirror.touching(path, commit)
+        return next((c.commit for c in touching if c.mark is not None and c.mark.owner == self.owner), "")
+
     async def flip(self, change: ImageChange, writer: str, commit: str) -> Problem:
         """Why a change is held. Who wrote what is there is asked of git when it was nobody of this process."""
         other = writer

@@ -344,3 +344,37 @@ def test_images_of_a_registry_with_logins_are_scanned_by_the_pull_secrets_of_the
         fleet.wait_running("1.1.0")
         fleet.wait_running("1.1.0", "other")
     assert not any("hunter2" in str(entry) for entry in fleet.operator.logged)
+
+
+def test_what_a_person_set_back_stays_though_the_operator_has_lost_its_memory_and_was_killed(fleet: Fleet) -> None:
+    fleet.push("1.0.0", "1.1.0")
+    fleet.commit({"web.yaml": WEB})
+    fleet.operator.start()
+    poll("it is committed", lambda: fleet.check() and fleet.subject().startswith("Auto-release"))
+    fleet.operator.kill()
+    pushed = fleet.head()
+    path = "/api/v1/namespaces/sluice-system/configmaps/sluice-image-automation"
+    if fleet.api.get(path) is not None:
+        fleet.api.delete(path)
+    fleet.operator.start()
+    fleet.wait_running("1.1.0")
+    assert fleet.head() == pushed
+    fleet.repo.git("pull", "-q", "--ff-only", "origin", "main")
+    theirs = fleet.commit({"web.yaml": WEB}, "back to 1.0.0")
+    fleet.wait_said("E591")
+    fleet.wait_running("1.0.0")
+    assert fleet.head() == theirs
+
+
+def test_two_operators_that_change_an_image_to_and_fro_are_stopped_and_named(fleet: Fleet) -> None:
+    fleet.push("1.0.0", "1.1.0")
+    fleet.commit({"web.yaml": WEB})
+    fleet.operator.start()
+    other = "back\n\nSluice-Update: WorkloadAutomation/other/fleet"
+    for turn in range(2):
+        poll("it is written", lambda: fleet.check() and fleet.subject().startswith("Auto-release"))
+        fleet.repo.git("pull", "-q", "--ff-only", "origin", "main")
+        theirs = fleet.commit({"web.yaml": WEB}, f"{other} {turn}")
+    fleet.wait_said("E585")
+    fleet.wait_said("WorkloadAutomation/other/fleet")
+    assert fleet.head() == theirs
