@@ -31,6 +31,8 @@ async def noted_status(mirror: Mirror, target: GitTarget, ref: str, job_id: str)
     tip = (await mirror.remote.list_refs((), seconds=target.seconds)).get(ref, "")
     if not tip:
         return None
+    # A mirror is begun by the branch that it follows.
+    await mirror.fetch(await mirror.resolve(target.source.spec.ref, seconds=target.seconds), seconds=target.seconds)
     await mirror.fetch_tip(ref, tip, seconds=target.seconds)
     notes = mirror.head(tip)
     paths = await notes.files_with(f'"{job_id}"')

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from devcluster.registry import Registry
-from tests.operator_fixture import Bench
-from tests.update_asking import Asking
+from tests.git_writing import hook
+from tests.image_objects import Images
+from tests.operator_fixture import Bench, config_map
+from tests.update_asking import WEB, Asking
 
 pytestmark = pytest.mark.cluster
 LATEST = "<all latest>"
@@ -142,3 +144,81 @@ def test_two_requests_at_once_are_carried_out_one_after_the_other(bench: Bench, 
     for each, nonce in nonces:
         assert each.answered(nonce)["state"] == "succeeded"
         assert ":1.1.0" in each.file()
+
+
+PERSON = """rm hooks/pre-receive
+export GIT_AUTHOR_NAME=Eve GIT_AUTHOR_EMAIL=eve@example.com GIT_COMMITTER_NAME=Eve GIT_COMMITTER_EMAIL=eve@example.com
+clean="env -u GIT_QUARANTINE_PATH -u GIT_OBJECT_DIRECTORY -u GIT_ALTERNATE_OBJECT_DIRECTORIES"
+$clean git update-ref refs/heads/main $($clean git commit-tree -p main -m faster 'main^{tree}')"""
+
+
+def test_somebody_who_pushes_meanwhile_keeps_their_commit_and_the_release_follows_it(
+    bench: Bench, registry: Registry
+) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    hook(bench.git.root / f"{asking.sync.name}.git", "pre-receive", PERSON)
+    answer = asking.asked("image", asking.release(LATEST))
+    assert answer["state"] == "succeeded", answer
+    subjects = asking.git("log", "-2", "--format=%s", "main").splitlines()
+    assert subjects == [f"Release all latest to {asking.web}", "faster"]
+
+
+def test_chosen_containers_are_released_only_while_git_has_what_was_seen(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    chosen = {"Container": "main", "Current": f"{asking.image}:1.0.0", "Target": f"{asking.image}:1.1.0"}
+    spec = {"ContainerSpecs": {asking.web: [chosen]}, "Kind": "execute", "SkipMismatches": False, "Force": False}
+    assert asking.asked("containers", spec)["state"] == "succeeded"
+    again = asking.asked("containers", spec)
+    assert again["state"] == "failed"
+    assert "cannot satisfy specs [E623]" in again["message"]
+    assert "container(s) tag mismatch: main" in again["message"]
+
+
+def test_a_sync_answers_with_the_head_that_it_found_and_applies_it(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry)
+    revision = asking.sync.commit({"other.yaml": config_map("other")})
+    answer = asking.asked("sync", {})
+    assert f"main@sha1:{answer['revision']}" == revision
+    asking.sync.wait_ready(revision)
+
+
+def test_a_request_touches_nothing_that_another_sync_applies(bench: Bench, registry: Registry) -> None:
+    other = Asking.begin(bench, registry, "1.1.0")
+    asking = Asking.begin(bench, registry, "1.1.0")
+    # The same workload, also in this repository's files, but not ours in the cluster.
+    stray = asking.filled(WEB).replace(asking.sync.target, other.sync.target)
+    asking.sync.repo.commit({"stray.yaml": stray}, "stray")
+    commits = asking.commits()
+    answer = asking.asked("image", {**asking.release(LATEST), "ServiceSpecs": [other.web]})
+    assert result(answer)["reason"] == "not accessible in cluster"
+    assert asking.commits() == commits
+    assert ":1.0.0" in other.file()
+
+
+def test_a_repository_that_may_not_be_written_to_is_told_of_by_its_host(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    hook(bench.git.root / f"{asking.sync.name}.git", "pre-receive", "echo 'branch is protected' >&2; exit 1")
+    answer = asking.asked("image", asking.release(LATEST))
+    assert answer["state"] == "failed"
+    assert "branch is protected" in answer["message"]
+    assert "revision" not in answer
+
+
+def test_an_automation_takes_a_release_for_a_persons_wish_and_does_not_write_over_it(
+    bench: Bench, registry: Registry
+) -> None:
+    asking = Asking.begin(bench, registry)
+    images = Images.beside(asking.sync, registry)
+    marked = asking.file().replace("# this one", f'# {{"$imagepolicy": "{images.namespace}:{images.name}"}}')
+    asking.sync.repo.git("pull", "-q", "origin", "main")
+    asking.sync.push({"web.yaml": marked})
+    asking.push("1.1.0", "1.2.0")
+    images.scan()
+    images.choose()
+    images.wait_chosen("1.2.0")
+    images.write()
+    asking.sync.wait_ready(f"main@sha1:{images.wait_pushed()}")
+    answer = asking.asked("image", asking.release(f"{asking.image}:1.1.0"))
+    assert answer["state"] == "succeeded", answer
+    images.wait_ready("ImageUpdateAutomation", text="[E591]")
+    assert ":1.1.0" in asking.file()
