@@ -194,3 +194,16 @@ def test_a_workload_that_no_sync_applies_is_said_so(bench: Bench, cli: Sluice, a
     ran = cli("lock", f"{asking.sync.target}:deploy/stray")
     assert ran.code == 1
     assert "no sync applies" in ran.err
+
+
+def test_a_workload_of_an_operator_without_crds_is_said_to_be_asked_for_through_fluxctl(
+    bench: Bench, cli: Sluice, asking: Asking
+) -> None:
+    body = yaml.safe_load(asking.filled(WEB).replace("name: web", "name: flagged"))
+    group = "kustomize.toolkit.fluxcd.io"
+    body["metadata"]["labels"] = {f"{group}/name": "flag", f"{group}/namespace": "sluice"}
+    bench.api.create(asking.sync.at("apps/v1/deployments", "").rstrip("/"), body)
+    ran = cli("lock", f"{asking.sync.target}:deploy/flagged")
+    assert ran.code == 3
+    assert "E621" in ran.err
+    assert "fluxctl" in ran.err
