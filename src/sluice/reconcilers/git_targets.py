@@ -6,7 +6,6 @@ and that sync to its GitRepository; a request touches nothing of other syncs.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -15,19 +14,18 @@ from sluice.api.kustomization import Kustomization
 from sluice.core import codes
 from sluice.core.duration import parse_duration
 from sluice.core.errors import UserError
-from sluice.core.git_url import parse_url
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.workload import DEFAULT_NAMESPACE, WorkloadId
 from sluice.core.problem import Problem
 from sluice.core.push_target import HEADS, PushTarget, push_target
 from sluice.core.tree_path import clean_path
 from sluice.core.update_spec import UpdateSpec
-from sluice.git.push_queue import repository_key
 from sluice.git.refs import wanted_of
 from sluice.reconcilers.flag_mode import FlagObjects
 from sluice.reconcilers.live_workloads import owners_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import source_of, sync_id
+from sluice.reconcilers.written_branch import wake_readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +132,7 @@ class GitTargets:
 
     def wake(self, target: GitTarget, wake: Callable[[NamespacedName], None]) -> None:
         """Give every source of the target's repository a turn: it sees a commit of ours now, not at its next poll."""
-        moved = repository_key(parse_url(target.source.spec.url))
-        for each in self._op.git_repositories.items():
-            with contextlib.suppress(UserError):  # a URL that can't be read is its own source's trouble
-                if not each.spec.suspend and repository_key(parse_url(each.spec.url)) == moved:
-                    wake(each.metadata.key)
+        wake_readers(self._op, wake, target.source)
 
     def _source(self, sync: Kustomization) -> GitRepository | None:
         """The GitRepository of a sync, where it has one that it may use."""

@@ -55,8 +55,7 @@ class CommitStyle:
 
     def message(self, text: str) -> str:
         """The message with what is to keep a CI system from acting on it."""
-        skip = self.writing.skip_message.strip()
-        return f"{text.rstrip()}\n\n{skip}" if skip else text
+        return text.rstrip() + self.writing.skip_message
 
 
 class Jobs:

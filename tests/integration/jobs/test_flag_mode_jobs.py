@@ -33,9 +33,8 @@ from sluice.reconcilers.flag_mode import FlagObjects, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.git_targets import GitTargets
 from sluice.reconcilers.image_update_automation import Writing
-from sluice.reconcilers.jobs import Jobs
+from sluice.reconcilers.jobs import CommitStyle, Jobs
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.workload_automation import Commits
 from sluice.registry.scanner import Scanner, ScanResult
 from sluice.wiring import reading_operator
 from tests.git_servers import git_http
@@ -83,8 +82,8 @@ class Flagged:
             lambda: self.left.pop(0) if self.left else 60.0,
             read_only=read_only,
         )
-        commits = Commits(writing or GitWriting())
-        jobs = Jobs(self.operator, GitTargets(self.operator), self.tags, write, commits)
+        style = CommitStyle(writing or GitWriting())
+        jobs = Jobs(self.operator, GitTargets(self.operator), self.tags, write, style)
         async with asyncio.TaskGroup() as group:
             started = asyncio.Event()
             running = group.create_task(_serve(jobs, started))
