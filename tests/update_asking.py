@@ -6,10 +6,12 @@ import json
 import secrets
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from devcluster.images import make_image
 from devcluster.registry import Registry
+from sluice.core.timestamp import rfc3339
 from tests.operator_fixture import Bench, Json, Sync
 
 REQUEST = "sluice.dev/update-request"
@@ -77,7 +79,7 @@ class Asking:
 
     def write(self, request: Json) -> str:
         nonce = secrets.token_hex(8)
-        text = json.dumps({"nonce": nonce, **request})
+        text = json.dumps({"nonce": nonce, "at": rfc3339(datetime.now(UTC)), **request})
         self.sync.bench.api.patch(self.sync.path, {"metadata": {"annotations": {REQUEST: text}}})
         return nonce
 

@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -87,7 +88,7 @@ async def ask(
     Raises NotReady (WaitTimeout) after --timeout, UserError (TargetMissing) when the sync is not there, and
     ClusterError, also when the caller may not write to it.
     """
-    request = UpdateRequest(secrets.token_hex(8), spec, dry_run)
+    request = UpdateRequest(secrets.token_hex(8), spec, datetime.now(UTC), dry_run)
     try:
         async with asyncio.timeout(cluster.flags.timeout):
             await _write(cluster, asked, request, progress)

@@ -14,7 +14,7 @@ from sluice.core.errors import UserError
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.workload import DEFAULT_NAMESPACE
 from sluice.core.job import Job
-from sluice.core.update_request import UpdateRequest, read_request
+from sluice.core.update_request import UpdateRequest, read_request, too_old
 from sluice.core.update_spec import JobStatus
 from sluice.kube.watch import EventType
 from sluice.kube.watch_cache import WatchCache
@@ -69,8 +69,13 @@ class UpdateRequests:
         return None
 
     async def _asked(self, sync: Kustomization, request: UpdateRequest, *, dry_run: bool) -> tuple[str, JobStatus]:
-        key = sync.metadata.key
+        key, job_id = sync.metadata.key, request.job_id(sync.metadata.uid)
+        if request.is_old(self._op.now()):
+            known = None if dry_run else await self._jobs.status(job_id)
+            if known is None:
+                raise too_old(request)
+            return job_id, known
         if dry_run:
             return "", await self._jobs.preview(request.spec, sync=key)
-        job_id = await self._jobs.submit(request.spec, sync=key, job_id=request.job_id(sync.metadata.uid))
+        await self._jobs.submit(request.spec, sync=key, job_id=job_id)
         return job_id, await self._jobs.status(job_id) or JobStatus("queued", spec=request.spec)

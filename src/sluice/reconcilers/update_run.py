@@ -152,7 +152,9 @@ class UpdateRun:
         if any(tag.tag == image.tag for tag in scan.tags):
             return
         if not scan.complete:
-            raise RemoteError(*scan.problems)
+            cause = f"not all tags of {image.canonical_name} are known"
+            unknown = Problem(codes.TAGS_INCOMPLETE, f"whether {image} exists is not known", cause=cause)
+            raise RemoteError(*(scan.problems or (unknown,)))
         tags = ", ".join(printable(tag.tag) for tag in scan.tags[-SHOWN_TAGS:])
         title = f'image "{image}" does not exist'
         cause = f"its repository has {tags}" if tags else "its repository has no tags"

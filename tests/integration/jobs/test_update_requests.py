@@ -222,3 +222,13 @@ def test_an_automation_takes_a_release_for_a_persons_wish_and_does_not_write_ove
     assert answer["state"] == "succeeded", answer
     images.wait_ready("ImageUpdateAutomation", text="[E591]")
     assert ":1.1.0" in asking.file()
+
+
+def test_a_request_that_a_backup_brings_back_is_not_begun(bench: Bench, registry: Registry) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    commits = asking.commits()
+    update = {"type": "image", "cause": {}, "spec": asking.release(LATEST)}
+    answer = asking.answered(asking.write({"at": "2026-01-02T03:04:05Z", "update": update}))
+    assert answer["state"] == "failed"
+    assert "the request is too old [E620]" in answer["message"]
+    assert asking.commits() == commits

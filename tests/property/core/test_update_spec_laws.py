@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given
@@ -105,7 +106,15 @@ def test_any_json_is_a_request_or_refused(kind: str, cause: Any, spec: Any) -> N
         assert decode_update_spec(encode_update_spec(found)) == found
 
 
-@given(st.builds(UpdateRequest, st.from_regex(r"[A-Za-z0-9._:+-]{8,64}", fullmatch=True), REQUESTS, st.booleans()))
+@given(
+    st.builds(
+        UpdateRequest,
+        st.from_regex(r"[A-Za-z0-9._:+-]{8,64}", fullmatch=True),
+        REQUESTS,
+        st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
+        st.booleans(),
+    )
+)
 def test_an_annotation_that_is_written_is_read_back_and_keeps_its_nonce(request: UpdateRequest) -> None:
     text = request_text(request)
     assert read_request(text) == request

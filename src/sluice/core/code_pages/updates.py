@@ -10,7 +10,8 @@ PAGES: dict[str, _Page] = {
         "Nothing was done.",
         "the request can't be read [E620]: 'shop/web' is no workload: write namespace:kind/name; "
         "fix: send what fluxd's API takes: type, cause and spec",
-        "A client of another version; a request that was written by hand; a pattern that is none.",
+        "A client of another version; a request written by hand; a pattern that is none; a request of long ago, on an "
+        "object that was restored from a backup.",
         "The message names the field. `sluice release` and its sisters, and fluxctl, write requests that can be read.",
     ),
     "E621": _Page(
