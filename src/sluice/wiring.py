@@ -42,12 +42,11 @@ from sluice.reconcilers.automation_memory import AutomationMemory
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
-from sluice.reconcilers.git_targets import GitTargets
 from sluice.reconcilers.group import GroupReconciler
 from sluice.reconcilers.group_members import recorded_groups
 from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
-from sluice.reconcilers.jobs import CommitStyle, Jobs
+from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.notifier import Notifier
 from sluice.reconcilers.operator import FinalizerPatches, Operator, nothing_told, utc_now
@@ -61,7 +60,7 @@ from sluice.reconcilers.served_kinds import follow_all, not_installed
 from sluice.reconcilers.span_parents import source_uid
 from sluice.reconcilers.sync_marker import SyncMarker
 from sluice.reconcilers.sync_turns import SyncTurns
-from sluice.reconcilers.update_requests import UpdateRequests
+from sluice.reconcilers.update_requests import start_jobs
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.reconcilers.workload_automation import WorkloadAutomation
 from sluice.reconcilers.workload_images import WorkloadImages
@@ -209,7 +208,8 @@ async def run_operator(
                 writing = _writing(settings, started, candidates)
                 _start_marker(group, settings, started, writing)
                 found = _workload_images(group, settings, started.operator, images)
-                await _start_jobs(group, settings, started, found, writing)
+                style = CommitStyle(settings.git_writing, _signing_key(settings))
+                await start_jobs(group, started.operator, found, writing, style, started.sync_cache)
                 async with asyncio.TaskGroup() as starting:
                     if settings.flag_source is None:
                         starting.create_task(_start_images(group, settings, started, images, writing, notifier))
@@ -408,18 +408,6 @@ def _workload_images(
     running = RunningWorkloads(operator.client, operator.discovery, group)
     tenants = settings.flag_source is None
     return WorkloadImages(operator.client, running, images.scanner, images.clouds, settings.automation, tenants=tenants)
-
-
-async def _start_jobs(
-    group: asyncio.TaskGroup, settings: Settings, started: _Started, found: WorkloadImages, writing: Writing
-) -> Jobs:
-    """Start to carry out what people ask: first what was asked of an earlier process."""
-    commits = CommitStyle(settings.git_writing, _signing_key(settings))
-    jobs = Jobs(started.operator, GitTargets(started.operator), found, writing, commits)
-    await jobs.start(group)
-    if isinstance(started.sync_cache, WatchCache):
-        await UpdateRequests(started.operator, jobs, started.sync_cache).start(group)
-    return jobs
 
 
 async def _start_annotations(

@@ -18,9 +18,12 @@ from sluice.core.update_request import UpdateRequest, read_request, too_old
 from sluice.core.update_spec import JobStatus
 from sluice.kube.watch import EventType
 from sluice.kube.watch_cache import WatchCache
-from sluice.reconcilers.jobs import Jobs
-from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.git_targets import GitTargets
+from sluice.reconcilers.image_update_automation import Writing
+from sluice.reconcilers.jobs import CommitStyle, Jobs
+from sluice.reconcilers.operator import Objects, Operator
 from sluice.reconcilers.update_answer import answer_fields, answer_of, open_nonce
+from sluice.reconcilers.update_run import ImageTags
 from sluice.runtime.controller import Controller
 from sluice.runtime.queue import Turn
 
@@ -79,3 +82,22 @@ class UpdateRequests:
             return "", await self._jobs.preview(request.spec, sync=key)
         await self._jobs.submit(request.spec, sync=key, job_id=job_id)
         return job_id, await self._jobs.status(job_id) or JobStatus("queued", spec=request.spec)
+
+
+async def start_jobs(
+    group: asyncio.TaskGroup,
+    operator: Operator,
+    tags: ImageTags,
+    writing: Writing,
+    style: CommitStyle,
+    syncs: Objects[Kustomization],
+) -> Jobs:
+    """Start to carry out what people ask: first what was asked of an earlier process.
+
+    Raises StateError when that can't be read, ClusterError.
+    """
+    jobs = Jobs(operator, GitTargets(operator), tags, writing, style)
+    await jobs.start(group)
+    if isinstance(syncs, WatchCache):  # what flags define has no object to write a request on
+        await UpdateRequests(operator, jobs, syncs).start(group)
+    return jobs
