@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluice.core.automation_flags import AutomationFlags, GitWriting
 from sluice.core.flag_source import FlagSource
 
 if TYPE_CHECKING:  # slow to import, and most command lines are answered without a cluster
@@ -48,6 +49,8 @@ class Settings:
     egress_allow: tuple[str, ...] = ()
     otlp_endpoint: str = field(default="", repr=False)
     upstream: str = ""
+    automation: AutomationFlags = field(default_factory=AutomationFlags)
+    git_writing: GitWriting = field(default_factory=GitWriting)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

@@ -27,6 +27,7 @@ from sluice.core.plan import Owner
 from sluice.git.limits import GitPolicy
 from sluice.git.mirrors import Mirrors
 from sluice.git.push_queue import PushQueue
+from sluice.git.signing import SigningKey
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
@@ -39,6 +40,7 @@ from sluice.notify.transport import Transport
 from sluice.reconcilers import notification_ledger, our_kinds
 from sluice.reconcilers.accounts import Accounts
 from sluice.reconcilers.artifacts import Artifacts
+from sluice.reconcilers.automation_memory import AutomationMemory
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
@@ -47,6 +49,7 @@ from sluice.reconcilers.group import GroupReconciler
 from sluice.reconcilers.group_members import recorded_groups
 from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
+from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.notifier import Notifier
 from sluice.reconcilers.operator import FinalizerPatches, Operator, nothing_told, utc_now
@@ -55,16 +58,23 @@ from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.receiver_calls import ReceiverCalls
 from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
+from sluice.reconcilers.running_workloads import RunningWorkloads
 from sluice.reconcilers.served_kinds import follow_all, not_installed
 from sluice.reconcilers.signed_history import SignedHistory
 from sluice.reconcilers.span_parents import source_uid
+from sluice.reconcilers.sync_marker import SyncMarker
 from sluice.reconcilers.sync_turns import SyncTurns
+from sluice.reconcilers.update_requests import start_jobs
 from sluice.reconcilers.wakeups import Wakeups
+from sluice.reconcilers.workload_automation import WorkloadAutomation
+from sluice.reconcilers.workload_images import WorkloadImages
+from sluice.registry.cloud.azure import azure_principal
 from sluice.registry.cloud.clouds import Clouds
+from sluice.registry.cloud.ecr import EcrFilter
 from sluice.registry.limits import RegistryLimits, RegistryPolicy
 from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules, proxy_rules
 from sluice.registry.registries import Registries
-from sluice.registry.scanner import Scanner
+from sluice.registry.scanner import Observer, Scanner
 from sluice.registry.transport import Transport as RegistryTransport
 from sluice.render import Renderer
 from sluice.runtime.api_requests import api_requests
@@ -179,12 +189,12 @@ async def run_operator(
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
         apps = GitHubApps(await stack.enter_async_context(_app_transport(settings)))
-        images = notifier = None
+        notifier = None
         hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
         discovery = Discovery(client)
+        images = await _open_images(stack, settings)
         if settings.flag_source is None:
             await _require_crds(discovery)
-            images = await _open_images(stack, settings)
             await stack.enter_async_context(hooks.serving(settings.hook_address))
             notifier = await _open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
         try:
@@ -203,10 +213,17 @@ async def run_operator(
                     if notifier is not None:
                         starting.create_task(notifier.start(group))
                 started = core.result()
-                if images is not None:
-                    async with asyncio.TaskGroup() as starting:
-                        starting.create_task(_start_images(group, settings, started, images, candidates, notifier))
+                writing = _writing(settings, started, candidates)
+                _start_marker(group, settings, started, writing)
+                found = _workload_images(group, settings, started.operator, images)
+                style = CommitStyle(settings.git_writing, _signing_key(settings))
+                await start_jobs(group, started.operator, found, writing, style, started.sync_cache)
+                async with asyncio.TaskGroup() as starting:
+                    if settings.flag_source is None:
+                        starting.create_task(_start_images(group, settings, started, images, writing, notifier))
                         starting.create_task(_start_receivers(group, settings, started.operator, hooks))
+                    if settings.automation.is_on:
+                        starting.create_task(_start_annotations(group, settings, started, found, writing))
                 ready.serves()
                 on_ready()
         except* Stopped:
@@ -348,8 +365,13 @@ async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
     registries = await stack.enter_async_context(Registries(policy=policy, limits=limits, user_agent=agent))
     cache = await stack.enter_async_context(TagCache(settings.storage / "tags.sqlite"))
     await cache.forget_unused(utc_now())
-    clouds = await stack.enter_async_context(Clouds(settings.environment, proxies=policy.proxies, user_agent=agent))
-    return _Images(registries, Scanner(registries, cache, utc_now), clouds)
+    flags = settings.automation
+    ecr = EcrFilter(*(frozenset(ids) for ids in (flags.ecr_regions, flags.ecr_include, flags.ecr_exclude)))
+    principal = await azure_principal()
+    clouds = Clouds(settings.environment, ecr=ecr, principal=principal, proxies=policy.proxies, user_agent=agent)
+    await stack.enter_async_context(clouds)
+    scanner = Scanner(registries, cache, utc_now, *_scan_observer(settings))
+    return _Images(registries, scanner, clouds)
 
 
 def _app_transport(settings: Settings) -> RegistryTransport:
@@ -378,22 +400,58 @@ async def _open_notifier(
     return Notifier(client, *where, rules, transport, spool, now=utc_now, may_send=may_send)
 
 
-async def _start_images(
-    group: asyncio.TaskGroup,
-    settings: Settings,
-    started: _Started,
-    images: _Images,
-    candidates: Sequence[Candidate],
-    notifier: Notifier | None,
-) -> None:
-    """Start the image kinds; returns once their caches are true and turns are being served."""
-    writing = Writing(
+def _writing(settings: Settings, started: _Started, candidates: Sequence[Candidate]) -> Writing:
+    return Writing(
         started.sources,
         PushQueue(time.monotonic),
         started.source_queue.add,
         lambda: min(candidate.seconds_left() for candidate in candidates),
         read_only=settings.git_read_only,
     )
+
+
+def _signing_key(settings: Settings) -> SigningKey | None:
+    style = settings.git_writing
+    return SigningKey("gpg", style.key, key_id=style.key_id) if style.key else None
+
+
+def _start_marker(group: asyncio.TaskGroup, settings: Settings, started: _Started, writing: Writing) -> None:
+    """Move fluxd's sync tag from now on, where the flags name one."""
+    if isinstance(started.sync_cache, FlagObjects) and settings.git_writing.sync_tag:
+        marker = SyncMarker(started.operator, writing, settings.git_writing, _signing_key(settings))
+        started.sync_cache.subscribe(marker.sync_changed)
+        marker.start(group)
+
+
+def _workload_images(
+    group: asyncio.TaskGroup, settings: Settings, operator: Operator, images: _Images
+) -> WorkloadImages:
+    """What runs and what could run; nothing is watched or scanned until somebody asks."""
+    running = RunningWorkloads(operator.client, operator.discovery, group)
+    tenants = settings.flag_source is None
+    return WorkloadImages(operator.client, running, images.scanner, images.clouds, settings.automation, tenants=tenants)
+
+
+async def _start_annotations(
+    group: asyncio.TaskGroup, settings: Settings, started: _Started, found: WorkloadImages, writing: Writing
+) -> None:
+    """Start automation by annotations; returns once it is known what runs."""
+    memory = AutomationMemory(started.operator.client, settings.namespace)
+    style = CommitStyle(settings.git_writing, _signing_key(settings))
+    automation = WorkloadAutomation(started.operator, found, writing, settings.automation, style, memory)
+    started.sync_cache.subscribe(automation.sync_changed)
+    await automation.start(group)
+
+
+async def _start_images(
+    group: asyncio.TaskGroup,
+    settings: Settings,
+    started: _Started,
+    images: _Images,
+    writing: Writing,
+    notifier: Notifier | None,
+) -> None:
+    """Start the image kinds; returns once their caches are true and turns are being served."""
     kinds = ImageKinds(
         started.operator, images.registries, images.scanner, images.clouds, writing, settings.watch_namespace
     )
@@ -440,6 +498,15 @@ async def _connect(group: asyncio.TaskGroup, settings: Settings) -> Upstream:
 
     group.create_task(serve())
     return upstream
+
+
+def _scan_observer(settings: Settings) -> tuple[Observer, ...]:
+    """Who is told of the steps of scans: fluxd's series, in flag mode alone."""
+    if settings.flag_source is None:
+        return ()
+    from sluice.runtime import fluxd_metrics
+
+    return (fluxd_metrics.scanned,)
 
 
 def _fluxd_metrics() -> FluxdMetrics:

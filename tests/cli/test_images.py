@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +183,20 @@ def test_a_registry_is_asked_with_the_login_of_dockers_configuration(shop: Shop,
         (folder / "config.json").write_text("{")
         broken = shop()
         assert (broken.code, "error[E531]" in broken.err, "s3cr3t" in refused.err + broken.err) == (3, True, False)
+
+
+def test_why_tells_what_the_operator_says_of_an_automated_image(shop: Shop) -> None:
+    shop.annotate(automated="true", **{"tag.main": "semver:~1"})
+    home = f"{shop.namespace}-operator"
+    create_namespace(shop.bench.cluster, home)
+    workload = f"{shop.namespace}:deployment/web"
+    told = {"images": [{"workload": workload, "container": "main", "image": "x", "reason": "1.2.0 crashed \x1b[31m"}]}
+    body = {
+        "metadata": {"name": "sluice-image-automation"},
+        "data": {"flux-system.fleet": json.dumps(told), "odd": "{"},
+    }
+    shop.bench.api.create(f"/api/v1/namespaces/{home}/configmaps", body)
+    operator = replace(shop.cli, environment={**shop.cli.environment, "RUNTIME_NAMESPACE": home})
+    text = "\n".join(replace(shop, cli=operator).lines("why", "deploy/web"))
+    assert "the operator: 1.2.0 crashed \\x1b[31m" in text
+    assert "the operator" not in "\n".join(shop.lines("why", "deploy/web"))

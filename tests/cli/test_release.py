@@ -209,8 +209,9 @@ def test_policies_go_into_annotations_and_out_again_to_the_last_byte(checkout: C
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("release", "-w", "deploy/web", "-i", "a:1"), 2, "E750"),
-        (("automate", "deploy/web"), 2, "--local ."),
+        (("release", "-w", "deploy/web", "-i", "a:1"), 4, "E601"),
+        (("release", "-w", "deploy/web", "-i", "a:1", "--commit"), 2, "E750"),
+        (("automate", "deploy/web"), 4, "E601"),
         (("release", "--local", ".", "-w", "deploy/web"), 2, "--image or --all-images"),
         (("release", "--local", ".", "-w", "deploy/web", "-i", "a:1", "--all-images"), 2, "--image or --all-images"),
         (("release", "--local", ".", "-i", "a:1"), 2, "--workload or --all"),

@@ -25,6 +25,17 @@ _NAMESPACE_RULES: list[Object] = [
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "update", "delete"]},
 ]
+# What automation by annotations needs: to know which images run (the kinds of Helm where they are installed), and to
+# write down for people what it says of them.
+_READ = ["list", "watch"]
+_ANNOTATION_RULES: list[Object] = [
+    {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets", "statefulsets"], "verbs": _READ},
+    {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": _READ},
+    {"apiGroups": ["helm.fluxcd.io", "helm.toolkit.fluxcd.io"], "resources": ["helmreleases"], "verbs": _READ},
+]
+_ANNOTATION_NAMESPACE_RULES: list[Object] = [
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch"]},
+]
 
 
 def _cluster_rules() -> list[Object]:
@@ -66,16 +77,22 @@ def _cluster_rules() -> list[Object]:
     ]
 
 
-def access(namespace: str, labels: dict[str, str], *, cluster_admin: bool) -> list[Object]:
-    """The service account with its roles and bindings, and a read-only role for people who have `view`."""
+def access(
+    namespace: str, labels: dict[str, str], *, cluster_admin: bool, by_annotations: bool = False
+) -> list[Object]:
+    """The service account with its roles and bindings, and a read-only role for people who have `view`.
+
+    `by_annotations`: the operator is told to automate workloads by fluxd's annotations.
+    """
+    more = (_ANNOTATION_RULES, _ANNOTATION_NAMESPACE_RULES) if by_annotations else ([], [])
     subject = {"kind": "ServiceAccount", "name": COMPONENT, "namespace": namespace}
     own = {"name": COMPONENT, "namespace": namespace, "labels": labels}
     everywhere = {"name": COMPONENT, "labels": labels}
     objects = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": own},
-        _role("ClusterRole", everywhere, _cluster_rules()),
+        _role("ClusterRole", everywhere, [*_cluster_rules(), *more[0]]),
         _role("ClusterRole", _viewer(labels), _view_rules()),
-        _role("Role", own, _NAMESPACE_RULES),
+        _role("Role", own, [*_NAMESPACE_RULES, *more[1]]),
         _binding("ClusterRoleBinding", everywhere, ("ClusterRole", COMPONENT), subject),
         _binding("RoleBinding", own, ("Role", COMPONENT), subject),
     ]

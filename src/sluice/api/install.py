@@ -25,6 +25,8 @@ STORAGE_SERVICE = "source-controller"
 # The name that ingresses to Flux's receivers lead to.
 HOOK_SERVICE = "webhook-receiver"
 DATA_PATH = "/data"
+# Arguments with which workloads are automated by annotations, which needs more rights.
+BY_ANNOTATIONS = ("--workload-annotations", "--git-url")
 TEMPORARY_PATH = "/tmp"  # noqa: S108 - a volume of the pod's own
 
 
@@ -61,7 +63,12 @@ def manifests(options: InstallOptions) -> list[Object]:
     return [
         _namespace(options),
         *crds(options.version, options.namespace),
-        *access(options.namespace, options.labels, cluster_admin=options.cluster_admin),
+        *access(
+            options.namespace,
+            options.labels,
+            cluster_admin=options.cluster_admin,
+            by_annotations=any(each.startswith(BY_ANNOTATIONS) for each in options.extra_args),
+        ),
         *policies,
         _service(options, STORAGE_SERVICE, "http"),
         _service(options, HOOK_SERVICE, "http-webhook"),

@@ -24,6 +24,8 @@ IRREVERSIBLE = "sluice.dev/irreversible"
 ROLLBACK_TO = "sluice.dev/rollback-to"
 ROLLBACK_FROM = "sluice.dev/rollback-from"
 ROLLBACK_BY = "sluice.dev/rollback-by"
+# On a Kustomization: a release, or policies, asked for by a person: JSON of a nonce, a spec and dryRun.
+UPDATE_REQUEST = "sluice.dev/update-request"
 ROLLBACK = (ROLLBACK_TO, ROLLBACK_FROM, ROLLBACK_BY)
 
 Condition = condition.Condition

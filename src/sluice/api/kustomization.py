@@ -273,6 +273,39 @@ class TransactionStatus(ApiStruct, frozen=True, kw_only=True):
     total: Annotated[int, doc("How many changes there are.")] = 0
 
 
+class UpdateChange(ApiStruct, frozen=True, kw_only=True):
+    """One value of a file that an update changed, or would change."""
+
+    field: Annotated[str, doc("The container, or the annotation.")]
+    from_: Annotated[str, doc("What it was; unset when there was none.")] = msgspec.field(default="", name="from")
+    to: Annotated[str, doc("What it is now; unset when it is gone.")] = ""
+    path: Annotated[str, doc("File in the repository.")] = ""
+    line: Annotated[int, doc("Line in that file.")] = 0
+
+
+class UpdateResult(ApiStruct, frozen=True, kw_only=True):
+    """What became of one workload of an update."""
+
+    workload: Annotated[str, doc("namespace:kind/name.")]
+    status: Annotated[str, doc("success, failed, skipped, ignored or unknown.")]
+    reason: Annotated[str, doc("Why something stays as it is.")] = ""
+    problem: Annotated[str, doc("What holds it up, where, and how to lift that.")] = ""
+    changes: Annotated[tuple[UpdateChange, ...], doc("What changes for it.")] = ()
+
+
+class UpdateAnswer(ApiStruct, frozen=True, kw_only=True):
+    """How the last update is that was asked for by annotation."""
+
+    nonce: Annotated[str, doc("The request's own name, as its sender chose it.")]
+    state: Annotated[str, doc("queued, running, succeeded or failed.")]
+    dryRun: Annotated[bool, doc("Nothing was to be written.")] = False
+    jobID: Annotated[str, doc("The job that carries it out; its commit and note have it.")] = ""
+    revision: Annotated[str, doc("The commit that was pushed.")] = ""
+    message: Annotated[str, doc("Why it failed.")] = ""
+    results: Annotated[tuple[UpdateResult, ...], doc("The workloads that it is about.")] = ()
+    omitted: Annotated[int, doc("How many more workloads there are.")] = 0
+
+
 class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
     """What was applied, and how the last run went."""
 
@@ -292,6 +325,10 @@ class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
         tuple[ProblemStatus, ...],
         doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
     ] = ()
+    updateRequest: Annotated[
+        UpdateAnswer | None,
+        doc("Extension of Sluice: the answer to sluice.dev/update-request, which `sluice release` and others write."),
+    ] = None
 
 
 class Kustomization(ApiStruct, frozen=True, kw_only=True):

@@ -20,12 +20,13 @@ from sluice.core.image_update import policy_annotation
 @editing_options
 @click.pass_obj
 def automate(flags: Flags, /, **given: Any) -> ExitCode:
-    """Annotate workloads with `fluxcd.io/automated`, in a checkout.
+    """Annotate workloads with `fluxcd.io/automated`: the operator commits it, or with --local a checkout is edited.
 
-    fluxd acts on it, and `sluice images why`. Sluice's operator follows ImagePolicies and does not read it.
+    An operator that runs without CRDs acts on it, and one that is started with --workload-annotations.
 
     \b
-    Example: sluice automate --local . shop:deploy/web --commit
+    Examples: sluice automate shop:deploy/web
+              sluice automate --local . shop:deploy/web --commit
     """
     return edit_policies(flags, "automate", given, lambda name, user, why: policy_annotation.automate(name))
 
@@ -36,9 +37,9 @@ def automate(flags: Flags, /, **given: Any) -> ExitCode:
 @editing_options
 @click.pass_obj
 def deautomate(flags: Flags, /, **given: Any) -> ExitCode:
-    """Take `fluxcd.io/automated` away from workloads, in a checkout.
+    """Take `fluxcd.io/automated` away from workloads: the operator commits it, or with --local a checkout is edited.
 
     \b
-    Example: sluice deautomate --local . shop:deploy/web --commit
+    Example: sluice deautomate shop:deploy/web
     """
     return edit_policies(flags, "deautomate", given, lambda name, user, why: policy_annotation.deautomate(name))

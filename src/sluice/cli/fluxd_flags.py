@@ -10,8 +10,6 @@ import click
 from sluice.cli.flags import usage
 from sluice.core import codes
 
-_IMAGES = "images are automated by the kinds ImageRepository, ImagePolicy and ImageUpdateAutomation"
-_WRITES = "flag mode never writes to git; an ImageUpdateAutomation has fields for this"
 _KEYS = "no deploy key is generated; put one into a Secret and name it with --k8s-secret-name"
 
 # Flag → why it is refused.
@@ -28,34 +26,14 @@ REFUSED: dict[str, str] = {
     "--k8s-namespace-whitelist": "use RBAC to restrict what may be applied",
     "--k8s-unsafe-exclude-resource": "nothing is listed that is not in the repository",
     "--k8s-verbosity": "use --log-level",
-    "--git-user": _WRITES,
-    "--git-email": _WRITES,
-    "--git-set-author": _WRITES,
-    "--git-label": _WRITES,
-    "--git-sync-tag": _WRITES,
-    "--git-notes-ref": _WRITES,
-    "--git-ci-skip": _WRITES,
-    "--git-ci-skip-message": _WRITES,
     "--git-secret": "git-secret is not supported",
-    "--git-signing-key": _WRITES,
     "--sops": "encrypted files are not decrypted yet",
-    "--sync-timeout": "a sync may take its interval; --git-timeout limits git",
     "--sync-garbage-collection-dry": "use `sluice plan` to see what would be pruned",
     "--sync-state": "the state is always kept in a Secret",
     "--manifest-generation": ".flux.yaml is not acted on yet",
-    "--automation-interval": _IMAGES,
-    "--registry-poll-interval": _IMAGES,
-    "--registry-trace": _IMAGES,
-    "--registry-exclude-image": _IMAGES,
-    "--registry-include-image": _IMAGES,
-    "--registry-disable-scanning": "only the images of ImageRepositories are scanned; leave the flag out",
-    "--registry-use-labels": _IMAGES,
-    "--registry-ecr-region": _IMAGES,
-    "--registry-ecr-include-id": _IMAGES,
-    "--registry-ecr-exclude-id": _IMAGES,
-    "--registry-require": _IMAGES,
-    "--registry-cache-expiry": _IMAGES,
-    "--docker-config": _IMAGES,
+    "--registry-trace": "use --log-level debug",
+    "--registry-require": "a registry that gives no login is told in the log, and the others are scanned",
+    "--registry-cache-expiry": "what is known of a tag is looked at again by fluxd's rule, 5 minutes to 7 days",
     "--memcached-hostname": "there is no memcached",
     "--memcached-port": "there is no memcached",
     "--memcached-service": "there is no memcached",

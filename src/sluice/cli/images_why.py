@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.kinds import Condition
+from sluice.cli.automation_reasons import Reasons, operator_reasons
 from sluice.cli.cluster import Cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -52,7 +53,8 @@ async def explain_images(
             containers += (await running_containers(cluster, names, kinds)).containers
     rows = await look(containers, tags, limit=1)
     asked = {image.tag for image in images} - {None}
-    found = [_reason(row, kinds, {tag for tag in asked if tag is not None}, limit) for row in rows]
+    told_by_operator = await operator_reasons(cluster)
+    found = [_reason(row, kinds, told_by_operator, {tag for tag in asked if tag is not None}, limit) for row in rows]
     if cluster.flags.structured:
         items = [_fields(each) for each in found]
         answer: ImageReasonList = {"apiVersion": API_VERSION, "kind": "ImageReasonList", "items": items}
@@ -95,7 +97,7 @@ def _with_images(containers: Sequence[RunningContainer], images: Sequence[ImageR
     return tuple(e for e in containers if e.container.image is not None and e.container.image.canonical_name in wanted)
 
 
-def _reason(row: ImageRow, kinds: ImageKinds, asked: set[str], limit: int) -> Reason:
+def _reason(row: ImageRow, kinds: ImageKinds, operator: Reasons, asked: set[str], limit: int) -> Reason:
     running, image = row.running, row.running.container.image
     if image is None or row.found is None:
         return Reason(row, (f"its image can't be read: {running.container.fault}",), ())
@@ -104,6 +106,8 @@ def _reason(row: ImageRow, kinds: ImageKinds, asked: set[str], limit: int) -> Re
     if policies.automated or policies.locked or policies.ignored or running.has_pattern:
         choice = choose_image(policies, running.container.name, image, lambda _: listing)
         reasons.append(by_annotations(running, choice))
+        said = operator.get((str(running.workload.id), running.container.name))
+        reasons += [f"the operator: {said}"] if said else []
     elif not running.chosen_by:
         reasons.append(
             f"nothing updates it: no ImagePolicy is for {image.canonical_name}, and the workload is not automated"

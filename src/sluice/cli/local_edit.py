@@ -41,27 +41,21 @@ def editing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of every verb that edits a checkout."""
     folder = click.Path(path_type=Path)
     options = [
-        click.option("--local", type=folder, metavar="DIR", help="The checkout, or the folder of it, to edit."),
+        click.option(
+            "--local", type=folder, metavar="DIR", help="Edit this checkout, or folder of it, and nothing else."
+        ),
         click.option("--dry-run", is_flag=True, help="Only say what would change."),
-        click.option("--commit", is_flag=True, help="Commit it, in the checkout's branch; nothing is pushed."),
+        click.option("--commit", is_flag=True, help="With --local: commit it there; nothing is pushed."),
         click.option("-m", "--message", default="", metavar="TEXT", help="Why: the message of the commit."),
-        click.option("--user", default="", metavar="NAME", help="Who: the commit's author, as `Name <email>`."),
+        click.option("--user", default="", metavar="NAME", help="Who wants it, as `Name <email>`; you, unless said."),
     ]
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def wish_of(verb: str, local: Path | None, *, dry_run: bool, commit: bool, message: str, user: str) -> Wish:
-    """Read the flags. Raises UsageRefused (LocalOnly) without a folder: the operator can't be asked yet."""
-    if local is None:
-        raise usage(
-            f"{verb} needs the folder of a checkout",
-            code=codes.LOCAL_ONLY,
-            field="--local",
-            cause="the operator takes no such requests yet, so git is edited where you have it",
-            fix=f"clone the repository, and there: sluice {verb} --local . …",
-        )
+def wish_of(local: Path, *, dry_run: bool, commit: bool, message: str, user: str) -> Wish:
+    """Read the flags. Raises UsageRefused for those that exclude each other."""
     if dry_run and commit:
         raise usage("--dry-run and --commit exclude each other", code=codes.FIELD_CONFLICT, field="--commit")
     if user and commit:

@@ -20,12 +20,12 @@ from sluice.core.image_update import policy_annotation
 @editing_options
 @click.pass_obj
 def lock(flags: Flags, /, **given: Any) -> ExitCode:
-    """Lock workloads in a checkout: `sluice release` and fluxd leave their images. -m says why, --user who.
+    """Lock workloads: `sluice release` and automation leave their images. -m says why, --user who.
 
-    Other changes of the files are synced all the same.
+    The operator commits it, or with --local a checkout is edited. Other changes of the files are synced all the same.
 
     \b
-    Example: sluice lock --local . shop:deploy/web -m "freeze until Friday" --commit
+    Example: sluice lock shop:deploy/web -m "freeze until Friday"
     """
     return edit_policies(flags, "lock", given, policy_annotation.lock)
 
@@ -36,9 +36,9 @@ def lock(flags: Flags, /, **given: Any) -> ExitCode:
 @editing_options
 @click.pass_obj
 def unlock(flags: Flags, /, **given: Any) -> ExitCode:
-    """Take the lock of workloads away, in a checkout, with what it says.
+    """Take the lock of workloads away, with what it says: in git by the operator, or with --local in a checkout.
 
     \b
-    Example: sluice unlock --local . shop:deploy/web --commit
+    Example: sluice unlock shop:deploy/web
     """
     return edit_policies(flags, "unlock", given, lambda name, user, why: policy_annotation.unlock(name))

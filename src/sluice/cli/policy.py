@@ -32,10 +32,10 @@ from sluice.core.problem import Problem, printable
 @editing_options
 @click.pass_obj
 def policy(flags: Flags, /, **given: Any) -> ExitCode:
-    """Set patterns as fluxd's annotations, in a checkout: glob:1.*, semver:~1.2 or regexp:^v[0-9].
+    """Set patterns as fluxd's annotations: glob:1.*, semver:~1.2 or regexp:^v[0-9]. --local edits a checkout alone.
 
     \b
-    Example: sluice policy --local . -w shop:deploy/web --tag 'web=semver:~1.2' --automate
+    Example: sluice policy -w shop:deploy/web --tag 'web=semver:~1.2' --automate
     """
     for one, other in (("automate", "deautomate"), ("lock", "unlock")):
         if given[one] and given[other]:

@@ -1,4 +1,4 @@
-"""Policies of workloads to annotations in a checkout: what `automate`, `lock`, `policy` and their opposites share."""
+"""Policies of workloads to annotations, in git or in a checkout: what `automate`, `lock`, `policy` and others share."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from sluice.core.image_update.result import ImageUpdate
 from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.message_template.fluxd import policies_message, policy_events
 from sluice.core.problem import printable
+from sluice.core.update_spec import PolicySpec
 
 EVERYTHING = "*"
 
@@ -44,10 +45,24 @@ def edit_policies(
 ) -> ExitCode:
     """Run a verb. `given` are its flags; `check` may refuse a workload as it is found, before anything is written."""
     names = (*given["words"], *given["workloads"])
-    wish = wish_of(verb, given["local"], **{key: given[key] for key in ("dry_run", "commit", "message", "user")})
     if not names:
-        raise usage(f"{verb} needs a workload", field="--workload", fix=f"sluice {verb} --local . -w deploy/web")
+        raise usage(f"{verb} needs a workload", field="--workload", fix=f"sluice {verb} -w deploy/web")
+    if given["local"] is None:
+        return _ask_operator(flags, verb, names, given, make)
+    wish = wish_of(given["local"], **{key: given[key] for key in ("dry_run", "commit", "message", "user")})
     return asyncio.run(_edit(Terminal(flags), wish, workloads_of(flags, names), make, check))
+
+
+def _ask_operator(flags: Flags, verb: str, words: Sequence[str], given: dict[str, Any], make: Make) -> ExitCode:
+    from sluice.cli.asked_update import Question, ask_operator, refuse_local_flags
+
+    refuse_local_flags(verb, given)
+
+    def spec_of(workloads: tuple[WorkloadId, ...], user: str, why: str) -> PolicySpec:
+        return PolicySpec(tuple(make(workload, user, why) for workload in workloads))
+
+    asked = {key: given[key] for key in ("message", "user", "dry_run")}
+    return ask_operator(flags, Question("PolicyResult", words, spec_of, **asked))
 
 
 def pattern_of(text: str, flag: str) -> str:

@@ -1,4 +1,4 @@
-"""`sluice release`: new images for workloads, written into a checkout as fluxctl's releases were."""
+"""`sluice release`: new images for workloads in git, as fluxctl's releases were: by the operator, or in a checkout."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ from sluice.core.image_policy.workload_choice import Listing
 from sluice.core.image_policy.workload_policies import read_policies
 from sluice.core.image_update.release import ContainerUpdate, Located, locate_workloads, update_containers, workload_ids
 from sluice.core.image_update.request import ReleaseRequest, WorkloadResult, plan_release
-from sluice.core.image_update.workload import Workload
+from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.message_template.fluxd import containers_message, release_message
 from sluice.core.problem import printable
+from sluice.core.update_spec import ImageSpec
 
 if TYPE_CHECKING:
     from sluice.registry.scanner import ScanResult
@@ -55,26 +56,30 @@ class _Ask:
 
 @click.command(short_help="A new image for workloads, into git.")
 @workload_option()
-@click.option("--all", "everything", is_flag=True, help="All workloads of the folder.")
+@click.option(
+    "--all", "everything", is_flag=True, help="All workloads of the folder, or of the syncs of the namespace."
+)
 @click.option("-x", "--exclude", multiple=True, metavar="WORKLOAD", help="A workload to leave out; repeat it.")
 @click.option("-i", "--image", "--update-image", "image", default="", metavar="IMAGE", help="The image, with its tag.")
 @click.option("--all-images", "--update-all-images", "all_images", is_flag=True, help="The newest of each image.")
 @click.option("-f", "--force", is_flag=True, help="Lift locks (of named workloads) and patterns (for a named image).")
 @click.option("--interactive", is_flag=True, help="Ask about each container.")
-@click.option("--unchecked", is_flag=True, help="Do not ask the registry whether it has the image.")
+@click.option("--watch", is_flag=True, help="Follow the rollout until it has ended; not with --local.")
+@click.option("--unchecked", is_flag=True, help="With --local: do not ask the registry whether it has the image.")
 @editing_options
 @registry_options
 @click.pass_obj
 def release(flags: Flags, /, **given: Any) -> ExitCode:
     """Write new images into the files of workloads, byte for byte the rest as it was. Exits 1 when one is held up.
 
-    A lock, an ignore and a pattern hold against you, too. What can't be done wholly is not done at all.
+    The operator commits and pushes it, asked through the sync that applies the workload; with --local a checkout is
+    edited. A lock, an ignore and a pattern hold against you, too. What can't be done wholly is not done at all.
 
     \b
-    Example: sluice release --local . -w shop:deploy/web --image ghcr.io/acme/web:1.2.0 --commit
+    Examples: sluice release -w shop:deploy/web --image ghcr.io/acme/web:1.2.0 --watch
+              sluice release --local . -w shop:deploy/web --all-images --commit
     """
     words, excluded = given["workloads"], given["exclude"]
-    wish = wish_of("release", given["local"], **{key: given[key] for key in ("dry_run", "commit", "message", "user")})
     if bool(given["image"]) == given["all_images"]:
         raise usage("either --image or --all-images is needed", fix="name an image with its tag, or --all-images")
     if bool(words) == given["everything"]:
@@ -82,19 +87,39 @@ def release(flags: Flags, /, **given: Any) -> ExitCode:
     if given["force"] and given["everything"] and given["all_images"]:
         raise usage("--force with --all and --all-images would lift nothing", fix="name workloads or an image")
     image = _image(given["image"]) if given["image"] else None
-    excluded_ids = frozenset(workloads_of(flags, excluded))
-    request = ReleaseRequest(image, workloads_of(flags, words), excluded_ids, given["force"])
-    ask = _Ask(Reach(given["allow_loopback"], given["insecure_hosts"]), given["unchecked"])
     terminal = Terminal(flags)
     if given["interactive"] and not (terminal.can_ask or flags.yes):
         raise usage(
             "--interactive has nobody to ask", fix="run it on a terminal, or leave it out", field="--interactive"
         )
+    if given["local"] is None:
+        return _ask_operator(flags, image, given)
+    if given["watch"]:
+        raise usage("--watch is not for a checkout: nothing is rolled out", field="--watch", fix="leave it out")
+    wish = wish_of(given["local"], **{key: given[key] for key in ("dry_run", "commit", "message", "user")})
+    request = ReleaseRequest(
+        image, workloads_of(flags, words), frozenset(workloads_of(flags, excluded)), given["force"]
+    )
+    ask = _Ask(Reach(given["allow_loopback"], given["insecure_hosts"]), given["unchecked"])
     made = asyncio.run(_prepare(terminal, wish, request, ask))
     # Between the two loops, where Ctrl-C ends the question at once.
     made = _choose(terminal, made) if given["interactive"] else made
     message = _message(request, made, chosen=given["interactive"])
     return asyncio.run(_make(terminal, wish, request, made, message))
+
+
+def _ask_operator(flags: Flags, image: ImageRef | None, given: dict[str, Any]) -> ExitCode:
+    from sluice.cli.asked_update import Question, ask_operator, refuse_local_flags
+
+    refuse_local_flags("release", given)
+    if given["watch"] and given["dry_run"]:
+        raise usage("--watch and --dry-run exclude each other: nothing is rolled out", field="--watch")
+
+    def spec_of(workloads: tuple[WorkloadId, ...], user: str, why: str) -> ImageSpec:
+        return ImageSpec(image, workloads, force=given["force"])
+
+    asked = {key: given[key] for key in ("message", "user", "dry_run", "interactive", "watch", "exclude")}
+    return ask_operator(flags, Question("ReleaseResult", given["workloads"], spec_of, **asked))
 
 
 def _image(text: str) -> ImageRef:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sluice import settings
+from sluice.cli.automation_flags import automation_of, automation_options, git_writing_of
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, namespace_of, seconds_of, usage
 from sluice.cli.fluxd_flags import refused_options
@@ -18,17 +19,18 @@ from sluice.core.flag_source import FlagSource
 from sluice.core.problem import Origin, Problem
 from sluice.settings import Settings
 
-_DURATIONS = ("git_poll_interval", "sync_interval", "git_timeout")
+_DURATIONS = ("git_poll_interval", "sync_interval", "git_timeout", "sync_timeout")
 _NEEDS_URL = (
     "git_branch",
     "git_path",
     "git_poll_interval",
     "sync_interval",
     "git_timeout",
+    "sync_timeout",
+    "git_sync_tag",
     "k8s_secret_name",
     "git_verify_signatures",
     "git_verify_signatures_mode",
-    "git_gpg_key_import",
     "drift",
     "drift_ignore",
     "connect",
@@ -95,6 +97,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @click.option("--git-poll-interval", metavar="DURATION", help="Flag mode: how often to fetch. [5m]")
 @click.option("--sync-interval", metavar="DURATION", help="Flag mode: how often the whole is checked. [5m]")
 @click.option("--git-timeout", metavar="DURATION", help="Flag mode: limit of one git operation. [20s]")
+@click.option("--sync-timeout", metavar="DURATION", help="Flag mode: limit of one sync. [--sync-interval less 30s]")
 @switch("--sync-garbage-collection", about="Flag mode: delete what left git.")
 @switch("--git-readonly", about="Never write to git: what would be committed is told instead.")
 @switch("--git-verify-signatures", about="Flag mode: as --git-verify-signatures-mode=all.")
@@ -102,12 +105,6 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
     "--git-verify-signatures-mode",
     type=click.Choice(("none", "all", "first-parent")),
     help="Flag mode: which commits must be signed; the newest after which one is not is not synced. [none]",
-)
-@click.option(
-    "--git-gpg-key-import",
-    multiple=True,
-    metavar="PATH",
-    help="Flag mode: file or folder of public keys that commits are verified with; repeatable.",
 )
 @click.option("--connect", default="", metavar="URL", help="Flag mode: post fluxd's events there (/v6/events).")
 @click.option("--k8s-secret-name", metavar="NAME", help="Flag mode: Secret with the deploy key or password.")
@@ -123,6 +120,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
     metavar="[KIND:]POINTER",
     help="Flag mode: a field left to the cluster, like Deployment:/spec/replicas; repeat it for more.",
 )
+@automation_options
 @refused_options
 @click.pass_context
 def run(context: click.Context, /, **given: Any) -> ExitCode:
@@ -178,6 +176,8 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         egress_allow=_egress(given["egress_allow"]),
         otlp_endpoint=_collector(given["otlp_endpoint"]),
         upstream=_upstream(given["connect"]),
+        automation=automation_of(given),
+        git_writing=git_writing_of(given),
         environment=settings.environment(),
     )
 
@@ -269,6 +269,7 @@ def _flag_source(given: dict[str, Any]) -> FlagSource | None:
         "poll_interval": given["git_poll_interval"],
         "sync_interval": given["sync_interval"],
         "timeout": given["git_timeout"],
+        "sync_timeout": given["sync_timeout"],
         "secret_name": given["k8s_secret_name"],
         "default_namespace": namespace_of(namespace, "--k8s-default-namespace") if namespace else None,
         "drift": given["drift"],

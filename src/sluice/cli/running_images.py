@@ -23,20 +23,10 @@ from sluice.core.image_update.container import Container
 from sluice.core.image_update.workload import Workload, live_workload
 from sluice.core.problem import Problem
 from sluice.kube.resource import Resource
+from sluice.kube.well_known import WORKLOADS
 from sluice.reconcilers.image_rules import tag_policy
 
 Item = dict[str, Any]
-
-_CORE = (
-    Resource("apps", "v1", "Deployment", "deployments", namespaced=True),
-    Resource("apps", "v1", "DaemonSet", "daemonsets", namespaced=True),
-    Resource("apps", "v1", "StatefulSet", "statefulsets", namespaced=True),
-    Resource("batch", "v1", "CronJob", "cronjobs", namespaced=True),
-)
-_HELM = (
-    Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", namespaced=True),
-    Resource("helm.fluxcd.io", "v1", "HelmRelease", "helmreleases", namespaced=True),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +131,7 @@ def _containers(workload: Workload, kinds: ImageKinds) -> Iterable[RunningContai
 async def _workloads(cluster: Cluster, namespace: str, refused: dict[Problem, None]) -> list[Workload]:
     found: list[Workload] = []
     refusals: list[ClusterError] = []
-    kinds = [resource for resource in (*_CORE, *_HELM) if await is_served(cluster, resource)]
+    kinds = [resource for resource in WORKLOADS if await is_served(cluster, resource)]
     for resource in kinds:
         try:
             listed = await cluster.client.list(resource, namespace, item_type=Item)

@@ -227,6 +227,22 @@ POLICY_UNMARKED = Code("E660", "PolicyUnmarked", "no file that an image automati
 # E67x: calls to receivers.
 TOKEN_ISSUER = Code("E670", "TokenIssuer", "the issuer of the tokens that callers prove themselves by can't be asked")
 TOKEN_KEYS = Code("E671", "TokenKeys", "what an issuer of tokens answers about itself can't be used")
+# E61x: automation by annotations.
+WORKLOAD_NOT_RUNNING = Code("E610", "WorkloadNotRunning", "an automated workload is in git, but not in the cluster")
+IMAGE_EXCLUDED = Code("E611", "ImageExcluded", "flags of the operator keep an image from being scanned")
+PULL_SECRET = Code("E612", "PullSecret", "a workload's imagePullSecrets can't be used to scan its images")
+FLAG_FILE = Code("E613", "FlagFile", "a file that a flag names can't be read or used")
+# E62x: releases, policies and syncs that are asked of the operator.
+UPDATE_REQUEST = Code(
+    "E620", "UpdateRequest", "a release, policies or a sync were asked for in a form that can't be read"
+)
+UPDATE_TARGET = Code("E621", "UpdateTarget", "no repository, or more than one, holds what an update is asked for")
+JOB_QUEUE_FULL = Code("E622", "JobQueueFull", "more updates wait to be carried out than are kept")
+CONTAINERS_REFUSED = Code("E623", "ContainersRefused", "containers are not as a release of chosen containers expects")
+NO_CHANGES = Code("E624", "NoChanges", "a release of chosen containers would change nothing")
+IMAGE_ABSENT = Code("E625", "ImageAbsent", "the image that is to be released is not in its registry")
+UPDATE_BUG = Code("E627", "UpdateBug", "a bug ended an update that was asked of the operator")
+JOBS_UNREADABLE = Code("E626", "JobsUnreadable", "the operator's record of updates can't be read")
 
 # E7xx: the command line.
 USAGE = Code("E701", "Usage", "a flag or an argument can't be used so")
@@ -272,7 +288,7 @@ NOTIFY_CHANNEL = Code(
 CHANGE_REQUEST_INVALID = Code("E650", "ChangeRequestInvalid", "an event names no number of a pull or merge request")
 
 # E75x: releases and policies from the command line.
-LOCAL_ONLY = Code("E750", "LocalOnly", "the verb edits a checkout, and no folder was named")
+LOCAL_ONLY = Code("E750", "LocalOnly", "a flag is about a checkout, and no folder was named")
 CHECKOUT_DIRTY = Code("E751", "CheckoutDirty", "what is to be committed has changes of yours, or is in no repository")
 EDIT_RACE = Code("E752", "EditRace", "a file was changed by another while it was edited, or can't be written")
 RELEASE_HELD = Code("E753", "ReleaseHeld", "a lock, an ignore or a pattern keeps the image from being released")

@@ -18,6 +18,8 @@ from sluice.core.problem import Problem
 MAX_MESSAGE = 64 * 1024
 MAX_NAME = 200
 TRAILER = "Sluice-Update"
+# Begins the owner of a mark where a person asked for the commit: it counts as theirs, not as an automation's.
+REQUEST_OWNER = "Request/"
 
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TRAILER_LINE = re.compile(r"^[A-Za-z0-9-]+: \S")

@@ -19,6 +19,7 @@ class FlagSource:
     poll_interval: str = "5m"
     sync_interval: str = "5m"
     timeout: str = "20s"
+    sync_timeout: str = ""
     garbage_collection: bool = False
     secret_name: str = ""
     default_namespace: str = "default"

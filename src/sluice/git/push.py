@@ -24,7 +24,7 @@ class RefMove:
     @property
     def is_guarded(self) -> bool:
         """True when the host compares with `old` and shows the ref: not so for a review's ref, as Gerrit has them."""
-        return self.ref.startswith(("refs/heads/", "refs/notes/"))
+        return self.ref.startswith(("refs/heads/", "refs/notes/", "refs/tags/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 from sluice.core.ids import NamespacedName
 from sluice.core.problem import Problem
@@ -23,11 +24,18 @@ class WatchCache(Generic[T]):
 
     Callbacks get (`ADDED` | `MODIFIED` | `DELETED`, item, the item before it), in order, on the loop, and must return
     quickly. What a broken watch missed is told as if it had been seen, so a callback never misses a deletion. An
-    object whose JSON is not a `T` is in `problems` and in nothing else.
+    object whose JSON is not an `item_type` is in `problems` and in nothing else. Without `project` that is a `T`; with
+    it, a `T` is what it makes of one (None: nothing is kept), and the object itself is not kept.
     """
 
     def __init__(
-        self, client: KubeClient, selection: Selection, item_type: type[T], *, policy: WatchPolicy = DEFAULT_POLICY
+        self,
+        client: KubeClient,
+        selection: Selection,
+        item_type: type[Any],
+        *,
+        policy: WatchPolicy = DEFAULT_POLICY,
+        project: Callable[[Any], T | None] | None = None,
     ) -> None:
         self.synced = asyncio.Event()
         self.problems: dict[NamespacedName, Problem] = {}
@@ -35,6 +43,7 @@ class WatchCache(Generic[T]):
         self._selection = selection
         self._item_type = item_type
         self._policy = policy
+        self._project = project
         self._items: dict[NamespacedName, T] = {}
         self._versions: dict[NamespacedName, str] = {}
         self._callbacks: list[Callback[T]] = []
@@ -74,7 +83,7 @@ class WatchCache(Generic[T]):
             async for event in events:
                 self._take(event)
 
-    def _take(self, event: WatchEvent[T]) -> None:
+    def _take(self, event: WatchEvent[Any]) -> None:
         if event.type is EventType.RESTARTED:
             self._seen = set()
         elif event.type is EventType.SYNCED:
@@ -83,7 +92,9 @@ class WatchCache(Generic[T]):
         else:
             self._change(event)
 
-    def _change(self, event: WatchEvent[T]) -> None:
+    def _change(self, event: WatchEvent[Any]) -> None:
+        if self._project is not None and event.item is not None:
+            event = replace(event, item=self._project(event.item))
         key = NamespacedName(event.namespace, event.name)
         if self._seen is not None:
             self._seen.add(key)

@@ -14,3 +14,13 @@ ACCESS_REVIEWS = Resource(
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 SERVICE_ACCOUNTS = Resource("", "v1", "ServiceAccount", "serviceaccounts", namespaced=True)
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
+# The kinds whose images can be read and changed, as fluxd knew them; the last two where somebody has installed them.
+WORKLOADS = (
+    Resource("apps", "v1", "Deployment", "deployments", namespaced=True),
+    Resource("apps", "v1", "DaemonSet", "daemonsets", namespaced=True),
+    Resource("apps", "v1", "StatefulSet", "statefulsets", namespaced=True),
+    Resource("batch", "v1", "CronJob", "cronjobs", namespaced=True),
+    Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", namespaced=True),
+    Resource("helm.fluxcd.io", "v1", "HelmRelease", "helmreleases", namespaced=True),
+)

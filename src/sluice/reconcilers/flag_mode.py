@@ -5,7 +5,7 @@ The same values go through the same reconcilers; only where objects come from an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,6 +17,7 @@ from sluice.api.kustomization import IgnoreRule, Kustomization, KustomizationSpe
 from sluice.core import condition
 from sluice.core.flag_source import FlagSource
 from sluice.core.ids import NamespacedName
+from sluice.kube.watch import EventType
 
 FLAG_NAMESPACE = "sluice"
 FLAG_NAME = "flag"
@@ -50,6 +51,7 @@ def syncs_of(flags: FlagSource, namespace: str) -> tuple[Kustomization, ...]:
             ),
             spec=KustomizationSpec(
                 interval=flags.sync_interval,
+                timeout=flags.sync_timeout,
                 sourceRef=SourceRef(kind="GitRepository", name=FLAG_NAME, namespace=namespace),
                 path=path,
                 prune=flags.garbage_collection,
@@ -71,6 +73,11 @@ class FlagObjects(Generic[S]):
         self._objects: dict[NamespacedName, S] = {
             NamespacedName(o.metadata.namespace, o.metadata.name): o for o in objects
         }
+        self._listeners: list[Callable[[EventType, S, S | None], None]] = []
+
+    def subscribe(self, listener: Callable[[EventType, S, S | None], None]) -> None:
+        """Call `listener` with every object whose status is written, and as it was before."""
+        self._listeners.append(listener)
 
     def get(self, namespace: str, name: str) -> S | None:
         """The object, or None."""
@@ -87,6 +94,8 @@ class FlagObjects(Generic[S]):
         cleaned = {k: v for k, v in merged.items() if v is not None and k != "inventory"}
         new: Any = msgspec.structs.replace(old, status=msgspec.convert(cleaned, type(old.status)))
         self._objects[key] = new
+        for listener in self._listeners:
+            listener(EventType.MODIFIED, new, old)
         before = condition.find_condition(old.status.conditions, condition.READY)
         after = condition.find_condition(new.status.conditions, condition.READY)
         if after is not None and (before is None or before.message != after.message):

@@ -7,7 +7,6 @@ is what counts, never what the cluster runs: an image that was undone there is n
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +25,6 @@ from sluice.core import codes
 from sluice.core.commit_text import UpdateMark, identity
 from sluice.core.duration import parse_duration
 from sluice.core.errors import NotReady, SluiceError, UserError
-from sluice.core.git_url import parse_url
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.marker import KEY, is_candidate
 from sluice.core.image_update.result import ImageUpdate, Skipped
@@ -65,7 +63,7 @@ from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.reconcilers.secret_data import secret_data
-from sluice.reconcilers.written_branch import WrittenBranch
+from sluice.reconcilers.written_branch import WrittenBranch, wake_readers
 from sluice.runtime.queue import Turn
 
 RETRY_LIMIT = 600.0
@@ -151,7 +149,7 @@ class ImageUpdateAutomationReconciler:
         )
         if written.outcome == "pushed":
             self._flips.wrote(branch.where, run.update.changes if run.update is not None else (), owner)
-            self._wake_sources(source)
+            wake_readers(self._op, self._writing.wake, source)
         await self._report(run, written, wanted.target, wanted_of(followed))
         return next_interval(parse_duration(automation.spec.interval), self._op.poll_jitter())
 
@@ -299,14 +297,6 @@ class ImageUpdateAutomationReconciler:
         return namespace == home and self._policies.objects.get(home, rest.partition(":")[0]) is None
 
     # --- report -------------------------------------------------------------------------------------------------
-
-    def _wake_sources(self, source: GitRepository) -> None:
-        """Every source of the repository sees our commit now, and not at its next poll."""
-        moved = repository_key(parse_url(source.spec.url))
-        for each in self._op.git_repositories.items():
-            with contextlib.suppress(UserError):  # a URL that can't be read is its own source's trouble
-                if not each.spec.suspend and repository_key(parse_url(each.spec.url)) == moved:
-                    self._writing.wake(each.metadata.key)
 
     async def _report(self, run: AutomationRun, written: Written, target: PushTarget, followed: Wanted) -> None:
         automation, now = run.automation, self._op.now()

@@ -83,7 +83,7 @@ class ImageWakeups:
 
     def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
         """A sync did not keep a revision, or has got over that: its images may be the cause."""
-        if old is not None and _fault(item) != _fault(old):
+        if old is not None and rollout_fault(item) != rollout_fault(old):
             self.artifact_changed(source_of(item))
 
     def artifact_changed(self, source: ResourceId) -> None:
@@ -96,8 +96,8 @@ class ImageWakeups:
                 self._queues.automations.add(automation.metadata.key)
 
 
-def _fault(sync: Kustomization) -> tuple[str, str]:
-    """What fails, if what failed was a rollout."""
+def rollout_fault(sync: Kustomization) -> tuple[str, str]:
+    """What of a sync fails, if what failed was a rollout: the revision and the reason."""
     ready = condition.find_condition(sync.status.conditions, condition.READY)
     failed = ready is not None and ready.status == "False" and ready.reason in ROLLOUT_FAILED
     return (sync.status.lastAttemptedRevision, ready.reason) if ready is not None and failed else ("", "")

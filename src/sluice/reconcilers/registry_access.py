@@ -21,7 +21,9 @@ class _Named(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class _ServiceAccount(msgspec.Struct, frozen=True):
+class ServiceAccount(msgspec.Struct, frozen=True):
+    """What is read of a ServiceAccount."""
+
     imagePullSecrets: tuple[_Named, ...] = ()  # noqa: N815
 
 
@@ -67,4 +69,4 @@ async def _pull_secrets(client: KubeClient, namespace: str, name: str, subject: 
                 fix="create it, or correct the name",
             )
         )
-    return [secret.name for secret in msgspec.json.decode(raw, type=_ServiceAccount).imagePullSecrets if secret.name]
+    return [secret.name for secret in msgspec.json.decode(raw, type=ServiceAccount).imagePullSecrets if secret.name]

@@ -45,5 +45,10 @@ async def secret_data(client: KubeClient, namespace: str, name: str, *, subject:
                 fix="create it, or correct the name",
             )
         )
+    return decode_secret(raw)
+
+
+def decode_secret(raw: bytes) -> SecretData:
+    """A Secret as the API server sends it."""
     found = msgspec.json.decode(raw, type=_Secret)
     return SecretData(found.type, {k: base64.b64decode(v) for k, v in found.data.items()})

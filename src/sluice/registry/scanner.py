@@ -8,10 +8,12 @@ whole replaces nothing; what was learned of single tags before an error is kept,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from sluice.core import codes
 from sluice.core.errors import SluiceError, StateError
@@ -99,13 +101,29 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+Step = Literal["tags", "metadata", "cache"]
+# Told of each step of a scan: its seconds, and whether it succeeded.
+Observer = Callable[[Step, float, bool], None]
+
+
+def _unobserved(_: Step, __: float, ___: bool) -> None:
+    """Tell nobody."""
+
+
 class Scanner:
     """Scans repositories into a cache. Scans of one repository wait for each other; others run beside it."""
 
-    def __init__(self, registries: Registries, cache: TagCache, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        registries: Registries,
+        cache: TagCache,
+        now: Callable[[], datetime] = _utc_now,
+        observe: Observer = _unobserved,
+    ) -> None:
         self._registries = registries
         self._cache = cache
         self._now = now
+        self._observe = observe
         self._running: dict[tuple[str, str], _Turns] = {}
         self._tidied = _NEVER
 
@@ -170,9 +188,11 @@ class Scanner:
             scan.note(self._cache.problem)
         try:
             async with asyncio.timeout(seconds):
-                await self._list(scan)
+                with self._timed("tags"):
+                    await self._list(scan)
                 if scan.complete:
-                    await self._describe(scan)
+                    with self._timed("metadata"):
+                        await self._describe(scan)
         except TimeoutError:
             self._failed(scan, _too_slow(image, seconds or 0.0))
         except StateError:
@@ -183,7 +203,18 @@ class Scanner:
                 return ScanResult((), complete=False, problems=tuple(scan.problems))
         if scan.complete:
             scan.repository.limiter.grow()
-        return await self._result(scan)
+        with self._timed("cache"):
+            return await self._result(scan)
+
+    @contextmanager
+    def _timed(self, step: Step) -> Iterator[None]:
+        """Tell the observer how long a step took, and whether it came to its end."""
+        began, succeeded = time.monotonic(), False
+        try:
+            yield
+            succeeded = True
+        finally:
+            self._observe(step, time.monotonic() - began, succeeded)
 
     def _failed(self, scan: _Scan, *problems: Problem) -> None:
         scan.complete = False

@@ -1,9 +1,11 @@
 """fluxd's own series, in flag mode only: alerts made for it go on working. Import it only there: that registers them.
 
-Names and buckets are fluxd's. Of its others there is nothing to tell: no jobs, no API, no cache of its kind.
+Names and buckets are fluxd's. Of its others there is nothing to tell: no memcached, no upstream.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from prometheus_client import Gauge, Histogram
 
@@ -17,6 +19,26 @@ SYNC_MANIFESTS = Gauge(
     "flux_daemon_sync_manifests", "Manifests that the last sync of each path applied, and that failed.", ("success",)
 )
 GIT_READY = Gauge("flux_git_ready", "1 when the repository can be read, else 0.")
+CLIENT_SECONDS = Histogram(
+    "flux_client_fetch_duration_seconds",
+    "Time spent asking registries: for a list of tags, or for what tags stand for.",
+    ("kind", "success"),
+)
+REGISTRY_SECONDS = Histogram(
+    "flux_registry_fetch_duration_seconds", "Time spent reading what is known of a repository's tags.", ("success",)
+)
+
+
+def scanned(kind: Literal["tags", "metadata", "cache"], seconds: float, succeeded: bool) -> None:
+    """One step of a scan has ended: the list of tags, their descriptions, or the reading of what is known."""
+    if kind == "cache":
+        REGISTRY_SECONDS.labels(_text(succeeded)).observe(seconds)
+    else:
+        CLIENT_SECONDS.labels(kind, _text(succeeded)).observe(seconds)
+
+
+def _text(succeeded: bool) -> str:
+    return "true" if succeeded else "false"
 
 
 class FluxdMetrics:

@@ -226,7 +226,7 @@ async def test_the_cache_survives_a_restart_of_the_api_server_and_tells_what_van
     told: list[tuple[str, str, bool]] = []
     admin = load_kubeconfig(cluster.kubeconfig)
     async with through_relay(admin) as (relay, far), KubeClient(admin) as client:
-        cache = WatchCache(far, Selection(config_maps, "w", labels=""), LiveMeta, policy=QUICK)
+        cache: WatchCache[LiveMeta] = WatchCache(far, Selection(config_maps, "w", labels=""), LiveMeta, policy=QUICK)
         cache.subscribe(lambda kind, item, old: told.append((kind.value, item.name, old is not None)))
         async with asyncio.TaskGroup() as group:
             running = group.create_task(cache.run())
@@ -259,7 +259,7 @@ async def until(look: Callable[[], T | None]) -> T:
 async def test_the_cache_holds_what_matches_its_selector(
     client: KubeClient, namespace: str, config_maps: Resource
 ) -> None:
-    cache = WatchCache(client, Selection(config_maps, namespace, labels="team=red"), LiveMeta)
+    cache: WatchCache[LiveMeta] = WatchCache(client, Selection(config_maps, namespace, labels="team=red"), LiveMeta)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(cache.run())
         for name, team in (("a", "red"), ("b", "blue"), ("c", "red")):
@@ -360,7 +360,7 @@ async def test_a_state_that_is_cut_half_way_is_never_taken_for_the_whole(config_
         return response
 
     async with canned(flaky) as url, KubeClient(ClusterAccess(url)) as client:
-        cache = WatchCache(client, Selection(config_maps, "w"), LiveMeta, policy=QUICK)
+        cache: WatchCache[LiveMeta] = WatchCache(client, Selection(config_maps, "w"), LiveMeta, policy=QUICK)
         async with recording(client.watch(config_maps, "w", policy=QUICK)) as tape:
             await tape.until_told("SYNCED")
         assert tape.told() == [("ADDED", "a"), ("RESTARTED", ""), ("ADDED", "b"), ("SYNCED", "")]

@@ -19,7 +19,7 @@ from sluice.core.errors import AuthenticationFailed, SluiceError, UserError
 from sluice.core.image import parse
 from sluice.registry.access import RegistryAccess, Trust
 from sluice.registry.cloud.aws_identity import AwsIdentity
-from sluice.registry.cloud.azure import Azure, AzurePrincipal
+from sluice.registry.cloud.azure import Azure, AzurePrincipal, azure_principal
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.cloud.ecr import Ecr, EcrFilter
 from sluice.registry.cloud.exchange import EMBARGO_SECONDS, CloudClient, CloudLogins
@@ -445,3 +445,15 @@ async def test_a_provider_names_its_cloud_and_generic_none() -> None:
 
 def test_no_repr_shows_a_key() -> None:
     assert "canary" not in repr(AwsKeys("AKID", "canary", "canary"))
+
+
+async def test_azure_json_is_read_where_it_is_mounted_and_shown_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "azure.json"
+    assert await azure_principal(str(file)) is None
+    file.write_text('{"cloud": "AzurePublicCloud", "aadClientId": "id", "aadClientSecret": "secret-canary"}')
+    found = await azure_principal(str(file))
+    assert found == AzurePrincipal("id", "secret-canary")
+    assert "secret-canary" not in repr(found)
+    for text in ("{", '{"aadClientId": "msi", "aadClientSecret": ""}', "[]"):
+        file.write_text(text)
+        assert await azure_principal(str(file)) is None

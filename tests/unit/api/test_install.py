@@ -111,3 +111,12 @@ def test_only_metrics_and_receivers_can_be_reached_from_everywhere_and_artifacts
 
 def test_equal_options_give_equal_objects() -> None:
     assert manifests(OPTIONS) == manifests(InstallOptions(version="1.2.3"))
+
+
+def test_the_rights_of_automation_by_annotations_are_installed_only_with_it() -> None:
+    def rules(*arguments: str) -> str:
+        return str([each for each in manifests(InstallOptions("1", extra_args=arguments)) if "rules" in each])
+
+    assert "statefulsets" not in rules()
+    assert "statefulsets" in rules("--workload-annotations")
+    assert "helmreleases" in rules("--git-url=https://git.example/x")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sluice.core.code_pages import (
     access,
+    automation,
     build,
     cluster,
     command_line,
@@ -16,6 +17,7 @@ from sluice.core.code_pages import (
     notifications,
     receivers,
     source,
+    updates,
     warnings,
 )
 from sluice.core.code_pages.page import CodePage
@@ -29,6 +31,8 @@ PAGES: dict[str, CodePage] = {
     **images.PAGES,
     **access.PAGES,
     **identity.PAGES,
+    **automation.PAGES,
+    **updates.PAGES,
     **command_line.PAGES,
     **diagnosis.PAGES,
     **notifications.PAGES,

@@ -44,11 +44,11 @@ PAGES: dict[str, _Page] = {
         "`sluice why`, or a longer --timeout.",
     ),
     "E750": _Page(
-        "Nothing was done: this verb edits files of a checkout, and none was named. Exit code 2.",
-        "release needs the folder of a checkout [E750]: the operator takes no such requests yet, so git is edited "
-        "where you have it; fix: clone the repository, and there: sluice release --local . …",
-        "`release`, `automate`, `deautomate`, `lock`, `unlock` or `policy` without --local.",
-        "Clone the repository, and run it there with `--local .`.",
+        "Nothing was done: a flag says what is to become of a checkout, and none was named. Exit code 2.",
+        "--commit is for a checkout, and no folder is named [E750]; fix: leave it out, or write "
+        "sluice release --local . …",
+        "`--commit`, or a flag for asking registries from here, without --local: the operator commits, and asks them.",
+        "Leave the flag out, or run the verb in a checkout with `--local .`.",
     ),
     "E751": _Page(
         "Nothing was written: the commit would have taken changes of yours along, or there is no commit to follow.",

@@ -25,7 +25,8 @@ from sluice.core.problem import Origin, Problem
 UP_TO_DATE = "image(s) up to date"
 OTHER_IMAGE = "does not use image(s)"
 
-Status = Literal["success", "skipped", "ignored"]
+Status = Literal["success", "failed", "skipped", "ignored", "unknown"]
+STATUSES: tuple[Status, ...] = ("success", "failed", "skipped", "ignored", "unknown")
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,13 @@ def _text(value: str | bool) -> str:
     return value if isinstance(value, str) else str(value).lower()
 
 
+def pod_template(value: Any, kind: str) -> Any:
+    """The pod template of a workload's object, `kind` in lower case; None for a kind without one."""
+    for step in _POD_SPEC.get(kind, ("", ""))[:-1]:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
 def _pod_containers(value: Any, at: Address, path: tuple[str, ...]) -> Iterator[Container]:
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None

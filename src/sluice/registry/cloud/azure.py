@@ -13,9 +13,12 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from sluice.registry.cloud.exchange import CloudClient, CloudLogin, decoded, no_identity, read_secret_file
+from sluice.registry.errors import RegistryError
 from sluice.registry.keyring import Login
 
 DOMAINS = (".azurecr.io", ".azurecr.cn", ".azurecr.us", ".azurecr.de")
+# Where fluxd looked for it: mounted from the node.
+AZURE_JSON = "/etc/kubernetes/azure.json"
 AUTHORITY = "https://login.microsoftonline.com"
 METADATA = "http://169.254.169.254"
 RESOURCE = "https://containerregistry.azure.net"
@@ -42,6 +45,15 @@ class AzurePrincipal(msgspec.Struct, frozen=True, rename="camel"):
 
     def __repr__(self) -> str:
         return f"AzurePrincipal({self.aad_client_id!r})"
+
+
+async def azure_principal(path: str = AZURE_JSON) -> AzurePrincipal | None:
+    """The service principal of a node's `azure.json`; None where there is no such file, or none in it."""
+    try:
+        found = msgspec.json.decode(await read_secret_file(path), type=AzurePrincipal)
+    except (RegistryError, msgspec.MsgspecError):
+        return None
+    return found if found.aad_client_id and found.aad_client_secret else None
 
 
 class Azure:

@@ -1,0 +1,253 @@
+"""One pass of automation by annotations over one head of a repository: what is automated there, and what is to be done.
+
+Observes (files, the cluster, tags, history) and leaves every decision to `core.image_update`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sluice.core.codes import TAGS_INCOMPLETE
+from sluice.core.ids import NamespacedName
+from sluice.core.image import ImageRef, parse
+from sluice.core.image_policy import TagPolicy
+from sluice.core.image_policy.workload_choice import Listing
+from sluice.core.image_update.annotated import (
+    NEEDLE,
+    SUFFIXES,
+    Annotated,
+    ContainerId,
+    Decision,
+    ImageReason,
+    Rejection,
+    decide_images,
+    find_annotated,
+)
+from sluice.core.image_update.annotated_history import (
+    container_images,
+    failed_containers,
+    set_back_images,
+    still_held,
+    taken_back,
+)
+from sluice.core.image_update.file_edit import merged
+from sluice.core.image_update.release import ContainerUpdate, update_containers
+from sluice.core.image_update.result import ImageChange, ImageUpdate
+from sluice.core.image_update.unhealthy import FailedRollout, Versions
+from sluice.core.image_update.workload import WorkloadId
+from sluice.core.running_workload import RunningWorkload
+from sluice.git.head import Head
+from sluice.reconcilers.flip_memory import FlipMemory
+from sluice.reconcilers.workload_images import ScanKey, WantedTags, WorkloadImages
+from sluice.reconcilers.written_branch import WrittenBranch
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Folders of a repository that are synced together. `namespace` is that of objects which name none.
+
+    `syncs` own what is applied from there; empty where everything in the cluster may be (flag mode).
+    """
+
+    paths: tuple[str, ...]
+    namespace: str
+    syncs: frozenset[NamespacedName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was known before the pass. `last` is our last commit, if it is on the branch that is read."""
+
+    rejected: Mapping[ContainerId, Rejection]
+    failures: tuple[FailedRollout, ...] = ()
+    last: Head | None = None
+    revert_failed: bool = True
+
+
+@dataclass(slots=True)
+class AnnotationRun:
+    """What a pass came to; empty until `look`."""
+
+    images: WorkloadImages
+    flips: FlipMemory
+    known: Known
+    update: ImageUpdate = field(default_factory=ImageUpdate)
+    updates: list[ContainerUpdate] = field(default_factory=list)
+    failed: dict[ContainerId, tuple[Rejection, ImageRef]] = field(default_factory=dict)
+    rejected: dict[ContainerId, Rejection] = field(default_factory=dict)
+    reasons: list[ImageReason] = field(default_factory=list)
+    wanted: dict[ScanKey, WantedTags] = field(default_factory=dict)
+    is_waiting: bool = False
+
+    async def look(self, places: tuple[Place, ...], head: Head, branch: WrittenBranch) -> None:
+        """Decide for a head; can be called again for a newer one."""
+        self.update, self.updates, self.reasons, self.wanted = ImageUpdate(), [], [], {}
+        self.failed, self.rejected, self.is_waiting = {}, {}, False
+        seen: set[str] = set()
+        for place in places:
+            found = await head.files_with(NEEDLE, place.paths)
+            paths = [path for path in found if path.endswith(SUFFIXES) and path not in seen]
+            seen.update(paths)
+            if paths:
+                await self._in_place(place, await head.read(paths), head, branch)
+
+    async def _in_place(self, place: Place, files: dict[str, bytes], head: Head, branch: WrittenBranch) -> None:
+        commit = head.commit
+        annotated, unread = await asyncio.to_thread(find_annotated, files, place.namespace, commit)
+        failed = await self._failed(place, annotated, files, head, branch)
+        back = ImageUpdate()
+        if failed and self.known.revert_failed:
+            back = update_containers(files, taken_back(failed), place.namespace, commit)
+            if back.files:
+                self.failed |= failed
+                files = {**files, **back.files}
+                annotated, _ = find_annotated(files, place.namespace, commit)
+        self._want(place, annotated)
+        rejected = {**_not_current(self.known.rejected, annotated), **{key: each for key, (each, _) in failed.items()}}
+        decision = self._decide(place, annotated, rejected)
+        set_back = await self._set_back(decision, place, annotated, branch, commit)
+        if set_back:
+            rejected |= set_back
+            decision = self._decide(place, annotated, rejected)
+        decision, update = await self._without_flips(decision, files, place, branch, commit)
+        told = {(each.workload, each.container) for each in decision.reasons if each.problem is not None}
+        self.rejected |= still_held(rejected, annotated, told)
+        self.reasons += [self._explained(each) for each in decision.reasons]
+        self.reasons += [
+            ImageReason(WorkloadId("", "", each.path), each.field, "", each.reason, each.problem)
+            for each in (*unread, *back.skipped, *update.skipped)
+        ]
+        self.updates += decision.updates
+        self.update = merged([self.update, back, update])
+
+    # --- observe ------------------------------------------------------------------------------------------------
+
+    def running(self, place: Place, each: Annotated) -> RunningWorkload | None:
+        """The workload in the cluster. With syncs it must be one of theirs: others' logins are not used for it."""
+        found = self.images.running.get(each.workload.id)
+        if not place.syncs:
+            return found
+        if found is not None and found.sync in place.syncs:
+            return found
+        if each.workload.subject.namespace:
+            return None
+        kind, name = each.workload.id.kind, each.workload.id.name  # its namespace is set from outside
+        alike = (live for live in self.images.workloads() if (live.id.kind, live.id.name) == (kind, name))
+        return next((live for live in alike if live.sync in place.syncs), None)
+
+    def _want(self, place: Place, annotated: tuple[Annotated, ...]) -> None:
+        """Note which repositories must be scanned, and by which policies."""
+        for each in annotated:
+            live = self.running(place, each)
+            self.is_waiting = self.is_waiting or live is None
+            if live is None or each.policies.hold():
+                continue
+            for name, image in each.images().items():
+                policy = each.policies.policy(name)
+                if isinstance(policy, TagPolicy):
+                    key, wish = self.images.key(image, live.id.namespace), WantedTags(image, (policy,), (live.id,))
+                    self.wanted[key] = self.wanted[key].joined(wish) if key in self.wanted else wish
+
+    async def _failed(
+        self,
+        place: Place,
+        annotated: tuple[Annotated, ...],
+        files: Mapping[str, bytes],
+        head: Head,
+        branch: WrittenBranch,
+    ) -> dict[ContainerId, tuple[Rejection, ImageRef]]:
+        """The images that workloads failed on, of files that we were the last to change."""
+        found: dict[ContainerId, tuple[Rejection, ImageRef]] = {}
+        for rollout in self.known.failures:
+            then, good = branch.mirror.head(rollout.commit), branch.mirror.head(rollout.good)
+            if not rollout.good or not await then.is_there() or not await good.is_there():
+                continue
+            versions = Versions(files, await then.read(files), await good.read(files))
+            suspects = failed_containers(annotated, versions, rollout, place.namespace)
+            paths = {
+                each.workload.id: each.path for each in annotated if each.workload.id in {key[0] for key in suspects}
+            }
+            ours = {path for path in paths.values() if await branch.last_update(path, head.commit, rollout.commit)}
+            found |= {key: each for key, each in suspects.items() if paths[key[0]] in ours}
+        return found
+
+    async def _set_back(
+        self, decision: Decision, place: Place, annotated: tuple[Annotated, ...], branch: WrittenBranch, commit: str
+    ) -> dict[ContainerId, Rejection]:
+        """What our last commit had as it is wanted now: a person has changed it since."""
+        if not decision.updates:
+            return {}
+        paths = {each.workload.id: each.path for each in annotated}
+        written = await self._written({paths[update.workload] for update in decision.updates}, branch, commit)
+        found = set_back_images(decision.updates, container_images(written, place.namespace))
+        return {key: each for key, each in found.items() if await branch.is_by_a_person(paths[key[0]], commit)}
+
+    async def _written(self, paths: set[str], branch: WrittenBranch, commit: str) -> dict[str, bytes]:
+        """The files as we left them. Where our last commit is not remembered, git knows it."""
+        last = self.known.last
+        if last is not None and await last.is_there():
+            return await last.read(paths)
+        found: dict[str, bytes] = {}
+        for path in paths:
+            ours = await branch.last_written(path, commit)
+            if ours:
+                found |= await branch.mirror.head(ours).read([path])
+        return found
+
+    # --- decide -------------------------------------------------------------------------------------------------
+
+    def _decide(
+        self, place: Place, annotated: tuple[Annotated, ...], rejected: Mapping[ContainerId, Rejection]
+    ) -> Decision:
+        def listing(each: Annotated, image: ImageRef) -> Listing | None:
+            live = self.running(place, each)
+            found = self.images.tags(image, live.id.namespace) if live is not None else None
+            return None if found is None else Listing(found.tags, found.complete)
+
+        return decide_images(annotated, lambda each: self.running(place, each) is not None, listing, rejected)
+
+    async def _without_flips(
+        self, decision: Decision, files: Mapping[str, bytes], place: Place, branch: WrittenBranch, commit: str
+    ) -> tuple[Decision, ImageUpdate]:
+        """Make the edits, but for those that go on with a fight between two writers."""
+        update = await asyncio.to_thread(update_containers, files, decision.updates, place.namespace, commit)
+        held = {
+            _container_of(change): await branch.flip(change, writer, commit)
+            for change, writer in self.flips.held(branch.where, update.changes)
+        }
+        if not held:
+            return decision, update
+        kept = tuple(each for each in decision.updates if _place_of(each) not in held)
+        reasons = tuple(
+            replace(each, reason=problem.title, problem=problem) if (problem := held.get(_place_of(each))) else each
+            for each in decision.reasons
+        )
+        update = await asyncio.to_thread(update_containers, files, kept, place.namespace, commit)
+        return Decision(kept, reasons), update
+
+    def _explained(self, each: ImageReason) -> ImageReason:
+        """A list of tags that is not whole says why."""
+        if each.problem is None or each.problem.code is not TAGS_INCOMPLETE:
+            return each
+        name = parse(each.image).canonical_name
+        scans = [self.images.result(key) for key in self.wanted if key.name == name]
+        problems = [problem for scan in scans if scan is not None for problem in scan.problems]
+        return replace(each, reason=f"{each.reason}: {problems[0]}") if problems else each
+
+
+def _container_of(change: ImageChange) -> tuple[str, str, str]:
+    return change.subject.kind.lower(), change.subject.name, change.field
+
+
+def _place_of(each: ContainerUpdate | ImageReason) -> tuple[str, str, str]:
+    return each.workload.kind, each.workload.name, each.container
+
+
+def _not_current(
+    rejected: Mapping[ContainerId, Rejection], annotated: tuple[Annotated, ...]
+) -> dict[ContainerId, Rejection]:
+    """Without those that a person has written into the file again: that is what lifts a rejection."""
+    now = {(each.workload.id, name): image.canonical for each in annotated for name, image in each.images().items()}
+    return {key: each for key, each in rejected.items() if now.get(key) != each.image}

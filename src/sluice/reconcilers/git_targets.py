@@ -1,0 +1,169 @@
+"""Which repository, branch and folders belong to a workload, and who else must hear of a commit there.
+
+In flag mode they are those of the flags. With CRDs a workload belongs to the sync whose labels it has in the cluster,
+and that sync to its GitRepository; a request touches nothing of other syncs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sluice.api.git_repository import GitRepository
+from sluice.api.kustomization import Kustomization
+from sluice.core import codes
+from sluice.core.duration import parse_duration
+from sluice.core.errors import UserError
+from sluice.core.ids import NamespacedName
+from sluice.core.image_update.workload import DEFAULT_NAMESPACE, WorkloadId
+from sluice.core.problem import Problem
+from sluice.core.push_target import HEADS, PushTarget, push_target
+from sluice.core.tree_path import clean_path
+from sluice.core.update_spec import UpdateSpec
+from sluice.git.refs import wanted_of
+from sluice.reconcilers.flag_mode import FlagObjects
+from sluice.reconcilers.live_workloads import owners_of
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.sync_facts import source_of, sync_id
+from sluice.reconcilers.written_branch import wake_readers
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder (empty: the root) that a sync applies, and the namespace of what names none there."""
+
+    sync: NamespacedName
+    path: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class GitTarget:
+    """A repository that commits go to, and the folders that one of its syncs, or all, apply."""
+
+    source: GitRepository
+    places: tuple[Place, ...]
+
+    @property
+    def key(self) -> NamespacedName:
+        """The GitRepository."""
+        return self.source.metadata.key
+
+    @property
+    def seconds(self) -> float:
+        """How long one step that talks to the host may take."""
+        return parse_duration(self.source.spec.timeout)
+
+    def push_target(self) -> PushTarget:
+        """The branch that commits go to: the one that is synced. Raises UserError (NoPushBranch, RefSyntax)."""
+        followed = wanted_of(self.source.spec.ref)
+        return push_target(followed.ref.removeprefix(HEADS) if followed.ref.startswith(HEADS) else "")
+
+
+class GitTargets:
+    """The repositories of the operator's syncs."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._op = operator
+
+    @property
+    def by_flags(self) -> bool:
+        """True in flag mode: there is one repository, and what it defines is ours whatever its labels."""
+        return isinstance(self._op.kustomizations, FlagObjects)
+
+    def all(self) -> tuple[GitTarget, ...]:
+        """Every GitRepository that a sync applies, with all its folders."""
+        syncs: dict[NamespacedName, list[Kustomization]] = {}
+        for sync in self._op.kustomizations.items():
+            source = self._source(sync)
+            if source is not None:
+                syncs.setdefault(source.metadata.key, []).append(sync)
+        return tuple(self._target(self._known(key), syncs[key]) for key in sorted(syncs))
+
+    def of_source(self, key: NamespacedName, sync: NamespacedName | None = None) -> GitTarget | None:
+        """The target of a GitRepository, with the folders of one sync or of all; None when it is gone."""
+        found = next((target for target in self.all() if target.key == key), None)
+        if found is None or sync is None:
+            return found
+        places = tuple(place for place in found.places if place.sync == sync)
+        return GitTarget(found.source, places) if places else None
+
+    def of_sync(self, key: NamespacedName) -> GitTarget:
+        """The target of one sync. Raises UserError (UpdateTarget)."""
+        sync = self._op.kustomizations.get(key.namespace, key.name)
+        if sync is None:
+            raise _refused(f"there is no sync {key}", "", "name one that is there")
+        source = self._source(sync)
+        if source is None:
+            ref = source_of(sync)
+            cause = (
+                f"its source is {ref}" if ref.kind != "GitRepository" else f"{ref} does not exist, or may not be used"
+            )
+            fix = "commit the change where that source is made"
+            raise _refused(f"{sync_id(sync)} has no git repository to commit to", cause, fix)
+        return self._target(source, [sync])
+
+    async def of(self, spec: UpdateSpec, sync: NamespacedName | None = None) -> GitTarget:
+        """The target of an update, asked of one sync or of the operator. Raises UserError (UpdateTarget)."""
+        if sync is not None:
+            return self.of_sync(sync)
+        targets = self.all()
+        if spec.named and not self.by_flags:
+            owners = await owners_of(self._op.client, self._op.discovery, spec.named)
+            mine = set(owners.values())
+            targets = tuple(
+                GitTarget(each.source, places)
+                for each in targets
+                if (places := tuple(place for place in each.places if place.sync in mine))
+            )
+        if len(targets) == 1:
+            return targets[0]
+        names = ", ".join(map(str, spec.named)) or "all workloads"
+        if targets:
+            cause = f"it is about {', '.join(str(each.key) for each in targets)}"
+            raise _refused(f"{names}: one update is for one repository", cause, "ask for each repository by itself")
+        raise _refused(f"no repository holds {names}", "no sync of a git repository has applied it", _FIX)
+
+    async def running(self, target: GitTarget, names: Iterable[WorkloadId]) -> frozenset[WorkloadId]:
+        """Those of `names` that the cluster has, and that belong to the target. Raises ClusterError."""
+        owners = await owners_of(self._op.client, self._op.discovery, names)
+        mine = {place.sync for place in target.places}
+        return frozenset(name for name, owner in owners.items() if self.by_flags or owner in mine)
+
+    def wake(self, target: GitTarget, wake: Callable[[NamespacedName], None]) -> None:
+        """Give every source of the target's repository a turn: it sees a commit of ours now, not at its next poll."""
+        wake_readers(self._op, wake, target.source)
+
+    def _source(self, sync: Kustomization) -> GitRepository | None:
+        """The GitRepository of a sync, where it has one that it may use."""
+        ref = source_of(sync)
+        foreign = ref.namespace != sync.metadata.namespace and self._op.rules.no_cross_namespace_refs
+        if ref.kind != "GitRepository" or (foreign and not self.by_flags):
+            return None
+        return self._op.git_repositories.get(ref.namespace, ref.name)
+
+    def _target(self, source: GitRepository, syncs: Iterable[Kustomization]) -> GitTarget:
+        default = self._op.default_namespace or DEFAULT_NAMESPACE
+        ordered = sorted(syncs, key=lambda sync: sync.metadata.key)
+        return GitTarget(source, tuple(_place(sync, default) for sync in ordered))
+
+    def _known(self, key: NamespacedName) -> GitRepository:
+        found = self._op.git_repositories.get(key.namespace, key.name)
+        assert found is not None  # noqa: S101  it was there a moment ago, on the same loop
+        return found
+
+
+_FIX = "check namespace, kind and name, or commit the workload first"
+
+
+def _place(sync: Kustomization, default: str) -> Place:
+    """Where a sync reads. A path that can't be one holds no file, which the sync itself reports."""
+    try:
+        path = clean_path(sync.spec.path)
+    except ValueError:
+        path = "\0"
+    return Place(sync.metadata.key, path, sync.spec.targetNamespace or default)
+
+
+def _refused(title: str, cause: str, fix: str) -> UserError:
+    return UserError(Problem(codes.UPDATE_TARGET, title, cause=cause, fix=fix))

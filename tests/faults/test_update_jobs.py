@@ -1,0 +1,49 @@
+"""The operator is killed while it carries out what somebody asked for: the next life of it does so once, or says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from devcluster.cluster import Cluster
+from devcluster.git_http import GitHttpServer
+from devcluster.registry import Registry
+from tests.faults.lane import Lane, open_lane
+from tests.git_writing import hook
+from tests.update_asking import Asking
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def lane(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
+    root = tmp_path_factory.mktemp("jobs")
+    with GitHttpServer(root / "git") as git, open_lane(cluster, git, root) as opened:
+        yield opened
+
+
+def killing(lane: Lane, asking: Asking, name: str) -> None:
+    """Let the git server kill the operator from one of its hooks, the first time."""
+    process = lane.operator._process
+    assert process is not None
+    bare = asking.sync.bench.git.root / f"{asking.sync.name}.git"
+    hook(bare, name, f"rm hooks/{name}\nkill -9 {process.pid}\nsleep 1\n{'exit 1' if name == 'pre-receive' else ''}")
+
+
+@pytest.mark.parametrize("name", ["post-receive", "pre-receive"], ids=["after the push", "before the push"])
+def test_a_job_is_carried_out_once_though_the_operator_is_killed(lane: Lane, registry: Registry, name: str) -> None:
+    asking = Asking.begin(lane.bench, registry)
+    commits = asking.commits()
+    killing(lane, asking, name)
+    nonce = asking.ask("policy", {asking.web: {"add": {"locked": "true"}, "remove": {}}})
+    assert lane.operator.wait_dead(20)
+    assert asking.commits() == commits + (name == "post-receive")
+    lane.operator.start()
+    lane.operator.wait_ready()
+    answer = asking.answered(nonce)
+    assert answer["state"] == "succeeded"
+    assert answer["revision"] == asking.git("rev-parse", "main").strip()
+    assert [each["status"] for each in answer["results"]] == ["success"]
+    assert asking.commits() == commits + 1
+    assert f"Sluice-Update: Request/{lane.bench.namespace} {answer['jobID']}" in asking.git("log", "-1", "main")
