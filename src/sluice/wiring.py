@@ -412,7 +412,7 @@ def _writing(settings: Settings, started: _Started, candidates: Sequence[Candida
 
 def _signing_key(settings: Settings) -> SigningKey | None:
     style = settings.git_writing
-    return SigningKey("gpg", style.key, key_id=style.key_id) if style.key else None
+    return SigningKey("gpg", style.key, key_id=style.key_id, place="--git-gpg-key-import") if style.key else None
 
 
 def _start_marker(group: asyncio.TaskGroup, settings: Settings, started: _Started, writing: Writing) -> None:

@@ -25,12 +25,23 @@ FIELD = "spec.git.commit.signingKey.secretRef"
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key as its Secret holds it, and what opens it. `key_id` chooses one of several OpenPGP keys."""
+    """A private key as its Secret holds it, and what opens it. `key_id` chooses one of several OpenPGP keys.
+
+    `place` is the field or flag that names it.
+    """
 
     kind: KeyType
     key: bytes = field(repr=False)
     passphrase: str = field(default="", repr=False)
     key_id: str = ""
+    place: str = FIELD
+
+    @property
+    def words(self) -> str:
+        """What people know it as."""
+        if self.place != FIELD:
+            return f"the key of {self.place}"
+        return f"the Secret's {'git.asc' if self.kind == 'gpg' else 'identity'!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,8 @@ class Signer:
     env: Mapping[str, str]
     kind: KeyType
     home: Path
-    key_id: str = ""
+    key: SigningKey
+    fingerprint: str = ""
 
 
 def signing_key_of_secret(data: Mapping[str, bytes], kind: KeyType = "gpg", *, key_id: str = "") -> SigningKey:
@@ -82,7 +94,7 @@ def _ssh_signer(key: SigningKey, folder: Path) -> Signer:
     path = folder / "signing_key"
     path.touch(0o600)
     path.write_bytes(plain)
-    return Signer(("-c", "gpg.format=ssh", "-c", f"user.signingKey={path}"), {}, "ssh", folder)
+    return Signer(("-c", "gpg.format=ssh", "-c", f"user.signingKey={path}"), {}, "ssh", folder, key)
 
 
 async def _gpg_signer(key: SigningKey, home: Path) -> Signer:
@@ -99,9 +111,9 @@ async def _gpg_signer(key: SigningKey, home: Path) -> Signer:
     found = _signing_fingerprint(listed.stdout)
     if not found:
         cause = last_words(imported) if not imported.ok else "it holds no private key that can sign and is in force"
-        raise _refused("the Secret's 'git.asc' can't be used to sign", cause, _EXPORT)
+        raise _refused(f"{key.words} can't be used to sign", cause, _EXPORT, key.place)
     config = ("-c", "gpg.format=openpgp", "-c", f"gpg.program={gpg}", "-c", f"user.signingKey={found}")
-    return Signer(config, {"GNUPGHOME": str(home)}, "gpg", home, found)
+    return Signer(config, {"GNUPGHOME": str(home)}, "gpg", home, key, found)
 
 
 _EXPORT = "put the output of 'gpg --export-secret-keys --armor KEY' there"
@@ -123,10 +135,10 @@ async def signing_failed(signer: Signer, output: GitOutput) -> SluiceError:
     """Why a signed commit could not be made. git hides gpg's words, so gpg is asked once more, for them alone."""
     words = output
     if signer.kind == "gpg":
-        words = await run_gpg(["--local-user", signer.key_id, "--detach-sign", "--output", "-"], signer.home, b"x")
+        words = await run_gpg(["--local-user", signer.fingerprint, "--detach-sign", "--output", "-"], signer.home, b"x")
         words = words if not words.ok else output
-    name = "'git.asc'" if signer.kind == "gpg" else "'identity'"
-    return _refused(f"the Secret's {name} can't sign", last_words(words), "check the key and its passphrase")
+    fix = "check the key and its passphrase"
+    return _refused(f"{signer.key.words} can't sign", last_words(words), fix, signer.key.place)
 
 
 def _installed(name: str) -> str:
@@ -137,5 +149,5 @@ def _installed(name: str) -> str:
     return found
 
 
-def _refused(title: str, cause: str, fix: str) -> UserError:
-    return UserError(Problem(SIGNING_KEY, title, field=FIELD, cause=cause, fix=fix))
+def _refused(title: str, cause: str, fix: str, place: str = FIELD) -> UserError:
+    return UserError(Problem(SIGNING_KEY, title, field=place, cause=cause, fix=fix))

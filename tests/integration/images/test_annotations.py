@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from prometheus_client import REGISTRY
 from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from devcluster.git_http import GitHttpServer
-from devcluster.git_repository import WorkingRepo
+from devcluster.git_repository import WorkingRepo, hermetic_env
 from devcluster.images import make_image
 from devcluster.registry import Registry
 from sluice.core.automation_flags import AutomationFlags, GitWriting
@@ -188,6 +189,32 @@ def test_the_sync_tag_of_fluxd_follows_what_was_applied(fleet: Fleet) -> None:
     assert fleet.at("flux-sync") == fleet.at("main")
     assert git(fleet.origin, "cat-file", "-t", "flux-sync").strip() == "tag"
     assert "Sync pointer" in git(fleet.origin, "cat-file", "tag", "flux-sync")
+
+
+def test_commits_and_the_sync_tag_are_signed_by_the_key_of_the_flags(
+    fleet: Fleet, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("k")
+    env = hermetic_env(home) | {"GNUPGHOME": str(home)}
+
+    def gpg(*arguments: str) -> bytes:
+        command = ["gpg", "--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "", *arguments]
+        return subprocess.run(command, env=env, capture_output=True, check=True).stdout
+
+    gpg("--quick-generate-key", "Bot <bot@example.com>", "ed25519", "sign", "never")
+    key = gpg("--export-secret-keys", "--armor", "bot@example.com")
+    fleet.flags(git_writing=GitWriting(sync_tag="flux-sync", key=key, key_id="bot@example.com"))
+    fleet.push("1.0.0", "1.1.0")
+    fleet.commit({"web.yaml": WEB})
+    fleet.operator.start()
+    fleet.wait_running("1.1.0")
+    poll("the tag is there", lambda: fleet.check() and fleet.at("flux-sync") == fleet.head())
+    log = ["git", f"--git-dir={fleet.origin}", "log", "-1", "--format=%G? %GS", "main"]
+    signed = subprocess.run(log, env=env, capture_output=True, check=True, text=True).stdout
+    assert signed.split()[0] in {"G", "U"}
+    verify = ["git", f"--git-dir={fleet.origin}", "verify-tag", "flux-sync"]
+    assert subprocess.run(verify, env=env, capture_output=True, check=False).returncode == 0
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], env=env, check=True)
 
 
 def test_every_automated_image_that_stays_has_a_reason_in_the_log(fleet: Fleet) -> None:
