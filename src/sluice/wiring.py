@@ -27,7 +27,6 @@ from sluice.core.plan import Owner
 from sluice.git.limits import GitPolicy
 from sluice.git.mirrors import Mirrors
 from sluice.git.push_queue import PushQueue
-from sluice.git.signing import SigningKey
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
@@ -215,8 +214,8 @@ async def run_operator(
                 started = core.result()
                 writing = _writing(settings, started, candidates)
                 _start_marker(group, settings, started, writing)
-                found = _workload_images(group, settings, started.operator, images)
-                style = CommitStyle(settings.git_writing, _signing_key(settings))
+                found = _images_of(group, settings, started.operator, images)
+                style = CommitStyle.of(settings.git_writing)
                 await start_jobs(group, started.operator, found, writing, style, started.sync_cache)
                 async with asyncio.TaskGroup() as starting:
                     if settings.flag_source is None:
@@ -410,22 +409,15 @@ def _writing(settings: Settings, started: _Started, candidates: Sequence[Candida
     )
 
 
-def _signing_key(settings: Settings) -> SigningKey | None:
-    style = settings.git_writing
-    return SigningKey("gpg", style.key, key_id=style.key_id, place="--git-gpg-key-import") if style.key else None
-
-
 def _start_marker(group: asyncio.TaskGroup, settings: Settings, started: _Started, writing: Writing) -> None:
     """Move fluxd's sync tag from now on, where the flags name one."""
     if isinstance(started.sync_cache, FlagObjects) and settings.git_writing.sync_tag:
-        marker = SyncMarker(started.operator, writing, settings.git_writing, _signing_key(settings))
+        marker = SyncMarker(started.operator, writing, CommitStyle.of(settings.git_writing))
         started.sync_cache.subscribe(marker.sync_changed)
         marker.start(group)
 
 
-def _workload_images(
-    group: asyncio.TaskGroup, settings: Settings, operator: Operator, images: _Images
-) -> WorkloadImages:
+def _images_of(group: asyncio.TaskGroup, settings: Settings, operator: Operator, images: _Images) -> WorkloadImages:
     """What runs and what could run; nothing is watched or scanned until somebody asks."""
     running = RunningWorkloads(operator.client, operator.discovery, group)
     tenants = settings.flag_source is None
@@ -437,7 +429,7 @@ async def _start_annotations(
 ) -> None:
     """Start automation by annotations; returns once it is known what runs."""
     memory = AutomationMemory(started.operator.client, settings.namespace)
-    style = CommitStyle(settings.git_writing, _signing_key(settings))
+    style = CommitStyle.of(settings.git_writing)
     automation = WorkloadAutomation(started.operator, found, writing, settings.automation, style, memory)
     started.sync_cache.subscribe(automation.sync_changed)
     await automation.start(group)

@@ -53,6 +53,13 @@ class CommitStyle:
     writing: GitWriting = field(default_factory=GitWriting)
     key: SigningKey | None = None
 
+    @staticmethod
+    def of(writing: GitWriting) -> CommitStyle:
+        """What the flags say: signed where they name a key."""
+        if not writing.key:
+            return CommitStyle(writing)
+        return CommitStyle(writing, SigningKey("gpg", writing.key, key_id=writing.key_id, place="--git-gpg-key-import"))
+
     def message(self, text: str) -> str:
         """The message with what is to keep a CI system from acting on it."""
         return text.rstrip() + self.writing.skip_message

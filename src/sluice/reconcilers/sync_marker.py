@@ -10,7 +10,6 @@ import asyncio
 import structlog
 
 from sluice.api.kustomization import Kustomization
-from sluice.core.automation_flags import GitWriting
 from sluice.core.commit_text import CommitText, identity
 from sluice.core.duration import parse_duration
 from sluice.core.errors import SluiceError
@@ -19,11 +18,11 @@ from sluice.core.schedule import backoff
 from sluice.git.mirror import Mirror
 from sluice.git.push import RefMove, push_refs
 from sluice.git.push_errors import push_error
-from sluice.git.signing import SigningKey
 from sluice.git.tags import TAGS, write_tag
 from sluice.git.write_back import LEAST_PUSH_SECONDS
 from sluice.kube.watch import EventType
 from sluice.reconcilers.image_update_automation import Writing
+from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import source_of
 from sluice.runtime.controller import Controller, note_failure
@@ -37,11 +36,11 @@ log = structlog.get_logger()
 class SyncMarker:
     """Moves the tag. Never while git is read-only, nor when this process may stop being the leader meanwhile."""
 
-    def __init__(self, operator: Operator, writing: Writing, style: GitWriting, key: SigningKey | None) -> None:
+    def __init__(self, operator: Operator, writing: Writing, commits: CommitStyle) -> None:
         self._op = operator
         self._writing = writing
-        self._style = style
-        self._key = key
+        self._style = commits.writing
+        self._key = commits.key
         self._marked = ""
         self._failures = 0
         self._controller = Controller("SyncMarker", self._turn, slots=1)
