@@ -244,6 +244,11 @@ IMAGE_ABSENT = Code("E625", "ImageAbsent", "the image that is to be released is 
 UPDATE_BUG = Code("E627", "UpdateBug", "a bug ended an update that was asked of the operator")
 JOBS_UNREADABLE = Code("E626", "JobsUnreadable", "the operator's record of updates can't be read")
 
+# E63x: fluxd's HTTP API.
+API_TOKEN = Code("E630", "ApiToken", "the file with the token of fluxd's HTTP API can't be used")
+DEPLOY_KEY = Code("E631", "DeployKey", "the deploy key of git can't be read, or is not the operator's to replace")
+COMMIT_UNKNOWN = Code("E632", "CommitUnknown", "a client asks about a commit that is in the history of no source")
+
 # E7xx: the command line.
 USAGE = Code("E701", "Usage", "a flag or an argument can't be used so")
 TARGET_MISSING = Code("E702", "TargetMissing", "the named object does not exist")

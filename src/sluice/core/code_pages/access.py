@@ -45,4 +45,26 @@ PAGES: dict[str, _Page] = {
         "Flux's controllers run, or another replica of Sluice leads, or one was killed a moment ago.",
         "Stop the other, or wait until its lease has run out. A replica that waits is well.",
     ),
+    "E630": _Page(
+        "fluxd's HTTP API is not served, for its token could not be read.",
+        "the token of fluxd's API can't be used [E630] at /etc/sluice/token: it has fewer than 16 characters; "
+        "fix: write a long random text into the file",
+        "The file that --fluxd-api-token-file names is missing, empty, too short or holds more than one line.",
+        "Write one line of 16 to 512 printable characters into it: `openssl rand -hex 32`.",
+    ),
+    "E631": _Page(
+        "The SSH key that git is read with can't be shown, or not be replaced from outside.",
+        "Secret flux-system/fleet is not the operator's to change [E631]: a GitRepository names it; "
+        "fix: put the new key into it yourself",
+        "The Secret has no private key in `identity`, or one that can't be read; or `fluxctl identity --regenerate` "
+        "was asked of an operator that serves CRDs, where such Secrets are yours.",
+        "In flag mode delete the key `identity` of the Secret and restart the operator, which makes a new one. With "
+        "CRDs make the key with `ssh-keygen` and put it into the Secret.",
+    ),
+    "E632": _Page(
+        "A client asked how far a commit is applied, and no source has it.",
+        "commit 0a1b2c3 is not in the history of any source [E632]; fix: run `fluxctl sync` and ask again",
+        "The commit is of another repository or branch, was replaced by a forced push, or has not been fetched yet.",
+        "Ask for a commit of the branch that is synced.",
+    ),
 }
