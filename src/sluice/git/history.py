@@ -13,6 +13,7 @@ from sluice.git.remote import Remote
 from sluice.git.repository import BareRepository, hold_name
 
 MAX_AHEAD = 200
+MAX_PENDING = 500
 SEARCHED, MAX_TOUCHING = 50, 5
 COMMIT_BYTES = 256 * 1024
 MAX_LINE = 100_000
@@ -81,6 +82,34 @@ class History:
             title = f"more than {MAX_LINE} commits would have to be verified"
             raise UserError(Problem(REPO_TOO_BIG, title, field="--git-verify-signatures-mode", fix="use first-parent"))
         return tuple(self._repo.checked(listed, head.commit).decode("ascii").split())
+
+    async def pending(
+        self, base: str, tip: str, head: ResolvedRef, path: str, remote: Remote, seconds: float
+    ) -> tuple[str, ...] | None:
+        """The commits after `base` up to `tip` that changed `path`, newest first; None where `tip` is not there.
+
+        `tip` is (the start of) a hash. Of the fetched `head` the last MAX_PENDING commits are fetched once; one that is
+        in the mirror and not behind it is newer, and pending by itself. Without a base all of these count.
+        """
+        hold = hold_name((head.revision.name, head.ref, "pending"), head.commit)
+        if not self._repo.holds(hold):
+            refspec = f"+{head.commit}:{hold}"
+            await self._fetch.some(hold, [refspec], (f"--depth={MAX_PENDING}",), remote, seconds)
+        found = await self._repo.run("rev-parse", "--verify", "--quiet", f"{tip}^{{commit}}")
+        commit = found.stdout.decode("ascii", "replace").strip()
+        if not found.ok:
+            return None
+        if not await self._repo.is_ancestor(commit, head.commit):
+            return (commit,)  # made, or fetched, a moment ago: the source has not had its turn yet
+        exclude = ("--not", base) if base and await self._has(base) else ()
+        below = ("--", path) if path else ()
+        listed = await self._repo.run(
+            "rev-list", f"--max-count={MAX_PENDING}", commit, *exclude, *below, env=LITERAL_PATHS
+        )
+        return tuple(self._repo.checked(listed, commit).decode("ascii").split())
+
+    async def _has(self, commit: str) -> bool:
+        return (await self._repo.run("cat-file", "-e", f"{commit}^{{commit}}")).ok
 
     async def _read(self, tip: str, count: int, *exclude: str) -> tuple[CommitRead, ...]:
         listed = await self._repo.run("rev-list", f"--max-count={count}", tip, *exclude, env=LITERAL_PATHS)

@@ -157,6 +157,17 @@ class Mirror:
             limit = seconds or self.limits.timeout
             return await self._history.line(head, since, self.remote, limit, first_parent=first_parent)
 
+    async def pending(
+        self, base: str, tip: str, head: ResolvedRef, path: str, *, seconds: float | None = None
+    ) -> tuple[str, ...] | None:
+        """The commits after `base` up to `tip` (may be the start of a hash) that changed `path`, newest first.
+
+        None where `tip` is not there. One that is not behind the fetched `head` counts as newer. Costs one fetch for
+        each head. Raises as `fetch` does.
+        """
+        async with self._lock:
+            return await self._history.pending(base, tip, head, path, self.remote, seconds or self.limits.timeout)
+
     async def fetch_tip(self, ref: str, commit: str, *, seconds: float | None = None) -> None:
         """Bring a commit that `ref` (not a branch that is followed) stands at. Raises as `fetch` does."""
         hold = hold_name((ref, "tip"), commit)

@@ -162,6 +162,12 @@ class GitRepositoryReconciler:
         """Says of a commit whether its signature is good; None where commits of the source need none."""
         return self._signatures.gate(source, mirror)
 
+    def read_secret_again(self, key: NamespacedName) -> None:
+        """The Secret of a source is known to have changed: its next turn reads it."""
+        memory = self._memory.get(key)
+        if memory is not None:
+            memory.auth = None
+
     async def _forget(self, key: NamespacedName) -> None:
         self._memory.pop(key, None)
         self._op.git_status.forget(key)
