@@ -46,6 +46,11 @@ class GitSshServer:
         public = self.host_key.export_public_key("openssh").decode().strip()
         return f"[{self.host}]:{self.port} {public}\n"
 
+    def admit(self, public: str) -> None:
+        """From now on let in the key of this `authorized_keys` line, and no other. The server must listen."""
+        assert self._listener is not None  # noqa: S101 - the caller's promise
+        self._listener.update(authorized_client_keys=asyncssh.import_authorized_keys(public))
+
     def create(self, name: str, *, sha256: bool = False) -> Path:
         """Make an empty bare repository `name`.git below the root and return its path."""
         path = self.root / f"{name}.git"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sluice.core.automation_flags import AutomationFlags, GitWriting
 from sluice.core.flag_source import FlagSource
+from sluice.core.fluxd_api.key_kind import KeyKind
 
 if TYPE_CHECKING:  # slow to import, and most command lines are answered without a cluster
     from sluice.kube.config import ClusterAccess
@@ -51,6 +52,10 @@ class Settings:
     upstream: str = ""
     automation: AutomationFlags = field(default_factory=AutomationFlags)
     git_writing: GitWriting = field(default_factory=GitWriting)
+    fluxd_address: str = ""
+    fluxd_token_file: Path | None = None
+    deploy_key: KeyKind = field(default_factory=KeyKind)
+    pod: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -69,6 +74,11 @@ def in_cluster() -> bool:
     from sluice.kube.config import SERVICE_ACCOUNT
 
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").is_file()
+
+
+def pod_name() -> str:
+    """The pod that this process runs in, as its Deployment tells it: POD_NAME; empty elsewhere."""
+    return os.environ.get("POD_NAME", "")
 
 
 def person() -> str:

@@ -41,6 +41,7 @@ from sluice.reconcilers.accounts import Accounts
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.automation_memory import AutomationMemory
 from sluice.reconcilers.claims import Claims
+from sluice.reconcilers.deploy_key import ensure_deploy_keys
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.github_apps import GitHubApps
@@ -50,6 +51,7 @@ from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.kustomization import KustomizationReconciler
+from sluice.reconcilers.leader_label import mark_leader
 from sluice.reconcilers.notifier import Notifier
 from sluice.reconcilers.operator import FinalizerPatches, Operator, nothing_told, utc_now
 from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
@@ -102,6 +104,7 @@ from sluice.store.tag_cache import TagCache
 if TYPE_CHECKING:
     from sluice.reconcilers.upstream import Upstream
     from sluice.runtime.fluxd_metrics import FluxdMetrics
+    from sluice.server.fluxd_api import FluxdApi
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
 LEASES = (
@@ -192,10 +195,14 @@ async def run_operator(
         hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
         discovery = Discovery(client)
         images = await _open_images(stack, settings)
+        fluxd_api = await _open_fluxd_api(stack, settings)
         if settings.flag_source is None:
             await _require_crds(discovery)
             await stack.enter_async_context(hooks.serving(settings.hook_address))
             notifier = await _open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
+        pod = NamespacedName(settings.namespace, settings.pod) if settings.pod else None
+        if pod is not None:  # what an earlier process of this pod has left
+            await mark_leader(lease_client, pod, leads=False)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
@@ -216,13 +223,17 @@ async def run_operator(
                 _start_marker(group, settings, started, writing)
                 found = _images_of(group, settings, started.operator, images)
                 style = CommitStyle.of(settings.git_writing)
-                await start_jobs(group, started.operator, found, writing, style, started.sync_cache)
+                jobs = await start_jobs(group, started.operator, found, writing, style, started.sync_cache)
                 async with asyncio.TaskGroup() as starting:
                     if settings.flag_source is None:
                         starting.create_task(_start_images(group, settings, started, images, writing, notifier))
                         starting.create_task(_start_receivers(group, settings, started.operator, hooks))
                     if settings.automation.is_on:
                         starting.create_task(_start_annotations(group, settings, started, found, writing))
+                if fluxd_api is not None:
+                    _start_fluxd_api(fluxd_api, settings, started, found, jobs)
+                if pod is not None:
+                    await mark_leader(lease_client, pod, leads=True)
                 ready.serves()
                 on_ready()
         except* Stopped:
@@ -230,6 +241,8 @@ async def run_operator(
                 await notifier.close()
             log.info("stopped")
         finally:
+            if pod is not None:
+                await mark_leader(lease_client, pod, leads=False)
             for candidate in candidates:
                 await _release(candidate)
 
@@ -343,6 +356,7 @@ async def _start(
     for key in recorded_groups(records):
         groups.queue.add(key)
     if settings.flag_source is not None:
+        await ensure_deploy_keys(client, parts.sources.items(), settings.deploy_key)
         wakeups.everything()
         group.create_task(_tell_of(parts))
     group.create_task(sync_reconciler.commits.run())
@@ -499,6 +513,25 @@ def _scan_observer(settings: Settings) -> tuple[Observer, ...]:
     from sluice.runtime import fluxd_metrics
 
     return (fluxd_metrics.scanned,)
+
+
+async def _open_fluxd_api(stack: AsyncExitStack, settings: Settings) -> FluxdApi | None:
+    """Listen for fluxctl; until this process leads it is told to wait."""
+    if not settings.fluxd_address:
+        return None
+    from sluice.server.fluxd_api import serving_api  # nobody else needs it
+
+    return await stack.enter_async_context(serving_api(settings.fluxd_address, settings.fluxd_token_file))
+
+
+def _start_fluxd_api(api: FluxdApi, settings: Settings, started: _Started, images: WorkloadImages, jobs: Jobs) -> None:
+    """Answer fluxctl from now on."""
+    from sluice.reconcilers.fluxd_service import Mode, fluxd_service
+
+    by_flags, where = settings.flag_source is not None, settings.watch_namespace
+    mode = Mode(by_flags, settings.namespace, where, settings.git_read_only, settings.deploy_key)
+    wake = started.source_queue.add
+    api.service = fluxd_service(started.operator, started.sources, images, jobs, wake, mode)
 
 
 def _fluxd_metrics() -> FluxdMetrics:

@@ -13,6 +13,7 @@ from sluice.cli.flags import Flags
 from sluice.cli.fluxd_flags import REFUSED
 from sluice.cli.run import run, settings_of
 from sluice.core import codes
+from sluice.core.fluxd_api.key_kind import KeyKind
 from sluice.settings import Settings
 
 
@@ -132,3 +133,47 @@ def test_fluxds_flags_say_which_commits_must_be_signed(arguments: tuple[str, ...
 def test_signatures_without_a_key_are_refused_before_anything_starts() -> None:
     with pytest.raises(UsageRefused, match="no key is named"):
         settings_from("--git-url=https://git.example/x", "--git-verify-signatures")
+
+
+# --- fluxd's HTTP API -----------------------------------------------------------------------------------------------
+
+
+def test_fluxctl_is_answered_in_a_pod_and_elsewhere_only_where_somebody_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings_from().fluxd_address == ""
+    assert settings_from("-l", "127.0.0.1:3030").fluxd_address == "127.0.0.1:3030"
+    monkeypatch.setattr("sluice.settings.in_cluster", lambda: True)
+    assert settings_from().fluxd_address == "127.0.0.1:3030"
+    assert settings_from("--listen=").fluxd_address == ""
+
+
+@pytest.mark.parametrize("address", [":3030", "0.0.0.0:3030", "10.0.0.1:3030", "flux.example:3030"])
+def test_an_address_that_others_reach_needs_a_token(address: str) -> None:
+    with pytest.raises(UsageRefused) as refused:
+        settings_from("--listen", address)
+    assert "--fluxd-api-token-file" in refused.value.problems[0].fix
+    chosen = settings_from("--listen", address, "--fluxd-api-token-file", "/etc/sluice/token")
+    assert (chosen.fluxd_address, chosen.fluxd_token_file) == (address, Path("/etc/sluice/token"))
+
+
+def test_a_repository_over_ssh_has_fluxds_secret_unless_another_is_named() -> None:
+    ssh, other = "--git-url=git@git.example:me/fleet", "--k8s-secret-name=mine"
+    sources = [
+        settings_from(*words).flag_source for words in ((ssh,), (ssh, other), ("--git-url=https://git.example/x",))
+    ]
+    assert [source.secret_name for source in sources if source is not None] == ["flux-git-deploy", "mine", ""]
+    assert sources[0] is not None
+    assert sources[0].url == "ssh://git@git.example/me/fleet"
+
+
+def test_the_kind_of_a_new_deploy_key_is_chosen_as_with_ssh_keygen() -> None:
+    assert settings_from().deploy_key == KeyKind("ed25519", 0, "OPENSSH")
+    given = ("--ssh-keygen-type=RSA", "--ssh-keygen-bits=4096", "--ssh-keygen-format=pem")
+    assert settings_from(*given).deploy_key == KeyKind("rsa", 4096, "PEM")
+
+
+@pytest.mark.parametrize(
+    "flag", ["--ssh-keygen-type=dsa", "--ssh-keygen-format=DER", "--ssh-keygen-type=rsa --ssh-keygen-bits=8"]
+)
+def test_a_deploy_key_that_can_not_be_made_is_refused(flag: str) -> None:
+    with pytest.raises(UsageRefused, match="ssh-keygen"):
+        settings_from(*flag.split())

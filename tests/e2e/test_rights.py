@@ -91,7 +91,7 @@ class Pod:
 
     def start(self) -> None:
         [container] = manifests(self.options)[-1]["spec"]["template"]["spec"]["containers"]
-        for name in ("metrics", "health", "storage", "hook"):
+        for name in ("metrics", "health", "storage", "hook", "fluxd"):
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 self.ports[name] = free.getsockname()[1]
@@ -101,11 +101,12 @@ class Pod:
             "--health-addr": f"127.0.0.1:{self.ports['health']}",
             "--storage-addr": f"127.0.0.1:{self.ports['storage']}",
             "--hook-addr": f"127.0.0.1:{self.ports['hook']}",
+            "--listen": f"127.0.0.1:{self.ports['fluxd']}",
         }
         replaced = [(word.partition("=")[0], word) for word in container["args"]]
         assert own.keys() <= {name for name, _ in replaced}
         arguments = [f"{name}={own[name]}" if name in own else word for name, word in replaced]
-        environment = {"RUNTIME_NAMESPACE": self.options.namespace, "HOME": str(self.home)}
+        environment = {"RUNTIME_NAMESPACE": self.options.namespace, "HOME": str(self.home), "POD_NAME": "sluice-0"}
         assert {each["name"] for each in container["env"]} == environment.keys()
         environment |= {"KUBECONFIG": str(self.kubeconfig), "PATH": os.environ["PATH"]}
         environment["PYTHONPATH"] = str(Path(package).parent.parent)  # this checkout, whichever one is installed

@@ -20,6 +20,8 @@ METRICS_PORT = 8080
 HEALTH_PORT = 9440
 STORAGE_PORT = 9090
 HOOK_PORT = 9292
+# Where fluxctl's port-forward leads. It is bound to the pod's own loopback, which that alone reaches.
+FLUXD_PORT = 3030
 # The name that Flux's artifacts are found under: consumers of its URLs look there.
 STORAGE_SERVICE = "source-controller"
 # The name that ingresses to Flux's receivers lead to.
@@ -151,6 +153,7 @@ def _container(options: InstallOptions) -> Object:
         f"--storage-path={DATA_PATH}",
         f"--storage-addr=:{STORAGE_PORT}",
         f"--hook-addr=:{HOOK_PORT}",
+        f"--listen=127.0.0.1:{FLUXD_PORT}",
         *options.extra_args,
     ]
     return {
@@ -160,6 +163,7 @@ def _container(options: InstallOptions) -> Object:
         "args": arguments,
         "env": [
             {"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "HOME", "value": TEMPORARY_PATH},
         ],
         "ports": [
@@ -167,6 +171,7 @@ def _container(options: InstallOptions) -> Object:
             {"name": "http-webhook", "containerPort": HOOK_PORT, "protocol": "TCP"},
             {"name": "http-prom", "containerPort": METRICS_PORT, "protocol": "TCP"},
             {"name": "healthz", "containerPort": HEALTH_PORT, "protocol": "TCP"},
+            {"name": "http-fluxd", "containerPort": FLUXD_PORT, "protocol": "TCP"},
         ],
         "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}},
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "healthz"}},

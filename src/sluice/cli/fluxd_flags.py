@@ -10,12 +10,9 @@ import click
 from sluice.cli.flags import usage
 from sluice.core import codes
 
-_KEYS = "no deploy key is generated; put one into a Secret and name it with --k8s-secret-name"
-
 # Flag → why it is refused.
 REFUSED: dict[str, str] = {
     "--log-format": "use --log-encoding json|console",
-    "--listen": "fluxd's HTTP API is not served yet; metrics are at --metrics-addr",
     "--listen-metrics": "use --metrics-addr",
     "--kubernetes-kubectl": "no kubectl is used",
     "--kube-config": "use --kubeconfig",
@@ -38,10 +35,7 @@ REFUSED: dict[str, str] = {
     "--memcached-port": "there is no memcached",
     "--memcached-service": "there is no memcached",
     "--memcached-timeout": "there is no memcached",
-    "--ssh-keygen-bits": _KEYS,
-    "--ssh-keygen-type": _KEYS,
-    "--ssh-keygen-format": _KEYS,
-    "--ssh-keygen-dir": _KEYS,
+    "--ssh-keygen-dir": "a new deploy key is never written to disk",
     "--rpc-timeout": "nothing is called from upstream; --connect only posts events",
 }
 

@@ -12,6 +12,7 @@ from sluice import settings
 from sluice.cli.automation_flags import automation_of, automation_options, git_writing_of
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, namespace_of, seconds_of, usage
+from sluice.cli.fluxd_api_flags import DEPLOY_SECRET, fluxd_api_options, fluxd_api_settings
 from sluice.cli.fluxd_flags import refused_options
 from sluice.core import codes
 from sluice.core.errors import StateError, UserError
@@ -121,6 +122,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
     help="Flag mode: a field left to the cluster, like Deployment:/spec/replicas; repeat it for more.",
 )
 @automation_options
+@fluxd_api_options
 @refused_options
 @click.pass_context
 def run(context: click.Context, /, **given: Any) -> ExitCode:
@@ -152,6 +154,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         namespace = namespace_of(given["runtime_namespace"], "--runtime-namespace")
     for flag in ("metrics_addr", "health_addr", "storage_addr", "hook_addr"):
         _check_address(given[flag], f"--{flag.replace('_', '-')}")
+    _check_address(given["listen"] or "", "--listen")
     return Settings(
         namespace=namespace,
         kubeconfig=flags.kubeconfig,
@@ -178,6 +181,8 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         upstream=_upstream(given["connect"]),
         automation=automation_of(given),
         git_writing=git_writing_of(given),
+        **fluxd_api_settings(given),
+        pod=settings.pod_name(),
         environment=settings.environment(),
     )
 
@@ -254,7 +259,7 @@ def _flag_source(given: dict[str, Any]) -> FlagSource | None:
     from sluice.core.git_url import check_ref_name, parse_url
 
     try:
-        parse_url(given["git_url"], field="--git-url", scp=True)
+        url = parse_url(given["git_url"], field="--git-url", scp=True)
         check_ref_name(given["git_branch"] or "master", "--git-branch")
     except UserError as error:
         from sluice.cli.exit_codes import UsageRefused
@@ -270,7 +275,7 @@ def _flag_source(given: dict[str, Any]) -> FlagSource | None:
         "sync_interval": given["sync_interval"],
         "timeout": given["git_timeout"],
         "sync_timeout": given["sync_timeout"],
-        "secret_name": given["k8s_secret_name"],
+        "secret_name": given["k8s_secret_name"] or ("" if url.is_http else DEPLOY_SECRET),
         "default_namespace": namespace_of(namespace, "--k8s-default-namespace") if namespace else None,
         "drift": given["drift"],
         "ignored": _ignored(given["drift_ignore"]),
@@ -278,7 +283,7 @@ def _flag_source(given: dict[str, Any]) -> FlagSource | None:
     }
     chosen = {name: value for name, value in values.items() if value}
     paths = _paths(given["git_path"])
-    return FlagSource(given["git_url"], paths=paths, garbage_collection=given["sync_garbage_collection"], **chosen)
+    return FlagSource(str(url), paths=paths, garbage_collection=given["sync_garbage_collection"], **chosen)
 
 
 def _signatures(given: dict[str, Any]) -> dict[str, Any]:
