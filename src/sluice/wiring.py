@@ -102,6 +102,7 @@ from sluice.store.notification_spool import NotificationSpool
 from sluice.store.tag_cache import TagCache
 
 if TYPE_CHECKING:
+    from sluice.reconcilers.jobs import Jobs
     from sluice.reconcilers.upstream import Upstream
     from sluice.runtime.fluxd_metrics import FluxdMetrics
     from sluice.server.fluxd_api import FluxdApi
