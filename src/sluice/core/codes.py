@@ -249,6 +249,21 @@ API_TOKEN = Code("E630", "ApiToken", "the file with the token of fluxd's HTTP AP
 DEPLOY_KEY = Code("E631", "DeployKey", "the deploy key of git can't be read, or is not the operator's to replace")
 COMMIT_UNKNOWN = Code("E632", "CommitUnknown", "a client asks about a commit that is in the history of no source")
 
+# E68x: manifests that the commands of a .flux.yaml make.
+FLUX_YAML_INVALID = Code("E680", "FluxYamlInvalid", "a .flux.yaml does not have the form of version 1")
+COMMAND_FAILED = Code("E681", "CommandFailed", "a command of a .flux.yaml ended with an error")
+COMMAND_LIMIT = Code("E682", "CommandLimit", "a command of a .flux.yaml went over a limit and was ended")
+GENERATED_INVALID = Code(
+    "E683", "GeneratedInvalid", "what the generators of a .flux.yaml print can't be read as manifests"
+)
+PATCH_STALE = Code("E684", "PatchStale", "a patch file names an object that is not generated, or can't be applied")
+NO_UPDATER = Code("E685", "NoUpdater", "a .flux.yaml has no updater for what is to be changed")
+UPDATE_REJECTED = Code(
+    "E686", "UpdateRejected", "an update did not change exactly what it was to change in the generated manifests"
+)
+UPDATED_FILE = Code("E687", "UpdatedFile", "an updater deleted a file, or left one that can't be committed")
+COMMAND_START = Code("E688", "CommandStart", "a command of a .flux.yaml could not be started")
+
 # E7xx: the command line.
 USAGE = Code("E701", "Usage", "a flag or an argument can't be used so")
 TARGET_MISSING = Code("E702", "TargetMissing", "the named object does not exist")

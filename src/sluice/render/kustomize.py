@@ -69,7 +69,7 @@ class Kustomize:
 
     async def _run(self, build: Build, files: Mapping[str, bytes]) -> tuple[kubectl.Outcome, str]:
         binary = self._binary or kubectl.find_kubectl()
-        work = await asyncio.to_thread(_private_folder, self._work_dir)
+        work = await asyncio.to_thread(private_folder, self._work_dir)
         try:
             source = work / "source"
             await asyncio.to_thread(
@@ -80,7 +80,8 @@ class Kustomize:
             await asyncio.to_thread(shutil.rmtree, work)
 
 
-def _private_folder(parent: Path) -> Path:
+def private_folder(parent: Path) -> Path:
+    """Make a folder that only we can read, below `parent`; the caller removes it."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="build-", dir=parent)).resolve()
 

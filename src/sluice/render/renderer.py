@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sluice.core import manifest_set
+from sluice.core.artifact import digest_of
 from sluice.core.errors import UserError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.manifest import Manifest
@@ -17,6 +19,8 @@ from sluice.core.problem import Origin, Problem
 from sluice.render import plain
 from sluice.render.closure import Walker
 from sluice.render.generated import empty_root, with_spec
+from sluice.render.generation_target import Repository, Target, find_target, without_flux_files
+from sluice.render.generators import Generators
 from sluice.render.kustomization_file import NAMES, read_kustomization
 from sluice.render.kustomize import SECONDS, Build, Kustomize
 from sluice.render.links import Escape, Links, normal
@@ -39,17 +43,34 @@ class Rendered:
 
 
 class Renderer:
-    """Renders syncs; remembers what unchanged inputs gave. `work_dir` must exist; `seconds` bounds one build."""
+    """Renders syncs; remembers what unchanged inputs gave. `work_dir` must exist; `seconds` bounds one build.
+
+    With `generators`, a path that has a `.flux.yaml` is what its commands print; without, that file means nothing.
+    """
 
     def __init__(
-        self, work_dir: Path, kubectl: Path | None = None, *, cache_bytes: int = CACHE_BYTES, seconds: float = SECONDS
+        self,
+        work_dir: Path,
+        kubectl: Path | None = None,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        seconds: float = SECONDS,
+        generators: Generators | None = None,
     ) -> None:
+        self._generators = generators
         self._cache = ResultCache(cache_bytes)
         self._kustomize = Kustomize(work_dir, kubectl, seconds)
 
     async def render(self, given: RenderInput) -> Rendered:
         """Render one sync. Raises UserError with every problem; the repository or the spec must change then."""
         links = await Links.of(given.tree, given.blobs)
+        if self._generators is not None:
+            repository = Repository(given.tree, given.blobs, links, given.commit)
+            target = await find_target(repository, given.spec.path)
+            if target is not None:
+                result, cached = await self._generated(self._generators, given, repository, target)
+                return _collect([result], given.commit, cached=cached)
+            given = replace(given, tree=without_flux_files(given.tree))
         folder = find_folder(given, links)
         variables = variables_of(given)
         transform = transform_digest(given, variables)
@@ -80,6 +101,23 @@ class Renderer:
             raise UserError(*problems, *manifest_set.duplicates(m for result in results for m in result.manifests))
         return results, not missing
 
+    async def _generated(
+        self, generators: Generators, given: RenderInput, repository: Repository, target: Target
+    ) -> tuple[FileResult, bool]:
+        """What commands print depends on any file of the tree, so that any change makes them run again."""
+        variables = variables_of(given)
+        place = (target.folder, target.file.path, generators.path)
+        key = (digest_of(given.tree.entries), place, transform_digest(given, variables))
+        known = self._cache.get(key, given.scope)
+        if known is not None:
+            return known, True
+        generated = await generators.generate(repository, target)
+        namespace = TargetNamespace(given.spec.targetNamespace, given.scope) if given.spec.targetNamespace else None
+        finishing = finishing_of(given, variables, namespace)
+        result = _with_scopes(await _made([(source, None) for source in generated.objects], finishing), finishing)
+        self._cache.put(key, result)
+        return result, False
+
     async def _built(
         self, given: RenderInput, folder: str, links: Links, finishing: Finishing, transform: bytes
     ) -> tuple[FileResult, bool]:
@@ -96,23 +134,29 @@ class Renderer:
             raise UserError(*dict.fromkeys(problems))
         objects = await self._kustomize.objects(build, given.blobs)
         scopes = _strip_namespaces(objects, given)
-        made: list[Made] = []
-        for start in range(0, len(objects), BATCH):
-            for source in objects[start : start + BATCH]:
-                data = build.closure.resources.get(source.origin.path) if not source.origin.renderer else None
-                made.append(make(source, finishing, data))
-            await asyncio.sleep(0)
-        problems = [problem for one in made for problem in one.problems]
-        if problems:
-            raise UserError(*problems)
-        result = FileResult(
-            tuple(one.manifest for one in made if one.manifest is not None),
-            tuple(warning for one in made for warning in one.warnings),
-            tuple((one.manifest.id, one.owners) for one in made if one.manifest is not None and one.owners),
-            scopes,
-        )
+        known_files = build.closure.resources
+        sources = [
+            (source, known_files.get(source.origin.path) if not source.origin.renderer else None) for source in objects
+        ]
+        result = replace(await _made(sources, finishing), scopes=scopes)
         self._cache.put(key, result)
         return result, False
+
+
+async def _made(sources: Sequence[tuple[SourceObject, bytes | None]], finishing: Finishing) -> FileResult:
+    """Make the manifests of objects, given with the content of their files. Raises UserError with every problem."""
+    made: list[Made] = []
+    for start in range(0, len(sources), BATCH):
+        made += [make(source, finishing, data) for source, data in sources[start : start + BATCH]]
+        await asyncio.sleep(0)
+    problems = [problem for one in made for problem in one.problems]
+    if problems:
+        raise UserError(*problems)
+    return FileResult(
+        tuple(one.manifest for one in made if one.manifest is not None),
+        tuple(warning for one in made for warning in one.warnings),
+        tuple((one.manifest.id, one.owners) for one in made if one.manifest is not None and one.owners),
+    )
 
 
 def _needs_build(given: RenderInput, folder: str) -> bool:
