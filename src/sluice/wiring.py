@@ -78,6 +78,8 @@ from sluice.registry.registries import Registries
 from sluice.registry.scanner import Observer, Scanner
 from sluice.registry.transport import Transport as RegistryTransport
 from sluice.render import Renderer
+from sluice.render.generators import DEFAULT_PATH, Generators
+from sluice.render.sandbox import confinement
 from sluice.runtime.api_requests import api_requests
 from sluice.runtime.controller import Controller
 from sluice.runtime.event_recorder import EventRecorder
@@ -596,7 +598,7 @@ def _operator(
         artifacts=Artifacts(),
         mirrors=mirrors,
         store=ArtifactStore(settings.storage / "artifacts"),
-        renderer=Renderer(settings.storage / "render"),
+        renderer=_renderer(settings),
         records=records,
         owned=owned,
         lookup=LiveLookup(client, owned),
@@ -625,6 +627,17 @@ def _signed_history(settings: Settings) -> SignedHistory | None:
     if flags is None or not flags.signatures:
         return None
     return SignedHistory(tuple(Path(path) for path in flags.key_files), flags.signatures == "first-parent")
+
+
+def _renderer(settings: Settings) -> Renderer:
+    """Commands of a .flux.yaml run where the flags say so, and nowhere else: they come from the one repository."""
+    flags, work_dir = settings.flag_source, settings.storage / "render"
+    if flags is None or not flags.manifest_generation:
+        return Renderer(work_dir)
+    weakness = confinement()
+    if weakness:
+        log.warning("commands of a .flux.yaml are not fully confined", cause=weakness)
+    return Renderer(work_dir, generators=Generators(work_dir, flags.generator_path or DEFAULT_PATH))
 
 
 def _own_parts(namespace: str) -> OwnParts:

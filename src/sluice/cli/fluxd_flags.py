@@ -27,7 +27,6 @@ REFUSED: dict[str, str] = {
     "--sops": "encrypted files are not decrypted yet",
     "--sync-garbage-collection-dry": "use `sluice plan` to see what would be pruned",
     "--sync-state": "the state is always kept in a Secret",
-    "--manifest-generation": ".flux.yaml is not acted on yet",
     "--registry-trace": "use --log-level debug",
     "--registry-require": "a registry that gives no login is told in the log, and the others are scanned",
     "--registry-cache-expiry": "what is known of a tag is looked at again by fluxd's rule, 5 minutes to 7 days",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sluice import settings
 from sluice.cli.flags import Flags, usage
+from sluice.cli.generation_flags import generation_options, generators_of
 from sluice.cli.local_source import LocalSource, local_source
 from sluice.cli.terminal import Terminal
 from sluice.cli.workload_names import workload_id
@@ -21,26 +22,35 @@ from sluice.core.image_update.result import ImageUpdate
 from sluice.core.image_update.workload import DEFAULT_NAMESPACE, WorkloadId
 from sluice.core.problem import Problem
 from sluice.git.checkout_commit import Checkout
-from sluice.store.local_folder import replace_files
+from sluice.store.local_folder import replace_files, restore_files
 
-SUFFIXES = (".yaml", ".yml", ".json")
+if TYPE_CHECKING:
+    from sluice.render.workload_files import WorkloadFiles
+
+
+# The flags that every editing verb has beside --local.
+WISHES = ("dry_run", "commit", "message", "user", "manifest_generation", "generator_path")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the flags of an editing verb say. `folder` is a checkout, or a folder in one."""
+    """What the flags of an editing verb say. `folder` is a checkout, or a folder in one.
+
+    `generation` are the flags that let commands of a `.flux.yaml` run.
+    """
 
     folder: Path
     dry_run: bool
     commit: bool
     message: str
     user: str
+    generation: Mapping[str, Any] = field(default_factory=dict)
 
 
 def editing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of every verb that edits a checkout."""
     folder = click.Path(path_type=Path)
-    options = [
+    options: list[Callable[..., Any]] = [
         click.option(
             "--local", type=folder, metavar="DIR", help="Edit this checkout, or folder of it, and nothing else."
         ),
@@ -48,19 +58,31 @@ def editing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--commit", is_flag=True, help="With --local: commit it there; nothing is pushed."),
         click.option("-m", "--message", default="", metavar="TEXT", help="Why: the message of the commit."),
         click.option("--user", default="", metavar="NAME", help="Who wants it, as `Name <email>`; you, unless said."),
+        generation_options,
     ]
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def wish_of(local: Path, *, dry_run: bool, commit: bool, message: str, user: str) -> Wish:
+def wish_of(
+    local: Path,
+    *,
+    dry_run: bool,
+    commit: bool,
+    message: str,
+    user: str,
+    manifest_generation: bool = False,
+    generator_path: str | None = None,
+) -> Wish:
     """Read the flags. Raises UsageRefused for those that exclude each other."""
     if dry_run and commit:
         raise usage("--dry-run and --commit exclude each other", code=codes.FIELD_CONFLICT, field="--commit")
     if user and commit:
         _author(user)
-    return Wish(local, dry_run, commit, message, user)
+    generation = {"manifest_generation": manifest_generation, "generator_path": generator_path}
+    generators_of(generation, Path())
+    return Wish(local, dry_run, commit, message, user, generation)
 
 
 def workloads_of(flags: Flags, words: Sequence[str]) -> tuple[WorkloadId, ...]:
@@ -75,10 +97,15 @@ def default_namespace(flags: Flags) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The YAML files of a folder, by their paths from the checkout's top."""
+    """The YAML files of a folder, by their paths from the checkout's top, and what is generated there."""
 
     source: LocalSource
-    contents: dict[str, bytes]
+    workloads: WorkloadFiles
+
+    @property
+    def contents(self) -> Mapping[str, bytes]:
+        """The YAML that defines workloads, for reading."""
+        return self.workloads.contents
 
     @property
     def root(self) -> Path:
@@ -90,17 +117,18 @@ class Files:
         return await Checkout(self.root, settings.environment()).person() or settings.person()
 
 
-async def read_files(terminal: Terminal, folder: Path) -> Files:
-    """Read what may be edited: YAML and JSON, no links. Raises UserError (FileMissing)."""
-    source = await local_source(folder)
+async def read_files(terminal: Terminal, wish: Wish, namespace: str) -> Files:
+    """Read what may be edited: YAML and JSON, no links; and what commands of a `.flux.yaml` print, where they may run.
+
+    Raises UserError (FileMissing, and what commands do wrong).
+    """
+    from sluice.render.workload_files import Place, WorkloadFiles
+
+    source = await local_source(wish.folder)
     terminal.flags.folders.append(source.folder.root)
-    entries = [
-        entry
-        for entry in source.folder.tree.under(source.path)
-        if entry.mode != "symlink" and entry.path.endswith(SUFFIXES)
-    ]
-    contents = await source.folder.read(entries)
-    return Files(source, {entry.path: data for entry, data in zip(entries, contents, strict=True)})
+    place = Place(source.folder.tree, source.folder, (source.path,), namespace)
+    generators = generators_of(wish.generation, settings.cache_home() / "commands")
+    return Files(source, await WorkloadFiles.read(place, generators))
 
 
 def refuse_skipped(update: ImageUpdate) -> None:
@@ -119,7 +147,7 @@ async def carry_out(terminal: Terminal, files: Files, update: ImageUpdate, wish:
         terminal.say("nothing to do" if not update.files else "nothing is written: this was a dry run")
         return ""
     paths = sorted(update.files)
-    before = {path: files.contents[path] for path in paths}
+    before = await files.workloads.before(paths)
     if not wish.commit:
         replace_files(files.root, before, update.files)
         terminal.say(f"changed {count_files(len(paths))}; nothing is committed")
@@ -131,9 +159,10 @@ async def carry_out(terminal: Terminal, files: Files, update: ImageUpdate, wish:
     await checkout.check(paths)
     replace_files(files.root, before, update.files)
     try:
-        commit = await checkout.commit(paths, clean_message(message), _author(wish.user) if wish.user else "")
+        author, new = _author(wish.user) if wish.user else "", sorted(update.files.keys() - before.keys())
+        commit = await checkout.commit(paths, clean_message(message), author, new=new)
     except BaseException:
-        replace_files(files.root, update.files, before)
+        restore_files(files.root, update.files, before)
         raise
     terminal.say(f"committed {count_files(len(paths))} as {commit[:7]}; nothing is pushed")
     terminal.say(f"  undo: git revert {commit[:7]}")

@@ -10,6 +10,7 @@ from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode, UsageRefused
 from sluice.cli.flags import Flags, usage
 from sluice.cli.local_edit import (
+    WISHES,
     Files,
     Wish,
     carry_out,
@@ -26,7 +27,7 @@ from sluice.cli.table import write_table
 from sluice.cli.terminal import Terminal
 from sluice.core.errors import UserError
 from sluice.core.image_policy.dialect_fluxd import fluxd_policy, pattern_text
-from sluice.core.image_update.policy_annotation import PolicyUpdate, update_policies
+from sluice.core.image_update.policy_annotation import PolicyUpdate
 from sluice.core.image_update.release import locate_workloads
 from sluice.core.image_update.result import ImageUpdate
 from sluice.core.image_update.workload import Workload, WorkloadId
@@ -49,7 +50,7 @@ def edit_policies(
         raise usage(f"{verb} needs a workload", field="--workload", fix=f"sluice {verb} -w deploy/web")
     if given["local"] is None:
         return _ask_operator(flags, verb, names, given, make)
-    wish = wish_of(given["local"], **{key: given[key] for key in ("dry_run", "commit", "message", "user")})
+    wish = wish_of(given["local"], **{key: given[key] for key in WISHES})
     return asyncio.run(_edit(Terminal(flags), wish, workloads_of(flags, names), make, check))
 
 
@@ -83,7 +84,7 @@ async def _edit(
     make: Make,
     check: Callable[[Workload], None] | None,
 ) -> ExitCode:
-    files = await read_files(terminal, wish.folder)
+    files = await read_files(terminal, wish, default_namespace(terminal.flags))
     namespace = default_namespace(terminal.flags)
     located = locate_workloads(files.contents, workloads, namespace)
     refuse_missing(files, located, namespace)
@@ -92,7 +93,7 @@ async def _edit(
             check(workload)
     user = wish.user or await files.person()
     updates = [make(identity, user, wish.message) for identity in workloads]
-    update = update_policies(files.contents, updates, namespace)
+    update = await files.workloads.update_policies(updates)
     refuse_skipped(update)
     return await _finish(terminal, files, wish, updates, update)
 

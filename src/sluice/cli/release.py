@@ -13,6 +13,7 @@ from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, usage
 from sluice.cli.local_edit import (
+    WISHES,
     Files,
     Wish,
     carry_out,
@@ -35,7 +36,7 @@ from sluice.core.image import ImageRef, ImageRefError, parse
 from sluice.core.image_policy import TagPolicy
 from sluice.core.image_policy.workload_choice import Listing
 from sluice.core.image_policy.workload_policies import read_policies
-from sluice.core.image_update.release import ContainerUpdate, Located, locate_workloads, update_containers, workload_ids
+from sluice.core.image_update.release import ContainerUpdate, Located, locate_workloads, workload_ids
 from sluice.core.image_update.request import ReleaseRequest, WorkloadResult, plan_release
 from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.message_template.fluxd import containers_message, release_message
@@ -96,7 +97,7 @@ def release(flags: Flags, /, **given: Any) -> ExitCode:
         return _ask_operator(flags, image, given)
     if given["watch"]:
         raise usage("--watch is not for a checkout: nothing is rolled out", field="--watch", fix="leave it out")
-    wish = wish_of(given["local"], **{key: given[key] for key in ("dry_run", "commit", "message", "user")})
+    wish = wish_of(given["local"], **{key: given[key] for key in WISHES})
     request = ReleaseRequest(
         image, workloads_of(flags, words), frozenset(workloads_of(flags, excluded)), given["force"]
     )
@@ -142,7 +143,7 @@ class _Release:
 
 
 async def _prepare(terminal: Terminal, wish: Wish, request: ReleaseRequest, ask: _Ask) -> _Release:
-    files = await read_files(terminal, wish.folder)
+    files = await read_files(terminal, wish, default_namespace(terminal.flags))
     located = _locate(terminal, files, request)
     return _Release(files, await _decide(terminal, located, request, ask))
 
@@ -150,7 +151,7 @@ async def _prepare(terminal: Terminal, wish: Wish, request: ReleaseRequest, ask:
 async def _make(terminal: Terminal, wish: Wish, request: ReleaseRequest, made: _Release, message: str) -> ExitCode:
     namespace = default_namespace(terminal.flags)
     wanted = [update for result in made.results for update in result.updates]
-    update = update_containers(made.files.contents, wanted, namespace)
+    update = await made.files.workloads.update_containers(wanted)
     refuse_skipped(update)
     if not terminal.flags.structured:
         show_release(terminal, made.results, update, everything=not request.workloads)

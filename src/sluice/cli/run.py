@@ -14,6 +14,7 @@ from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, namespace_of, seconds_of, usage
 from sluice.cli.fluxd_api_flags import DEPLOY_SECRET, fluxd_api_options, fluxd_api_settings
 from sluice.cli.fluxd_flags import refused_options
+from sluice.cli.generation_flags import generator_path_of
 from sluice.core import codes
 from sluice.core.errors import StateError, UserError
 from sluice.core.flag_source import FlagSource
@@ -35,6 +36,8 @@ _NEEDS_URL = (
     "drift",
     "drift_ignore",
     "connect",
+    "manifest_generation",
+    "generator_path",
 )
 
 
@@ -123,6 +126,12 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 )
 @automation_options
 @fluxd_api_options
+@switch("--manifest-generation", about="Flag mode: run the commands of a .flux.yaml for its paths' manifests.")
+@click.option(
+    "--generator-path",
+    metavar="DIRS",
+    help="Flag mode: folders of the programs for these commands, separated by colons. [the system's]",
+)
 @refused_options
 @click.pass_context
 def run(context: click.Context, /, **given: Any) -> ExitCode:
@@ -280,6 +289,8 @@ def _flag_source(given: dict[str, Any]) -> FlagSource | None:
         "drift": given["drift"],
         "ignored": _ignored(given["drift_ignore"]),
         **_signatures(given),
+        "manifest_generation": given["manifest_generation"],
+        "generator_path": generator_path_of(given["generator_path"]),
     }
     chosen = {name: value for name, value in values.items() if value}
     paths = _paths(given["git_path"])

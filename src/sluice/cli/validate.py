@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sluice.cli.conflicts import refuse_together
 from sluice.cli.error_output import API_VERSION, problem_fields, problem_text
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, usage
+from sluice.cli.generation_flags import generation_options, generators_of
 from sluice.cli.terminal import Terminal
 from sluice.core.problem import Problem
 
@@ -23,17 +26,32 @@ if TYPE_CHECKING:
 @click.command(short_help="All problems of a folder; no cluster needed.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--target-namespace", default="", metavar="NAME", help="As spec.targetNamespace of the Kustomization.")
+@generation_options
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A variable of postBuild; repeat it.")
 @click.pass_obj
-def validate(flags: Flags, /, *, paths: tuple[Path, ...], target_namespace: str, values: tuple[str, ...]) -> ExitCode:
+def validate(
+    flags: Flags, /, *, paths: tuple[Path, ...], target_namespace: str, values: tuple[str, ...], **generation: Any
+) -> ExitCode:
     """Render folders as the operator would, and show every problem. Exits 1 when there is one.
 
     \b
     Example: sluice validate apps/web
     """
     terminal = Terminal(flags)
-    variables = _variables(values)
-    return asyncio.run(_validate(terminal, paths or (Path(),), target_namespace, variables))
+    if generation["manifest_generation"]:
+        refuse_together({"--manifest-generation": True, "--target-namespace": target_namespace})
+    wanted = _Wanted(target_namespace, _variables(values), generation)
+    generators_of(generation, Path())
+    return asyncio.run(_validate(terminal, paths or (Path(),), wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What folders are rendered with."""
+
+    namespace: str
+    variables: dict[str, str]
+    generation: dict[str, Any]
 
 
 def _variables(values: Sequence[str]) -> dict[str, str]:
@@ -46,7 +64,7 @@ def _variables(values: Sequence[str]) -> dict[str, str]:
     return variables
 
 
-async def _validate(terminal: Terminal, paths: Sequence[Path], namespace: str, variables: dict[str, str]) -> ExitCode:
+async def _validate(terminal: Terminal, paths: Sequence[Path], wanted: _Wanted) -> ExitCode:
     from sluice.core.errors import UserError
 
     problems: list[Problem] = []
@@ -54,7 +72,7 @@ async def _validate(terminal: Terminal, paths: Sequence[Path], namespace: str, v
     objects = 0
     for path in paths:
         try:
-            rendered = await _render(terminal, path, namespace, variables)
+            rendered = await _render(terminal, path, wanted)
         except UserError as error:
             if error.problems[0].origin is not None and error.problems[0].origin.path == str(path):
                 raise  # the folder itself can't be read: no answer about its content
@@ -66,7 +84,7 @@ async def _validate(terminal: Terminal, paths: Sequence[Path], namespace: str, v
     return ExitCode.NO if problems else ExitCode.DONE
 
 
-async def _render(terminal: Terminal, path: Path, namespace: str, variables: dict[str, str]) -> Rendered:
+async def _render(terminal: Terminal, path: Path, wanted: _Wanted) -> Rendered:
     import tempfile
 
     from sluice.api.kustomization import KustomizationSpec, PostBuild, SourceRef
@@ -77,14 +95,15 @@ async def _render(terminal: Terminal, path: Path, namespace: str, variables: dic
 
     local = await local_source(path)
     terminal.flags.folders.append(local.folder.root)
-    artifact = await local.artifact(ResourceId("", "Folder", "", str(path)))
+    ignore = "!.flux.yaml" if wanted.generation["manifest_generation"] else None
+    artifact = await local.artifact(ResourceId("", "Folder", "", str(path)), ignore)
     spec = KustomizationSpec(
         interval="10m",
         sourceRef=SourceRef(kind="GitRepository", name="local"),
         prune=True,
         path=local.path,
-        targetNamespace=namespace,
-        postBuild=PostBuild(substitute=variables) if variables else None,
+        targetNamespace=wanted.namespace,
+        postBuild=PostBuild(substitute=wanted.variables) if wanted.variables else None,
     )
     with tempfile.TemporaryDirectory(prefix="sluice-") as work:
         given = RenderInput(
@@ -96,7 +115,7 @@ async def _render(terminal: Terminal, path: Path, namespace: str, variables: dic
             variables={},
             scope=lambda kind: None,
         )
-        return await Renderer(Path(work)).render(given)
+        return await Renderer(Path(work), generators=generators_of(wanted.generation, Path(work))).render(given)
 
 
 def _show(terminal: Terminal, problems: Sequence[Problem], warnings: Sequence[Problem], objects: int) -> None:

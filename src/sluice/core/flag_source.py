@@ -11,6 +11,7 @@ class FlagSource:
 
     `ignored` are pairs of a kind, empty for all, and a JSON pointer to a field that is left to the cluster.
     `signatures` says which commits must be signed ("all", "first-parent", or none), `key_files` by whose keys.
+    `manifest_generation` says that the commands of a `.flux.yaml` are run; they find programs in `generator_path`.
     """
 
     url: str
@@ -27,3 +28,5 @@ class FlagSource:
     ignored: tuple[tuple[str, str], ...] = ()
     signatures: str = ""
     key_files: tuple[str, ...] = ()
+    manifest_generation: bool = False
+    generator_path: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.core import codes
-from sluice.core.yaml_node import MAP, Node
+from sluice.core.yaml_node import LIST, MAP, Node
 from sluice.core.yaml_quote import plain_or_quoted, quoted
 from sluice.core.yaml_text import Address, Edit, EditRefused, YamlText
 
@@ -25,6 +25,29 @@ def inserted(file: YamlText, address: Address, key: str, value: str | dict[str, 
     line_end = _line_break(file.text)
     lines = [" " * indent + line for line in _block_lines(key, value, step, quote)]
     return _after(file, chunk.start + _end_of_entries(chunk.text, node), lines, line_end)
+
+
+def appended(file: YamlText, address: Address, block: list[str], flow: str) -> Edit:
+    """The edit that appends an entry to the map or the list at `address`: as lines to a block, else as `flow` text.
+
+    Raises EditRefused where there is neither.
+    """
+    node = file.branch(address)[-1]
+    chunk = file.document(address).chunk
+    entries = list(node.keys.values()) or node.items
+    if node.kind not in {MAP, LIST}:
+        raise _refused(file, address, node, f"it is a {node.kind}, neither a map nor a list")
+    if node.style or not entries:
+        if not entries:
+            at = chunk.start + node.start + 1
+            return Edit(at, at, flow)
+        at = chunk.start + entry_end(entries[-1])
+        return Edit(at, at, f", {flow}")
+    line_start = chunk.text.rfind("\n", 0, entries[0].start) + 1
+    dash = chunk.text.rfind("-", line_start, entries[0].start) - line_start
+    indent = _column(entries[0]) if node.kind == MAP else dash
+    lines = [" " * indent + line for line in block]
+    return _after(file, chunk.start + _end_of_entries(chunk.text, node), lines, _line_break(file.text))
 
 
 def filled(file: YamlText, address: Address, values: dict[str, str], quote: str) -> Edit:

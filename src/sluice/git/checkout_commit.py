@@ -45,11 +45,15 @@ class Checkout:
             title = "a commit would take changes of yours along"
             raise UserError(*(Problem(CHECKOUT_DIRTY, title, origin=Origin(path), fix=fix) for path in changed))
 
-    async def commit(self, paths: Sequence[str], message: str, author: str) -> str:
+    async def commit(self, paths: Sequence[str], message: str, author: str, *, new: Sequence[str] = ()) -> str:
         """Commit these files as they are now, and nothing else; returns the hash. An empty `author` is the person.
 
-        Raises StateError (CheckoutCommit) with git's own words.
+        `new` are those of them that git does not know yet. Raises StateError (CheckoutCommit) with git's own words.
         """
+        if new:
+            known = await self._run("add", "--intent-to-add", "--", *new)
+            if not known.ok:
+                raise _failed(known, self._root)
         with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
             text = Path(folder) / "message"
             text.write_text(message + "\n", encoding="utf-8")
@@ -59,6 +63,8 @@ class Checkout:
             args += ["--pathspec-from-file=-", "--pathspec-file-nul"]
             output = await self._run(*args, stdin=names)
             if not output.ok:
+                if new:
+                    await self._run("reset", "--quiet", "--", *new)
                 raise _failed(output, self._root)
         head = await self._run("rev-parse", "--verify", "HEAD")
         return head.stdout.decode("ascii", "replace").strip()

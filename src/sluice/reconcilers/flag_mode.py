@@ -14,7 +14,7 @@ import structlog
 from sluice.api.git_repository import GitRef, GitRepository, GitRepositorySpec
 from sluice.api.kinds import FINALIZER, LocalRef, ObjectMeta
 from sluice.api.kustomization import IgnoreRule, Kustomization, KustomizationSpec, Selector, SourceRef
-from sluice.core import condition
+from sluice.core import condition, flux_yaml
 from sluice.core.flag_source import FlagSource
 from sluice.core.ids import NamespacedName
 from sluice.kube.watch import EventType
@@ -34,6 +34,8 @@ def source_of(flags: FlagSource, namespace: str) -> GitRepository:
             interval=flags.poll_interval,
             timeout=flags.timeout,
             ref=GitRef(branch=flags.branch),
+            # A rule of our own lifts Flux's defaults: commands find the files that fluxd's found.
+            ignore=f"!{flux_yaml.NAME}" if flags.manifest_generation else None,
             secretRef=LocalRef(name=flags.secret_name) if flags.secret_name else None,
         ),
     )

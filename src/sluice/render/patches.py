@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from sluice.core import codes
 from sluice.core.errors import UserError
-from sluice.core.image_update.result import FileObject, file_object
+from sluice.core.image_update.patch_file import identity
+from sluice.core.image_update.result import file_object
 from sluice.core.manifest_read import SourceObject, read_objects
 from sluice.core.problem import Origin, Problem, clip, printable
 from sluice.core.tree_path import clean_path
@@ -27,8 +26,6 @@ from sluice.render.confine import as_yaml
 from sluice.render.generation_target import Repository, Target
 from sluice.render.kustomize import SECONDS, private_folder
 from sluice.render.links import Escape
-
-NAMESPACE = "default"
 
 
 def patch_path(target: Target) -> str:
@@ -74,12 +71,6 @@ async def read_patches(
     if problems:
         raise UserError(*problems)
     return tuple(patches)
-
-
-def identity(value: Any) -> FileObject:
-    """What a patch and its object have in common: version, kind, name, and a namespace that may be left out."""
-    held = file_object(value)
-    return replace(held, namespace=held.namespace or NAMESPACE)
 
 
 def _stale(patch: SourceObject, target: Target) -> Problem:

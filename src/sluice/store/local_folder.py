@@ -73,17 +73,17 @@ def read_folder(root: Path, chosen: Collection[str] | None = None) -> LocalFolde
 def replace_files(root: Path, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> None:
     """Give files other contents: all of them, or none. `before` is what each has now; modes stay.
 
-    Raises UserError (EditRace), with every file as it was: somebody else changed one meanwhile, one is no plain file
-    of the folder, or the disk refuses. A reader never sees half of a file.
+    A file that `before` does not have is new. Raises UserError (EditRace), with every file as it was: somebody else
+    changed one meanwhile, one is no plain file of the folder, or the disk refuses. A reader never sees half of a file.
     """
     staged: dict[str, Path] = {}
     done: list[str] = []
     try:
         for path, data in after.items():
-            _check_unchanged(root, path, before[path])
+            _check_unchanged(root, path, before.get(path))
             staged[path] = _stage(root / path, data)
         for path in after:
-            _check_unchanged(root, path, before[path])
+            _check_unchanged(root, path, before.get(path))
             staged[path].replace(root / path)
             done.append(path)
     except OSError as error:
@@ -97,13 +97,28 @@ def replace_files(root: Path, before: Mapping[str, bytes], after: Mapping[str, b
             left.unlink(missing_ok=True)
 
 
+def restore_files(root: Path, written: Mapping[str, bytes], before: Mapping[str, bytes]) -> None:
+    """Take back what `replace_files` wrote: old contents come back, and new files go. Raises UserError (EditRace)."""
+    replace_files(root, {path: data for path, data in written.items() if path in before}, before)
+    for path in written.keys() - before.keys():
+        (root / path).unlink(missing_ok=True)
+
+
 def _put_back(root: Path, before: Mapping[str, bytes], paths: Sequence[str]) -> None:
     for path in paths:
-        _stage(root / path, before[path]).replace(root / path)
+        if path in before:
+            _stage(root / path, before[path]).replace(root / path)
+        else:
+            (root / path).unlink(missing_ok=True)
 
 
-def _check_unchanged(root: Path, path: str, content: bytes) -> None:
+def _check_unchanged(root: Path, path: str, content: bytes | None) -> None:
     place = root / path
+    if content is None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(place) or place.parent.resolve() != (root.resolve() / path).parent:
+            raise UserError(_race(path, "there is a file now where there was none"))
+        return
     if place.parent.resolve() != (root.resolve() / path).parent or not stat.S_ISREG(place.lstat().st_mode):
         raise UserError(_race(path, "it is no plain file of the folder any more"))
     if place.read_bytes() != content:
@@ -116,7 +131,8 @@ def _stage(place: Path, data: bytes) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(name, stat.S_IMODE(place.lstat().st_mode))  # noqa: PTH101  the name is mkstemp's
+        mode = stat.S_IMODE(place.lstat().st_mode) if os.path.lexists(place) else 0o644
+        os.chmod(name, mode)  # noqa: PTH101  the name is mkstemp's
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise

@@ -19,7 +19,7 @@ from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
 from tests.keyring import SshKey, signed
 from tests.notification_sink import Answer, NotificationSink
-from tests.operator_fixture import AGENT, Api, Audit, Json, LogCapture, RunningOperator, config_map, poll
+from tests.operator_fixture import AGENT, Api, Audit, Json, LogCapture, RunningOperator, config_map, deployment, poll
 
 
 @dataclass
@@ -246,3 +246,54 @@ def test_only_the_first_parents_need_signatures_where_flags_say_so(flag_bench: F
     bench.repo.push()
     bench.operator.start()
     poll("the merge is applied", lambda: bench.live("b"))
+
+
+SCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: $NS}
+spec:
+  minReplicas: 1
+  maxReplicas: 4
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: another}
+"""
+GENERATED = {
+    "base/kustomization.yaml": "resources: [web.yaml, scaler.yaml]\n",
+    "base/web.yaml": deployment("web", "nginx:1.25"),
+    "base/scaler.yaml": SCALER,
+    ".flux.yaml": "version: 1\npatchUpdated:\n  generators:\n  - command: kustomize build .\n  patchFile: flux-patch.yaml\n",
+    "prod/kustomization.yaml": "resources: [../base]\npatches:\n- path: scaler.yaml\n",
+    "prod/scaler.yaml": SCALER.replace("minReplicas: 1", "minReplicas: 2").replace("  maxReplicas: 4\n", ""),
+    "prod/flux-patch.yaml": (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: $NS\n"
+        "  annotations: {fluxcd.io/automated: 'true'}\n"
+        "spec: {template: {spec: {containers: [{name: main, image: 'nginx:1.26'}]}}}\n"
+    ),
+}
+
+
+def test_a_path_with_a_flux_yaml_is_what_its_generators_print_with_its_patches(flag_bench: FlagBench) -> None:
+    bench = flag_bench
+    bench.flags(paths=("prod",), manifest_generation=True, garbage_collection=True)
+    first = bench.commit(dict(GENERATED))
+    bench.operator.start()
+    poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{first}"))
+    web = bench.api.get(f"/apis/apps/v1/namespaces/{bench.target}/deployments/web") or {}
+    assert web["metadata"]["annotations"]["fluxcd.io/automated"] == "true"
+    assert web["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.26"
+    scaler = bench.api.get(f"/apis/autoscaling/v2/namespaces/{bench.target}/horizontalpodautoscalers/web") or {}
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 4)
+
+    # A generator that fails is told with its place and its words, and nothing is written.
+    audit = Audit(bench.cluster)
+    bench.commit({"base/kustomization.yaml": "resources: [web.yaml, gone.yaml]\n"})
+    poll("the place", lambda: bench.said("`kustomize build .` ended with status 1 [E681] at .flux.yaml:4"))
+    poll("the words", lambda: bench.said("gone.yaml"))
+    assert [w for w in audit.writes(AGENT) if f"/namespaces/{bench.target}/" in w.path and not w.dry_run] == []
+
+    # What is generated no more is pruned, like what leaves git.
+    third = bench.commit(
+        {"base/kustomization.yaml": "resources: [web.yaml]\n", "prod/kustomization.yaml": "resources: [../base]\n"}
+    )
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{third}"))
+    assert bench.api.get(f"/apis/autoscaling/v2/namespaces/{bench.target}/horizontalpodautoscalers/web") is None

@@ -129,9 +129,9 @@ async def test_a_generator_may_write_into_its_copy_and_the_next_one_sees_it(tmp_
 
 async def test_lists_are_taken_apart_and_empty_documents_left_out(tmp_path: Path) -> None:
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n, "namespace": "s"}} for n in "ab"]})  # fmt: skip
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n}} for n in "ab"]})  # fmt: skip
     out = await rendered(tmp_path, {".flux.yaml": PRINT_C, "c.yml.in": f"---\n# nothing\n---\n{listed}\n---\n"})
-    assert ids(out) == ["ConfigMap s/a", "ConfigMap s/b"]
+    assert ids(out) == ["ConfigMap a", "ConfigMap b"]
 
 
 async def test_the_first_command_that_fails_ends_it_and_is_told_with_its_words(tmp_path: Path) -> None:
