@@ -12,6 +12,7 @@ import pytest
 
 from devcluster.images import make_image
 from devcluster.registry import Registry
+from sluice.render.sandbox import confinement
 from tests.cli.conftest import Ran, Sluice
 
 WEB = """\
@@ -328,3 +329,74 @@ def test_all_images_get_the_newest_that_their_patterns_take_and_a_named_one_must
     unreachable = sluice.within(root, "release", "--local", ".", "--all", "--all-images")
     assert unreachable.code != 0
     assert "error[E" in unreachable.err
+
+
+GENERATED = {
+    "apps/.flux.yaml": (
+        "version: 1\npatchUpdated:\n  generators:\n  - command: kustomize build .\n  patchFile: patch.yaml\n"
+    ),
+    "apps/prod/kustomization.yaml": "resources: [../../base]\nnamespace: prod\n",
+    "base/kustomization.yaml": "resources: [web.yaml]\n",
+    "base/web.yaml": WEB.replace("$IMAGE", "ghcr.io/acme/web").replace("  namespace: shop\n", ""),
+}
+
+
+@pytest.fixture
+def generated(checkout: Checkout) -> Checkout:
+    for path, text in GENERATED.items():
+        (checkout.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout.root / path).write_text(text)
+    checkout.git("add", ".")
+    checkout.git("commit", "-q", "-m", "generate")
+    return checkout
+
+
+PROD = ("--local", "apps/prod", "-w", "prod:deploy/web", "--manifest-generation")
+
+
+def test_a_generated_workload_is_released_and_automated_by_its_patch_file(generated: Checkout) -> None:
+    ran = generated("release", "--unchecked", "--image", "ghcr.io/acme/web:1.2.0", *PROD, "--commit")
+    assert ran.code == 0, ran.err
+    assert "prod:deployment/web   success" in ran.out
+    assert "main: ghcr.io/acme/web:1.1.0 -> ghcr.io/acme/web:1.2.0   apps/prod/patch.yaml:7" in ran.out
+    assert "committed 1 file" in ran.err
+    assert generated.git("show", "--name-status", "--format=%s") == (
+        "Release ghcr.io/acme/web:1.2.0 to prod:deployment/web\n\nA\tapps/prod/patch.yaml"
+    )
+    ran = generated("automate", *PROD, "--commit")
+    assert ran.code == 0, ran.err
+    patch = generated.read("apps/prod/patch.yaml")
+    assert "  annotations:\n    fluxcd.io/automated: 'true'\n" in patch
+    assert "          image: ghcr.io/acme/web:1.2.0\n" in patch
+    assert generated.git("status", "--porcelain") == ""
+    again = generated("automate", *PROD)
+    assert (again.code, "nothing to do" in again.err) == (0, True)
+
+
+def test_a_new_patch_file_that_git_does_not_commit_is_gone_again(generated: Checkout) -> None:
+    generated.git("config", "gpg.program", "/bin/false")
+    generated.git("config", "commit.gpgsign", "true")
+    ran = generated("release", "--unchecked", "--image", "ghcr.io/acme/web:1.2.0", *PROD, "--commit")
+    assert ran.code == 3, ran.err
+    assert "[E754]" in ran.err
+    assert not (generated.root / "apps/prod/patch.yaml").exists()
+    assert generated.git("status", "--porcelain") == ""
+
+
+def test_nothing_of_a_checkout_is_run_unless_a_person_says_so(generated: Checkout) -> None:
+    marker = generated.root.parent / "ran"
+    (generated.root / "apps/.flux.yaml").write_text(
+        GENERATED["apps/.flux.yaml"].replace("kustomize build .", f"echo x > {marker}; touch here; kustomize build .")
+    )
+    without = [word for word in PROD if word != "--manifest-generation"]
+    ran = generated("release", "--unchecked", "--image", "ghcr.io/acme/web:1.2.0", *without)
+    assert ran.code == 7, ran.err
+    assert "= why:    apps/.flux.yaml says that commands make what is in it" in ran.err
+    assert "= fix:    add --manifest-generation, and they are run here" in ran.err
+    assert not marker.exists()
+    ran = generated("release", "--unchecked", "--image", "ghcr.io/acme/web:1.2.0", *PROD)
+    assert ran.code == 0, ran.err
+    assert not (generated.root / "apps/prod/here").exists()
+    assert marker.exists() is bool(confinement())
+    ran = generated("release", "--unchecked", "--image", "ghcr.io/acme/web:1.2.0", *PROD, "--generator-path", "bin")
+    assert (ran.code, "--generator-path 'bin' is not a list of folders" in ran.err) == (2, True)

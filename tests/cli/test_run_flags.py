@@ -14,6 +14,7 @@ from sluice.cli.fluxd_flags import REFUSED
 from sluice.cli.run import run, settings_of
 from sluice.core import codes
 from sluice.core.fluxd_api.key_kind import KeyKind
+from sluice.reconcilers.flag_mode import source_of
 from sluice.settings import Settings
 
 
@@ -101,12 +102,27 @@ def test_flags_of_fluxd_that_are_not_acted_on_are_refused_by_name(flag: str, val
         (("--otlp-endpoint=grpc://collector:4317",), "--otlp-endpoint"),
         (("--otlp-endpoint=http://collector:x",), "--otlp-endpoint"),
         (("--otlp-endpoint=https://me:word@collector",), "--otlp-endpoint"),
+        (("--manifest-generation",), "--manifest-generation"),
+        (("--git-url=https://git.example/x", "--generator-path=bin:/usr/bin"), "--generator-path"),
     ],
 )
 def test_values_that_can_not_be_used_are_usage_errors(arguments: tuple[str, ...], named: str) -> None:
     with pytest.raises(UsageRefused) as refused:
         settings_from(*arguments)
     assert named in str(refused.value)
+
+
+def test_commands_of_a_flux_yaml_are_run_only_where_a_flag_says_so() -> None:
+    url = "--git-url=https://git.example/x"
+    off, on = settings_from(url).flag_source, settings_from(url, "--manifest-generation=true").flag_source
+    assert off is not None
+    assert on is not None
+    assert (off.manifest_generation, on.manifest_generation) == (False, True)
+    assert source_of(off, "x").spec.ignore is None
+    assert source_of(on, "x").spec.ignore == "!.flux.yaml"
+    own = settings_from(url, "--manifest-generation", "--generator-path", "/opt/bin:/usr/bin").flag_source
+    assert own is not None
+    assert own.generator_path == "/opt/bin:/usr/bin"
 
 
 def test_an_unknown_flag_is_no_flag_of_run() -> None:

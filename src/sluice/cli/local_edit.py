@@ -18,6 +18,7 @@ from sluice.cli.workload_names import workload_id
 from sluice.core import codes
 from sluice.core.commit_text import clean_message, identity
 from sluice.core.errors import UserError
+from sluice.core.flux_yaml import candidates
 from sluice.core.image_update.result import ImageUpdate
 from sluice.core.image_update.workload import DEFAULT_NAMESPACE, WorkloadId
 from sluice.core.problem import Problem
@@ -101,6 +102,13 @@ class Files:
 
     source: LocalSource
     workloads: WorkloadFiles
+    generates: bool = False
+
+    @property
+    def unused_flux_yaml(self) -> str:
+        """The `.flux.yaml` whose commands would define this folder's workloads, had a person let them run."""
+        places = () if self.generates else candidates(self.source.path)[1]
+        return next((path for path in places if path in self.source.folder.tree.by_path), "")
 
     @property
     def contents(self) -> Mapping[str, bytes]:
@@ -128,7 +136,7 @@ async def read_files(terminal: Terminal, wish: Wish, namespace: str) -> Files:
     terminal.flags.folders.append(source.folder.root)
     place = Place(source.folder.tree, source.folder, (source.path,), namespace)
     generators = generators_of(wish.generation, settings.cache_home() / "commands")
-    return Files(source, await WorkloadFiles.read(place, generators))
+    return Files(source, await WorkloadFiles.read(place, generators), generators is not None)
 
 
 def refuse_skipped(update: ImageUpdate) -> None:

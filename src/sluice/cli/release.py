@@ -220,7 +220,12 @@ def refuse_missing(files: Files, located: Located, namespace: str) -> None:
     absent = [identity for identity, problem in located.missing.items() if problem.code is codes.WORKLOAD_MISSING]
     if len(absent) < len(located.missing) or any("can't be read" in p.cause for p in located.missing.values()):
         raise UserError(*located.missing.values())
-    raise missing_workloads(absent, workload_ids(files.contents, namespace)[0], "in the folder")
+    error = missing_workloads(absent, workload_ids(files.contents, namespace)[0], "in the folder")
+    if files.unused_flux_yaml:
+        cause = f"{printable(files.unused_flux_yaml)} says that commands make what is in it"
+        fix = "add --manifest-generation, and they are run here"
+        raise UserError(*(replace(problem, cause=cause, fix=fix) for problem in error.problems))
+    raise error
 
 
 async def _decide(

@@ -62,6 +62,7 @@ class PathRule(ctypes.Structure):
 
 
 def main() -> None:
+    """Run the command of the argument, and write how it ended."""
     given = json.loads(sys.argv[1])
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from sluice.core import codes
 from sluice.core.errors import UserError
-from sluice.store.local_folder import replace_files
+from sluice.store.local_folder import replace_files, restore_files
 
 BEFORE = {"a.yaml": b"a: 1\n", "b/b.yaml": b"b: 1\n"}
 AFTER = {"a.yaml": b"a: 2\n", "b/b.yaml": b"b: 2\n"}
@@ -40,6 +40,23 @@ def test_all_files_get_their_contents_and_keep_their_modes(folder: Path) -> None
     replace_files(folder, BEFORE, AFTER)
     assert contents(folder) == AFTER
     assert (folder / "a.yaml").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_was_not_there_is_made_and_taken_back(folder: Path) -> None:
+    after = {**AFTER, "new/c.yaml": b"c: 2\n"}
+    replace_files(folder, BEFORE, after)
+    assert contents(folder) == after
+    assert (folder / "new/c.yaml").stat().st_mode & 0o777 == 0o644
+    restore_files(folder, after, BEFORE)
+    assert contents(folder) == BEFORE
+
+
+def test_a_file_that_somebody_made_meanwhile_stays_theirs(folder: Path) -> None:
+    (folder / "c.yaml").write_bytes(b"mine\n")
+    with pytest.raises(UserError) as caught:
+        replace_files(folder, BEFORE, {**AFTER, "c.yaml": b"c: 2\n"})
+    assert "there is a file now where there was none" in str(caught.value)
+    assert contents(folder) == {**BEFORE, "c.yaml": b"mine\n"}
 
 
 def test_a_file_that_somebody_saved_meanwhile_keeps_their_text_and_the_others_stay(folder: Path) -> None:
