@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -634,10 +635,12 @@ def _renderer(settings: Settings) -> Renderer:
     flags, work_dir = settings.flag_source, settings.storage / "render"
     if flags is None or not flags.manifest_generation:
         return Renderer(work_dir)
+    commands = work_dir / "commands"
+    shutil.rmtree(commands, ignore_errors=True)  # what a killed process left
     weakness = confinement()
     if weakness:
         log.warning("commands of a .flux.yaml are not fully confined", cause=weakness)
-    return Renderer(work_dir, generators=Generators(work_dir, flags.generator_path or DEFAULT_PATH))
+    return Renderer(work_dir, generators=Generators(commands, flags.generator_path or DEFAULT_PATH))
 
 
 def _own_parts(namespace: str) -> OwnParts:

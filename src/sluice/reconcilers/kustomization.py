@@ -417,6 +417,8 @@ class KustomizationReconciler:
             return Turnout(revision, error.problems, "AccessDenied", stalled=True)
         refused = isinstance(error, UserError)
         again = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
+        # A command may have failed for what is outside of git: a download, a busy machine.
+        again = again or not found.isdisjoint({codes.COMMAND_FAILED, codes.COMMAND_LIMIT})
         reason = "BuildFailed" if refused else "ReconciliationFailed"
         return Turnout(revision, error.problems, reason, stalled=refused and not again)
 

@@ -57,18 +57,18 @@ class Renderer:
         seconds: float = SECONDS,
         generators: Generators | None = None,
     ) -> None:
-        self._generators = generators
+        self.generators = generators
         self._cache = ResultCache(cache_bytes)
         self._kustomize = Kustomize(work_dir, kubectl, seconds)
 
     async def render(self, given: RenderInput) -> Rendered:
         """Render one sync. Raises UserError with every problem; the repository or the spec must change then."""
         links = await Links.of(given.tree, given.blobs)
-        if self._generators is not None:
+        if self.generators is not None:
             repository = Repository(given.tree, given.blobs, links, given.commit)
             target = await find_target(repository, given.spec.path)
             if target is not None:
-                result, cached = await self._generated(self._generators, given, repository, target)
+                result, cached = await self._generated(self.generators, given, repository, target)
                 return _collect([result], given.commit, cached=cached)
             given = replace(given, tree=without_flux_files(given.tree))
         folder = find_folder(given, links)

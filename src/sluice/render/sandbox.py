@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -34,9 +35,9 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/st
 _ETC = (
     *("alternatives", "ca-certificates", "ca-certificates.conf", "crypto-policies", "gai.conf", "group", "host.conf"),
     *("hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "passwd"),
-    *("pki", "protocols", "resolv.conf", "services", "ssl"),
+    *("pki/ca-trust", "pki/tls/certs", "protocols", "resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf"),
 )
-READABLE = (*_SYSTEM, *(f"/etc/{name}" for name in _ETC))
+READABLE = (*_SYSTEM, *(f"/etc/{name}" for name in _ETC), "/run/systemd/resolve")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 
 
@@ -72,8 +73,12 @@ class Ended:
 async def run_confined(task: Task, scratch: Path) -> Ended:
     """Run a command; never raises for what it does. All that it started has ended on return.
 
+    Raises OSError when it can't be started.
+
     `scratch` is a private folder outside of those that the command may write to.
     """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, "commands can be kept within their limits on Linux only")
     answer = scratch / "answer.json"
     answer.unlink(missing_ok=True)
     process = await asyncio.create_subprocess_exec(

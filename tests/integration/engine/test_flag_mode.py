@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,10 +16,21 @@ from devcluster.fixture import create_namespace
 from devcluster.git_http import GitHttpServer
 from devcluster.git_repository import WorkingRepo
 from sluice.core.flag_source import FlagSource
+from sluice.core.git_url import parse_url
+from sluice.core.image import parse
+from sluice.core.image_update.release import ContainerUpdate
+from sluice.core.image_update.workload import WorkloadId
+from sluice.git.head import Head
+from sluice.git.mirrors import Mirrors
+from sluice.git.write_back import Draft, Written, write_back
 from sluice.kube.config import load_kubeconfig
+from sluice.render.generators import Generators
+from sluice.render.workload_files import Place, WorkloadFiles
 from sluice.settings import Settings
 from tests.keyring import SshKey, signed
 from tests.notification_sink import Answer, NotificationSink
+from tests.git_servers import LOOPBACK
+from tests.git_writing import wanted
 from tests.operator_fixture import AGENT, Api, Audit, Json, LogCapture, RunningOperator, config_map, deployment, poll
 
 
@@ -44,6 +56,27 @@ class FlagBench:
         """True when the log has a line with that text."""
         self.operator.check()
         return any(text in str(entry.get("event", "")) for entry in self.operator.logged)
+
+    @property
+    def web(self) -> WorkloadId:
+        """The Deployment `web` of the target namespace."""
+        return WorkloadId(self.target, "deployment", "web")
+
+    async def release(self, path: str, update: ContainerUpdate) -> Written:
+        """Write an image into git as the operator does, and push it."""
+        cache = self.operator.settings.storage.parent / "writer"
+        generators = Generators(cache / "commands")
+
+        async def plan(head: Head) -> Draft:
+            place = Place(await head.tree(), head.blobs, (path,), commit=head.commit)
+            found = await (await WorkloadFiles.read(place, generators)).update_containers([update])
+            assert not found.skipped
+            return Draft(found.files, "Release")
+
+        source = self.operator.settings.flag_source
+        assert source is not None
+        async with Mirrors(cache, policy=LOOPBACK) as mirrors:
+            return await write_back(mirrors.open(parse_url(source.url)), wanted(), plan)
 
     def flags(self, **changes: object) -> None:
         """Change flags; they count from the next start."""
@@ -261,7 +294,9 @@ GENERATED = {
     "base/kustomization.yaml": "resources: [web.yaml, scaler.yaml]\n",
     "base/web.yaml": deployment("web", "nginx:1.25"),
     "base/scaler.yaml": SCALER,
-    ".flux.yaml": "version: 1\npatchUpdated:\n  generators:\n  - command: kustomize build .\n  patchFile: flux-patch.yaml\n",
+    ".flux.yaml": (
+        "version: 1\npatchUpdated:\n  generators:\n  - command: kustomize build .\n  patchFile: flux-patch.yaml\n"
+    ),
     "prod/kustomization.yaml": "resources: [../base]\npatches:\n- path: scaler.yaml\n",
     "prod/scaler.yaml": SCALER.replace("minReplicas: 1", "minReplicas: 2").replace("  maxReplicas: 4\n", ""),
     "prod/flux-patch.yaml": (
@@ -292,8 +327,33 @@ def test_a_path_with_a_flux_yaml_is_what_its_generators_print_with_its_patches(f
     assert [w for w in audit.writes(AGENT) if f"/namespaces/{bench.target}/" in w.path and not w.dry_run] == []
 
     # What is generated no more is pruned, like what leaves git.
-    third = bench.commit(
-        {"base/kustomization.yaml": "resources: [web.yaml]\n", "prod/kustomization.yaml": "resources: [../base]\n"}
-    )
+    fixed = {"base/kustomization.yaml": "resources: [web.yaml]\n", "prod/kustomization.yaml": "resources: [../base]\n"}
+    third = bench.commit(dict(fixed))
     poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{third}"))
     assert bench.api.get(f"/apis/autoscaling/v2/namespaces/{bench.target}/horizontalpodautoscalers/web") is None
+
+    # A new image goes into the patch file, nothing else changes, and it is rolled out from there.
+    written = asyncio.run(bench.release("prod", ContainerUpdate(bench.web, "main", parse("nginx:1.27"))))
+    assert (written.outcome, written.files) == ("pushed", ("prod/flux-patch.yaml",))
+    bench.repo.git("fetch", "--quiet", "origin", "main")
+    patch = bench.repo.git("show", "FETCH_HEAD:prod/flux-patch.yaml") + "\n"
+    assert patch == GENERATED["prod/flux-patch.yaml"].replace("$NS", bench.target).replace("nginx:1.26", "nginx:1.27")
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{written.commit}"))
+    web = bench.api.get(f"/apis/apps/v1/namespaces/{bench.target}/deployments/web") or {}
+    assert web["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
+
+
+def test_a_command_that_failed_is_run_again_without_a_commit(flag_bench: FlagBench, tmp_path: Path) -> None:
+    bench = flag_bench
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    bench.flags(manifest_generation=True, generator_path=f"{tools}:/usr/bin:/bin", sync_interval="1s")
+    flux = "version: 1\ncommandUpdated: {generators: [{command: make-it}]}\n"
+    first = bench.commit({".flux.yaml": flux, "c.in": config_map("c")})
+    bench.operator.start()
+    poll("it fails", lambda: bench.said("make-it: not found"))
+    (tools / "make-it.new").write_text("#!/bin/sh\ncat c.in\n")
+    (tools / "make-it.new").chmod(0o755)
+    (tools / "make-it.new").rename(tools / "make-it")
+    poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{first}"))
+    assert bench.live("c") is not None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
+from sluice.render import sandbox
 from sluice.render.sandbox import MAX_ERRORS, MAX_PROCESSES, Ended, Task, confinement, run_confined
+from tests.operator_fixture import poll
 
 PATH = "/usr/bin:/bin"
 
@@ -75,6 +78,24 @@ async def test_processes_that_double_are_ended_before_they_fill_the_machine(tmp_
     ended = await ran(tmp_path, bomb)
     assert (ended.status, ended.limit) == (None, f"{MAX_PROCESSES} processes")
     assert not processes_with("sleep 4713")
+
+
+async def test_a_command_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom sluice.render.sandbox import Task, run_confined\n"
+        "where = Path(sys.argv[1])\n"
+        "task = Task('echo > begun; setsid sleep 4714', where, {'PATH': '/usr/bin:/bin'}, 600.0, (where,))\n"
+        "asyncio.run(run_confined(task, where.parent))\n"
+    )
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    source = str(Path(sandbox.__file__).parent.parent.parent)
+    arguments = [sys.executable, "-c", program, str(folder)]
+    process = subprocess.Popen(arguments, env={"PYTHONPATH": source})  # noqa: ASYNC220  it is to be killed
+    poll("the command runs", (folder / "begun").exists)
+    process.kill()
+    process.wait()
+    poll("nothing is left", lambda: not processes_with("sleep 4714"))
 
 
 async def test_memory_and_the_size_of_a_file_are_limited(tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ async def test_a_first_release_makes_the_patch_file_with_what_differs_and_nothin
     assert update.files.keys() == {"prod/patch.yaml"}
     assert repo.text() == (
         "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: shop\n"
-        "spec:\n  template:\n    spec:\n      containers:\n        - name: main\n          image: ghcr.io/acme/web:1.1\n"
+        "spec:\n  template:\n    spec:\n      containers:\n"
+        "        - name: main\n          image: ghcr.io/acme/web:1.1\n"
     )
     assert await repo.images() == {**BEFORE, "web/main": "ghcr.io/acme/web:1.1"}
     [change] = update.changes
