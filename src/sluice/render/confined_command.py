@@ -144,6 +144,7 @@ def allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
 def watch(child: int, given: dict[str, Any]) -> dict[str, Any]:
     """Wait until the command has ended, or must be ended: its status, or the limit that it reached."""
     deadline = time.monotonic() + given["seconds"]
+    free = room(given["scratch"])
     while True:
         status = reap(child)
         if status is not None:
@@ -155,9 +156,20 @@ def watch(child: int, given: dict[str, Any]) -> dict[str, Any]:
             return {"status": None, "limit": "processes"}
         if sum(each.size for each in below) > given["memory"]:
             return {"status": None, "limit": "memory"}
+        if free - room(given["scratch"]) > given["disk"]:
+            return {"status": None, "limit": "disk"}
         got = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, PAUSE)
         if got is not None and got.si_signo == signal.SIGTERM:
             return {"status": None, "limit": "stopped"}
+
+
+def room(folder: str) -> int:
+    """The bytes that are free on a folder's disk. What others write there meanwhile is counted, too."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
 
 
 def reap(child: int) -> int | None:

@@ -24,6 +24,7 @@ MAX_OUTPUT = 16 << 20
 MAX_ERRORS = 16 << 10
 MAX_MEMORY = 2 << 30
 MAX_FILE = 64 << 20
+MAX_DISK = 2 << 30
 MAX_PROCESSES = 256
 MAX_OPEN_FILES = 1024
 # How long ending a command may take before its keeper is ended, too.
@@ -114,6 +115,8 @@ def _given(task: Task, answer: Path) -> dict[str, Any]:
         "seconds": task.seconds,
         "memory": MAX_MEMORY,
         "processes": MAX_PROCESSES,
+        "disk": MAX_DISK,
+        "scratch": str(answer.parent),
         "limits": limits,
         "readable": [*READABLE, *map(str, task.readable)],
         "writable": [*DEVICES, *map(str, task.writable)],
@@ -178,6 +181,7 @@ def _ended(task: Task, answer: Path, output: bytes, errors: str) -> Ended:
         "seconds": f"{task.seconds:g} s",
         "processes": f"{MAX_PROCESSES} processes",
         "memory": f"{MAX_MEMORY >> 20} MiB of memory",
+        "disk": f"{MAX_DISK >> 20} MiB of disk",
         "stopped": "an end from outside",
     }
     limit = words.get(str(said.get("limit")), "")

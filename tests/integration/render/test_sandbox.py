@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sluice.render import sandbox
 from sluice.render.sandbox import MAX_ERRORS, MAX_PROCESSES, Ended, Task, confinement, run_confined
 from tests.operator_fixture import poll
@@ -110,6 +112,15 @@ async def test_memory_and_the_size_of_a_file_are_limited(tmp_path: Path) -> None
     ended = await ran(tmp_path, "exec head -c 100000000 /dev/zero > big")
     assert (ended.status, ended.limit) == (None, "64 MiB in one file")
     assert (tmp_path / "copy/big").stat().st_size == 64 << 20
+
+
+async def test_many_files_are_ended_when_the_disk_loses_too_much_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "MAX_DISK", 200 << 20)
+    # Of itself this stops at 2.4 GB.
+    ended = await ran(tmp_path, "for n in $(seq 40); do head -c 60000000 /dev/urandom > $n; sync $n; done; sleep 20")
+    assert (ended.status, ended.limit) == (None, "200 MiB of disk")
 
 
 async def test_a_signal_that_ends_a_command_is_told(tmp_path: Path) -> None:
