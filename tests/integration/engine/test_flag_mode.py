@@ -27,10 +27,10 @@ from sluice.kube.config import load_kubeconfig
 from sluice.render.generators import Generators
 from sluice.render.workload_files import Place, WorkloadFiles
 from sluice.settings import Settings
-from tests.keyring import SshKey, signed
-from tests.notification_sink import Answer, NotificationSink
 from tests.git_servers import LOOPBACK
 from tests.git_writing import wanted
+from tests.keyring import SshKey, signed
+from tests.notification_sink import Answer, NotificationSink
 from tests.operator_fixture import AGENT, Api, Audit, Json, LogCapture, RunningOperator, config_map, deployment, poll
 
 
