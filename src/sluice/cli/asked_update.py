@@ -33,6 +33,8 @@ LOCAL_FLAGS = {
     "unchecked": "--unchecked",
     "allow_loopback": "--registry-allow-loopback",
     "insecure_hosts": "--registry-insecure-host",
+    "manifest_generation": "--manifest-generation",
+    "generator_path": "--generator-path",
 }
 
 

@@ -6,7 +6,7 @@ Observes (files, the cluster, tags, history) and leaves every decision to `core.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sluice.core.codes import TAGS_INCOMPLETE
@@ -42,6 +42,9 @@ from sluice.git.head import Head
 from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.workload_images import ScanKey, WantedTags, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
+from sluice.render import workload_files
+from sluice.render.generators import Generators
+from sluice.render.workload_files import WorkloadFiles, generated_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class AnnotationRun:
     images: WorkloadImages
     flips: FlipMemory
     known: Known
+    generators: Generators | None = None
     update: ImageUpdate = field(default_factory=ImageUpdate)
     updates: list[ContainerUpdate] = field(default_factory=list)
     failed: dict[ContainerId, tuple[Rejection, ImageRef]] = field(default_factory=dict)
@@ -87,13 +91,31 @@ class AnnotationRun:
         self.failed, self.rejected, self.is_waiting = {}, {}, False
         seen: set[str] = set()
         for place in places:
+            generated = await self._generated(place, head)
+            if generated is not None:
+                await self._in_place(place, generated.contents, head, branch, generated)
+                continue
             found = await head.files_with(NEEDLE, place.paths)
             paths = [path for path in found if path.endswith(SUFFIXES) and path not in seen]
             seen.update(paths)
             if paths:
                 await self._in_place(place, await head.read(paths), head, branch)
 
-    async def _in_place(self, place: Place, files: dict[str, bytes], head: Head, branch: WrittenBranch) -> None:
+    async def _generated(self, place: Place, head: Head) -> WorkloadFiles | None:
+        if self.generators is None:
+            return None
+        files = workload_files.Place(await head.tree(), head.blobs, place.paths, place.namespace, head.commit)
+        return await generated_files(files, self.generators)
+
+    async def _in_place(
+        self,
+        place: Place,
+        files: Mapping[str, bytes],
+        head: Head,
+        branch: WrittenBranch,
+        generated: WorkloadFiles | None = None,
+    ) -> None:
+        """`generated` writes where the place has a generated path."""
         commit = head.commit
         annotated, unread = await asyncio.to_thread(find_annotated, files, place.namespace, commit)
         failed = await self._failed(place, annotated, files, head, branch)
@@ -102,7 +124,8 @@ class AnnotationRun:
             back = update_containers(files, taken_back(failed), place.namespace, commit)
             if back.files:
                 self.failed |= failed
-                files = {**files, **back.files}
+                generated = await generated.changed(back.files) if generated is not None else None
+                files = {**files, **back.files} if generated is None else generated.contents
                 annotated, _ = find_annotated(files, place.namespace, commit)
         self._want(place, annotated)
         rejected = {**_not_current(self.known.rejected, annotated), **{key: each for key, (each, _) in failed.items()}}
@@ -111,7 +134,7 @@ class AnnotationRun:
         if set_back:
             rejected |= set_back
             decision = self._decide(place, annotated, rejected)
-        decision, update = await self._without_flips(decision, files, place, branch, commit)
+        decision, update = await self._without_flips(decision, _Written(files, place, commit, generated), branch)
         told = {(each.workload, each.container) for each in decision.reasons if each.problem is not None}
         self.rejected |= still_held(rejected, annotated, told)
         self.reasons += [self._explained(each) for each in decision.reasons]
@@ -209,10 +232,10 @@ class AnnotationRun:
         return decide_images(annotated, lambda each: self.running(place, each) is not None, listing, rejected)
 
     async def _without_flips(
-        self, decision: Decision, files: Mapping[str, bytes], place: Place, branch: WrittenBranch, commit: str
+        self, decision: Decision, written: _Written, branch: WrittenBranch
     ) -> tuple[Decision, ImageUpdate]:
         """Make the edits, but for those that go on with a fight between two writers."""
-        update = await asyncio.to_thread(update_containers, files, decision.updates, place.namespace, commit)
+        commit, update = written.commit, await written.update(decision.updates)
         held = {
             _container_of(change): await branch.flip(change, writer, commit)
             for change, writer in self.flips.held(branch.where, update.changes)
@@ -224,8 +247,7 @@ class AnnotationRun:
             replace(each, reason=problem.title, problem=problem) if (problem := held.get(_place_of(each))) else each
             for each in decision.reasons
         )
-        update = await asyncio.to_thread(update_containers, files, kept, place.namespace, commit)
-        return Decision(kept, reasons), update
+        return Decision(kept, reasons), await written.update(kept)
 
     def _explained(self, each: ImageReason) -> ImageReason:
         """A list of tags that is not whole says why."""
@@ -235,6 +257,22 @@ class AnnotationRun:
         scans = [self.images.result(key) for key in self.wanted if key.name == name]
         problems = [problem for scan in scans if scan is not None for problem in scan.problems]
         return replace(each, reason=f"{each.reason}: {problems[0]}") if problems else each
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Where images are written: in the files, or as a `.flux.yaml` says."""
+
+    files: Mapping[str, bytes]
+    place: Place
+    commit: str
+    generated: WorkloadFiles | None
+
+    async def update(self, updates: Sequence[ContainerUpdate]) -> ImageUpdate:
+        """The edits that these updates are."""
+        if self.generated is not None:
+            return await self.generated.update_containers(updates)
+        return await asyncio.to_thread(update_containers, self.files, updates, self.place.namespace, self.commit)
 
 
 def _container_of(change: ImageChange) -> tuple[str, str, str]:

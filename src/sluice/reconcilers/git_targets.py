@@ -26,6 +26,7 @@ from sluice.reconcilers.live_workloads import owners_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import source_of, sync_id
 from sluice.reconcilers.written_branch import wake_readers
+from sluice.render.generators import Generators
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ class GitTargets:
 
     def __init__(self, operator: Operator) -> None:
         self._op = operator
+
+    @property
+    def generators(self) -> Generators | None:
+        """What runs the commands of a `.flux.yaml`; None where none may run."""
+        return self._op.renderer.generators
 
     @property
     def by_flags(self) -> bool:

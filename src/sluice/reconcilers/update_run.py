@@ -7,7 +7,7 @@ done. Only a workload that stays as it is, and why, is a result.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -43,6 +43,8 @@ from sluice.git.head import Head
 from sluice.git.write_back import Draft
 from sluice.reconcilers.git_targets import GitTarget, GitTargets, Place
 from sluice.registry.scanner import ScanResult
+from sluice.render import workload_files
+from sluice.render.workload_files import WorkloadFiles, generated_files
 from sluice.runtime.together import together
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -61,11 +63,15 @@ class ImageTags(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Searched:
-    """One folder of the head: its files as far as they were read, and the workloads found there."""
+    """One folder of the head: its files as far as they were read, and the workloads found there.
+
+    Where a folder is generated, `generated` writes, and all folders are one: an updater may serve several.
+    """
 
     place: Place
-    files: dict[str, bytes]
+    files: Mapping[str, bytes]
     located: Located
+    generated: WorkloadFiles | None = None
 
 
 @dataclass(slots=True)
@@ -85,7 +91,7 @@ class UpdateRun:
         Raises UserError for what can't be written as asked, or has to be asked otherwise; RemoteError when a registry
         does not tell whether it has the image that is named; ClusterError.
         """
-        searched = [await self._search(head, place) for place in self.target.places]
+        searched = await self._generated(head) or [await self._search(head, place) for place in self.target.places]
         known = await self._known(searched)
         spec = self.spec.spec
         if isinstance(spec, PolicySpec):
@@ -98,6 +104,20 @@ class UpdateRun:
         return Draft(update.files, update_message(self.spec, self.results))
 
     # --- observe ------------------------------------------------------------------------------------------------
+
+    async def _generated(self, head: Head) -> list[_Searched]:
+        """All folders with what their generators print; nothing where no folder is generated."""
+        generators, places = self.targets.generators, self.target.places
+        if generators is None or not places:
+            return []
+        paths, namespace = tuple(place.path for place in places), places[0].namespace
+        files = await generated_files(
+            workload_files.Place(await head.tree(), head.blobs, paths, namespace, head.commit), generators
+        )
+        if files is None:
+            return []
+        located = await asyncio.to_thread(_locate, files.contents, self.spec.named, namespace, head.commit)
+        return [_Searched(places[0], files.contents, located, files)]
 
     async def _search(self, head: Head, place: Place) -> _Searched:
         names = self.spec.named
@@ -192,13 +212,13 @@ def _found(
     return {workload: place for workload, place in found.items() if workload not in missing}, missing
 
 
-def _locate(files: dict[str, bytes], names: tuple[WorkloadId, ...], namespace: str, commit: str) -> Located:
+def _locate(files: Mapping[str, bytes], names: tuple[WorkloadId, ...], namespace: str, commit: str) -> Located:
     return locate_workloads(files, names or workload_ids(files, namespace)[0], namespace, commit)
 
 
-async def _in_places(searched: Iterable[_Searched], edit: Callable[[_Searched], ImageUpdate]) -> ImageUpdate:
+async def _in_places(searched: Iterable[_Searched], edit: Callable[[_Searched], Awaitable[ImageUpdate]]) -> ImageUpdate:
     """The edits of every folder as one. Raises UserError with every change that can't be made: then none is."""
-    update = merged([await asyncio.to_thread(edit, one) for one in searched])
+    update = merged([await edit(one) for one in searched])
     problems = tuple(dict.fromkeys(skipped.problem for skipped in update.skipped))
     if problems:
         raise UserError(*problems)
@@ -206,14 +226,18 @@ async def _in_places(searched: Iterable[_Searched], edit: Callable[[_Searched], 
     return replace(update, changes=tuple(dict.fromkeys(update.changes)))
 
 
-def _containers(one: _Searched, wanted: Iterable[ContainerUpdate], commit: str) -> ImageUpdate:
+async def _containers(one: _Searched, wanted: Iterable[ContainerUpdate], commit: str) -> ImageUpdate:
     here = [each for each in wanted if each.workload in one.located.workloads]
-    return update_containers(one.files, here, one.place.namespace, commit)
+    if one.generated is not None:
+        return await one.generated.update_containers(here)
+    return await asyncio.to_thread(update_containers, one.files, here, one.place.namespace, commit)
 
 
-def _annotations(one: _Searched, wanted: Iterable[PolicyUpdate], commit: str) -> ImageUpdate:
+async def _annotations(one: _Searched, wanted: Iterable[PolicyUpdate], commit: str) -> ImageUpdate:
     here = [each for each in wanted if each.workload in one.located.workloads]
-    return update_policies(one.files, here, one.place.namespace, commit)
+    if one.generated is not None:
+        return await one.generated.update_policies(here)
+    return await asyncio.to_thread(update_policies, one.files, here, one.place.namespace, commit)
 
 
 def _twice(workload: WorkloadId, one: str, other: str) -> Problem:

@@ -137,7 +137,7 @@ class WorkloadAutomation:
         if pause > 0:
             return pause
         known = await self._known(source, mirror)
-        run = AnnotationRun(self._images, self._flips, known)
+        run = AnnotationRun(self._images, self._flips, known, self._targets.generators)
         branch = WrittenBranch(mirror, f"{repository_key(mirror.remote.url)} {artifact.revision.name}", owner)
         head = mirror.head(artifact.revision.hex)
         if not await head.is_there():

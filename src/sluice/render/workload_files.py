@@ -138,7 +138,7 @@ class WorkloadFiles:
     async def _together(self, before: Mapping[str, bytes], meant: Sequence[_Meant]) -> list[ImageUpdate]:
         """Raises UserError unless exactly what is meant comes out."""
         assert self._generators is not None  # noqa: S101  there are targets
-        start = await self._with(before) if before else self
+        start = await self.changed(before) if before else self
         place, parts = start.place, list[ImageUpdate]()
         for each in meant:
             target, generated = start._targets[each.name]
@@ -155,9 +155,23 @@ class WorkloadFiles:
             raise UserError(_rejected(start._targets[meant[0].name][0], wanted, said))
         return parts
 
-    async def _with(self, files: Mapping[str, bytes]) -> WorkloadFiles:
-        """The same place with these files changed, read again."""
+    async def changed(self, files: Mapping[str, bytes]) -> WorkloadFiles:
+        """The same place with these files changed, read again. Raises as `read` does."""
         return await WorkloadFiles.read(_changed(self.place, files), self._generators)
+
+
+async def generated_files(place: Place, generators: Generators | None) -> WorkloadFiles | None:
+    """The files of a place that has a generated path; None for any other, where plain files are all there is.
+
+    Raises as `WorkloadFiles.read` does.
+    """
+    if generators is None:
+        return None
+    repository = await Repository.of(place.tree, place.blobs, place.commit)
+    for path in place.paths:
+        if await find_target(repository, path) is not None:
+            return await WorkloadFiles.read(place, generators)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

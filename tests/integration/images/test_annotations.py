@@ -406,3 +406,34 @@ def test_two_operators_that_change_an_image_to_and_fro_are_stopped_and_named(fle
     fleet.wait_said("E585")
     fleet.wait_said("WorkloadAutomation/other/fleet")
     assert fleet.head() == theirs
+
+
+def test_an_annotated_workload_that_is_generated_is_updated_by_its_patch_file(fleet: Fleet) -> None:
+    source = fleet.operator.settings.flag_source
+    assert source is not None
+    fleet.flags(flag_source=replace(source, paths=("prod", "plain"), manifest_generation=True))
+    fleet.push("1.0.0")
+    flux = "version: 1\npatchUpdated:\n  generators:\n  - command: kustomize build .\n  patchFile: patch.yaml\n"
+    first = fleet.commit(
+        {
+            "base/web.yaml": WEB,
+            "base/kustomization.yaml": "resources: [web.yaml]\n",
+            "prod/kustomization.yaml": "resources: [../base]\n",
+            "prod/.flux.yaml": flux,
+            "plain/other.yaml": WEB.replace("name: web\n", "name: other\n").replace("app: web", "app: other"),
+        }
+    )
+    fleet.operator.start()
+    fleet.wait_running("1.0.0")
+    fleet.wait_running("1.0.0", "other")
+    fleet.push("1.1.0", "2.0.0")
+    fleet.wait_running("1.1.0")
+    fleet.wait_running("1.1.0", "other")
+    changed = git(fleet.origin, "diff", "--name-only", first, "main").split()
+    assert changed == ["plain/other.yaml", "prod/patch.yaml"]
+    assert show(fleet.origin, "main", "base/web.yaml") == show(fleet.origin, first, "base/web.yaml")
+    patch = show(fleet.origin, "main", "prod/patch.yaml").decode()
+    assert f"        - name: main\n          image: {fleet.image}:1.1.0\n" in patch
+    fleet.push("1.2.0")
+    fleet.wait_running("1.2.0")
+    assert show(fleet.origin, "main", "prod/patch.yaml").decode() == patch.replace(":1.1.0", ":1.2.0")
