@@ -248,11 +248,11 @@ class GroupReconciler:
 
     async def _tell_progress(self, scene: Scene, message: str) -> None:
         for member in scene.members:
-            await self._single.progress(member, message)
+            await self._single.reporter.progress(member, message)
 
     def _of_refused(self, scene: Scene, refused: Refused) -> Turnouts:
         syncs = {owner_of(member): member for member in scene.members}
-        own = {o: self._single.turnout_of(syncs[o], error) for o, error in refused.errors.items()}
+        own = {o: self._single.reporter.turnout_of(syncs[o], error) for o, error in refused.errors.items()}
         own = {o: replace(t, reason=condition.GROUP_NOT_READY) if _of_group(t) else t for o, t in own.items()}
         others: dict[Owner, ResourceId] = {o: sync_id(sync) for o, sync in syncs.items() if o not in own}
         return of_refused(scene.owner, own, others)
@@ -261,17 +261,19 @@ class GroupReconciler:
         waits: list[float | None] = []
         syncs = {owner_of(sync): sync for sync in self._present(scene)}
         told = [(syncs[owner], turnout) for owner, turnout in turnouts.items()]
-        left_over = max((self._single.patience(sync, turnout) for sync, turnout in told if not turnout.echo), default=0)
+        left_over = max(
+            (self._single.schedule.patience(sync, turnout) for sync, turnout in told if not turnout.echo), default=0
+        )
         if left_over > 0:
             return left_over
         # In the middle of a transaction the members' records do not say what was applied.
         settled = scene.known and all(record.owner != str(scene.owner) for record in self._op.records.groups())
         for sync, turnout in told:
-            await self._single.doubt_kinds(turnout)
+            await self._single.reporter.doubt_kinds(turnout)
             if settled and (not turnout.succeeded or not turnout.digest):  # nothing was rendered: it stands still
                 waits.append(await self._parts.last_good.keep(sync))
-            await self._single.report(sync, turnout, started)
-            waits += [self._single.next_turn(sync, turnout), self._parts.drift.due(sync)]
+            await self._single.reporter.report(sync, turnout, started)
+            waits += [self._single.schedule.next_turn(sync, turnout), self._parts.drift.due(sync)]
         return min((wait for wait in waits if wait is not None), default=None)
 
 

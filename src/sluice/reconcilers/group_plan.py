@@ -25,10 +25,10 @@ from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.foresight import check_word, foresee_together, live_objects
-from sluice.reconcilers.kustomization import SyncParts, changes_something
+from sluice.reconcilers.kustomization import SyncParts
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.planning import Planner, Prepared, applied_of, check_kinds
+from sluice.reconcilers.planning import Planner, Prepared, applied_of, changes_something, check_kinds
 from sluice.reconcilers.sync_facts import owner_of
 from sluice.render import Rendered
 from sluice.runtime.together import together

@@ -116,7 +116,7 @@ class GroupTransactions:
         try:
             start, prepared = member.start, member.prepared
             gated = bool(start.artifact.updated_by)
-            return await self._single.targets(start.sync, prepared.plan, prepared.resources, gated=gated)
+            return await self._single.gate.targets(start.sync, prepared.plan, prepared.resources, gated=gated)
         except SluiceError as error:
             raise Refused({member.start.owner: error}) from error
 
@@ -158,7 +158,7 @@ class GroupTransactions:
 
     async def _keep_one(self, member: Member, corrected: list[Outcome]) -> None:
         sync = member.start.sync
-        tell = self._single.tell_corrections
+        tell = self._single.reporter.tell_corrections
         await self._parts.last_good.keep_while_waiting(sync, member.prepared, corrected, lambda: tell(sync))
 
     async def _superseded(self, scene: Scene, head: Artifact, turn: Turn[NamespacedName]) -> None:

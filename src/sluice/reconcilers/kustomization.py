@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,79 +9,54 @@ from datetime import datetime
 import structlog
 
 from sluice.api.kinds import FINALIZER
-from sluice.api.kustomization import GROUP, KIND, Kustomization
-from sluice.api.validate_kustomization import health_rules, validate_kustomization, warn_kustomization
+from sluice.api.kustomization import Kustomization
+from sluice.api.validate_kustomization import validate_kustomization
 from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
-from sluice.core.duration import parse_duration
-from sluice.core.errors import NotReady, SluiceError, StateError, UserError
-from sluice.core.event import AWAITS, COMMIT_STATUS, HEALTH, UPDATE, Severity
-from sluice.core.health import rule_for
-from sluice.core.history import Past
+from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan
-from sluice.core.problem import Problem, cause_of, clip, summarize
-from sluice.core.record import Record
-from sluice.core.schedule import backoff, next_interval
+from sluice.core.problem import Problem, clip
 from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers import cut_short
 from sluice.reconcilers.commit_health import CommitHealth
-from sluice.reconcilers.dependencies import check_dependencies, waiters_of
+from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.drift import Drift, Judged, Resources
-from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_drift
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import (
     Turnout,
-    event_message,
-    is_outrun,
     of_transaction,
-    status_of,
     stray_problem,
 )
 from sluice.reconcilers.last_good import LastGood
-from sluice.reconcilers.lead_time import reached_by
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
-from sluice.reconcilers.planning import Planner, Prepared, applied_of
+from sluice.reconcilers.planning import Planner, Prepared, applied_of, changes_something
 from sluice.reconcilers.progress import Pace, Progress
 from sluice.reconcilers.rollback import Rollbacks
 from sluice.reconcilers.strays import Strays, is_suspicious
 from sluice.reconcilers.sync_facts import (
-    group_of,
     owner_of,
-    retry_of,
-    rollback_of,
     source_of,
     subject_of,
     sync_id,
     timeout_of,
 )
-from sluice.runtime.controller import note_failure
-from sluice.runtime.executor import Execution, Superseded, changed_targets, health_targets
-from sluice.runtime.health_gate import Target
+from sluice.reconcilers.sync_gate import SyncGate
+from sluice.reconcilers.sync_reporter import SyncReporter
+from sluice.reconcilers.sync_schedule import SyncSchedule
+from sluice.runtime.executor import Execution, Superseded
 from sluice.runtime.queue import Turn
 
-DEPENDENCY_RETRY = 30.0
-# A source that has not run yet (a restart, or one made together with the sync) is not worth a report at once.
-SOURCE_PATIENCE = 3.0
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What is remembered of one sync between turns."""
-
-    waiting_since: float | None = None
-    soon_again: int = 0
-    gating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +71,23 @@ class SyncParts:
 
 
 class KustomizationReconciler:
-    """Takes every Kustomization to the revision of its source, and keeps it there."""
+    """Takes every Kustomization to the revision of its source, and keeps it there.
+
+    `gate`, `reporter` and `schedule` serve groups, too.
+    """
 
     def __init__(self, operator: Operator) -> None:
         self._op = operator
         self._planner = Planner(operator)
         self._rollbacks = Rollbacks(operator)
-        self._memory: dict[NamespacedName, _Memory] = {}
         self._pace = Pace()
         self._drift = Drift(operator)
         self._last_good = LastGood(operator, self._planner, self._drift)
         self._strays = Strays(operator)
         self.commits = CommitHealth(operator.client, operator.sync_events, operator.held_events)
+        self.gate = SyncGate(operator, self._drift, self.commits)
+        self.reporter = SyncReporter(operator, self._drift, self.commits)
+        self.schedule = SyncSchedule(operator.poll_jitter)
 
     @property
     def parts(self) -> SyncParts:
@@ -135,38 +113,22 @@ class KustomizationReconciler:
         if FINALIZER not in sync.metadata.finalizers:
             await self._op.sync_finalizers.add(sync.metadata)
         started = self._op.now()
-        async with Progress(lambda message: self.progress(sync, message), self._pace) as progress:
+        async with Progress(lambda message: self.reporter.progress(sync, message), self._pace) as progress:
             try:
                 turnout = await self._sync(sync, turn, progress.say)
             except Superseded:
                 return 0.0
             except SluiceError as error:
-                turnout = self.turnout_of(sync, error)
+                turnout = self.reporter.turnout_of(sync, error)
             turnout = await cut_short.settle(self._op, sync, owner_of(sync), turnout, progress.say)
-        left = self.patience(sync, turnout)
+        left = self.schedule.patience(sync, turnout)
         if left > 0:
             return left
-        await self.doubt_kinds(turnout)
+        await self.reporter.doubt_kinds(turnout)
         keep_again = None if turnout.succeeded else await self._last_good.keep(sync)
-        await self.report(sync, turnout, started)
-        waits = (self.next_turn(sync, turnout), keep_again, self._drift.due(sync))
+        await self.reporter.report(sync, turnout, started)
+        waits = (self.schedule.next_turn(sync, turnout), keep_again, self._drift.due(sync))
         return min((wait for wait in waits if wait is not None), default=None)
-
-    async def doubt_kinds(self, turnout: Turnout) -> None:
-        """Ask anew which kinds are served where one was not: a CRD may have gone, and what is cached of it is wrong."""
-        if codes.UNKNOWN_KIND in {problem.code for problem in turnout.problems}:
-            with contextlib.suppress(SluiceError):  # then the next turn that meets it asks again
-                await self._op.discovery.invalidate()
-
-    def patience(self, sync: Kustomization, turnout: Turnout) -> float:
-        """Seconds for which what the turn came to is not told yet: a source may only not have run."""
-        memory = self._memory_of(sync)
-        if turnout.reason != "ArtifactFailed" or turnout.problems[0].cause:
-            memory.waiting_since = None
-            return 0.0
-        if memory.waiting_since is None:
-            memory.waiting_since = time.monotonic()
-        return memory.waiting_since + SOURCE_PATIENCE - time.monotonic()
 
     async def _settle_suspended(self, sync: Kustomization) -> None:
         """A run that was cut short left a status which says that it is under way."""
@@ -176,7 +138,8 @@ class KustomizationReconciler:
             await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
 
     def _forget(self, key: NamespacedName) -> None:
-        self._memory.pop(key, None)
+        self.schedule.forget(key)
+        self.gate.ended(key)
         self._rollbacks.forget(key)
         self._drift.forget(key)
         self._last_good.forget(key)
@@ -236,12 +199,12 @@ class KustomizationReconciler:
             accepted=judged.accepted,
             force=lambda _: sync.spec.force,
             timeout=timeout_of(sync),
-            targets=await self.targets(sync, plan, resources, gated=self._is_gated(sync, artifact)),
+            targets=await self.gate.targets(sync, plan, resources, gated=self.gate.is_gated(sync, artifact)),
             progress=progress,
             waiting=turn.waiting,
-            superseded=lambda: self._superseded(sync, str(head.revision), turn),
+            superseded=lambda: self.gate.superseded(sync, str(head.revision), turn),
             keep=lambda corrected: self._last_good.keep_while_waiting(
-                sync, prepared, corrected, lambda: self.tell_corrections(sync)
+                sync, prepared, corrected, lambda: self.reporter.tell_corrections(sync)
             ),
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,
@@ -253,7 +216,7 @@ class KustomizationReconciler:
         )
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
         ended = await self._op.executor.run(plan, execution)
-        self._memory_of(sync).gating = False
+        self.gate.ended(sync.metadata.key)
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
@@ -267,20 +230,9 @@ class KustomizationReconciler:
         again = turnout.stalled and (whole or ended.undone)
         instead_of = str(head.revision) if artifact is not head else ""
         turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
-        unproved = () if turnout.gated else self._unproved(sync, plan, resources)
+        unproved = () if turnout.gated else self.gate.unproved(sync, plan, resources)
         turnout = replace(turnout, author=artifact.author, subject=artifact.subject, unproved=unproved)
         return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
-
-    def _unproved(
-        self, sync: Kustomization, plan: Plan, resources: Mapping[ResourceId, Resource | None]
-    ) -> tuple[Target, ...]:
-        """What must be healthy before a commit that was applied without a wait counts as live, where that is shown."""
-        if not self.commits.is_wanted(sync):
-            return ()
-        rules = health_rules(sync)
-        if self.commits.is_left_over(sync):
-            return health_targets(plan, resources, frozenset({sync_id(sync)}), rules)
-        return changed_targets(plan, resources, None, rules)
 
     def note(
         self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction
@@ -325,245 +277,9 @@ class KustomizationReconciler:
             )
         )
 
-    async def targets(
-        self,
-        sync: Kustomization,
-        plan: Plan,
-        resources: Mapping[ResourceId, Resource | None],
-        *,
-        gated: bool = False,
-    ) -> tuple[Target, ...]:
-        """What the sync waits for: every object of its plan, or its health checks. Raises NotReady, ClusterError.
-
-        `gated` adds what this revision changes, where the sync asks for less: see `changed_targets`.
-        """
-        itself, rules = sync_id(sync), health_rules(sync)
-        if sync.spec.wait:
-            known = dict(resources)
-            for change in plan.changes():
-                if change.id in known and known[change.id] is None:
-                    known[change.id] = await self._op.discovery.find(change.api_version, change.id.kind)
-            return health_targets(plan, known, frozenset({itself, *self._drift.expired(sync)}), rules)
-        targets = []
-        for check in sync.spec.healthChecks:
-            resource = await self._op.discovery.find(check.apiVersion or "apps/v1", check.kind)
-            if resource is None:
-                raise NotReady(
-                    Problem(
-                        codes.UNKNOWN_KIND,
-                        f"kind {check.kind} ({check.apiVersion or 'apps/v1'}) is not installed",
-                        subject=itself,
-                        field="spec.healthChecks",
-                        fix="correct spec.healthChecks, or install its CRD",
-                    )
-                )
-            namespace = (check.namespace or sync.metadata.namespace) if resource.namespaced else ""
-            key = resource.id_of(namespace, check.name)
-            rule = rule_for(key.group_kind, rules)
-            targets.append(Target(key, resource, owned=False, rule=rule, by=owner_of(sync)))
-        if gated:
-            record = self._op.records.get(str(owner_of(sync)))
-            named = {target.id for target in targets}
-            changed = changed_targets(plan, resources, record.way_back if record is not None else None, rules)
-            targets += [target for target in changed if target.id not in named]
-        return tuple(targets)
-
-    def _is_gated(self, sync: Kustomization, artifact: Artifact) -> bool:
-        """True for an update of images, and for what supersedes one: nobody was there to see that it came to life."""
-        memory = self._memory_of(sync)
-        memory.gating = memory.gating or bool(artifact.updated_by)
-        return memory.gating
-
-    async def _superseded(self, sync: Kustomization, head: str, turn: Turn[NamespacedName]) -> None:
-        """Return when what is being waited for is no longer what is wanted."""
-        while True:
-            await turn.superseded.wait()
-            turn.superseded.clear()
-            now = self._op.kustomizations.get(turn.key.namespace, turn.key.name)
-            if now is None or now.metadata.generation != sync.metadata.generation or now.metadata.deletionTimestamp:
-                return
-            if rollback_of(now) != rollback_of(sync) or group_of(now) != group_of(sync):
-                return
-            artifact = self._op.artifacts.get(source_of(sync))
-            if artifact is not None and str(artifact.revision) != head:
-                return
-
     def watch(self, plan: Plan, resources: Mapping[ResourceId, Resource | None]) -> None:
         """From now on, changes to the kinds of this sync are seen as they happen."""
         for change in plan.changes():
             resource = resources.get(change.id) or self._op.discovery.known(change.api_version, change.id.kind)
             if resource is not None and change.id in plan.after and "watch" in resource.verbs:
                 self._op.owned.ensure(resource)
-
-    def _memory_of(self, sync: Kustomization) -> _Memory:
-        return self._memory.setdefault(sync.metadata.key, _Memory())
-
-    # --- report -------------------------------------------------------------------------------------------------
-
-    def turnout_of(self, sync: Kustomization, error: SluiceError) -> Turnout:
-        """An error before the transaction began: nothing was written."""
-        artifact = self._op.artifacts.get(source_of(sync))
-        revision = str(artifact.revision) if artifact is not None else ""
-        found = {p.code for p in error.problems}
-        if codes.DEPENDENCY_NOT_READY in found:
-            return Turnout(revision, error.problems, condition.DEPENDENCY_NOT_READY, waiting=True)
-        if codes.SOURCE_MISSING in found:
-            return Turnout(revision, error.problems, "ArtifactFailed", waiting=True)
-        if codes.ROLLBACK_REFUSED in found:
-            return Turnout(revision, error.problems, "RollbackRefused", stalled=True)
-        if codes.UNDO_FAILED in found:
-            return Turnout(revision, error.problems, condition.UNDO_FAILED)
-        if codes.CROSS_NAMESPACE in found:
-            return Turnout(revision, error.problems, "AccessDenied", stalled=True)
-        refused = isinstance(error, UserError)
-        again = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
-        # A command may have failed for what is outside of git: a download, a busy machine.
-        again = again or not found.isdisjoint({codes.COMMAND_FAILED, codes.COMMAND_LIMIT})
-        reason = "BuildFailed" if refused else "ReconciliationFailed"
-        return Turnout(revision, error.problems, reason, stalled=refused and not again)
-
-    async def progress(self, sync: Kustomization, message: str) -> None:
-        """Say in status what a long turn is doing."""
-        stamp = condition.Stamp(sync.metadata.generation, rfc3339(self._op.now()))
-        key = sync.metadata.key
-        conditions = condition.progressing(sync.status.conditions, message, stamp)
-        await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
-
-    async def report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
-        """Tell what the turn came to: status, events, log."""
-        meta = sync.metadata
-        drift = self._drift.report(sync)
-        waits = () if turnout.succeeded else waiters_of(meta.key, self._op.kustomizations)
-        status = status_of(sync, turnout, started, self._op.now(), self._past(sync), waits)
-        fresh = turnout.succeeded and turnout.revision != sync.status.lastAppliedRevision
-        stamp = condition.Stamp(meta.generation, rfc3339(self._op.now()))
-        status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=fresh)
-        subject = subject_of(sync)
-        annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
-        self.tell_corrections(sync)
-        if drift.news:
-            # The commit is as good as it was: what others did to its objects is no failure of it.
-            self._op.sync_events.record(
-                subject, "Warning", drift.reason, summarize(drift.standing, 1000), annotations, severity="info"
-            )
-            log.warning("drift stands", namespace=meta.namespace, name=meta.name, reason=drift.reason,
-                        drift=summarize(drift.standing))  # fmt: skip
-        corrected = {drifted.id for drifted in drift.corrected}
-        # What was only set right is told as that.
-        changed = any(o.result != "unchanged" and o.id not in corrected for o in turnout.outcomes)
-        if meta.generation != sync.status.observedGeneration and turnout.reason != "BuildFailed":
-            for warning in warn_kustomization(sync):
-                self._op.sync_events.record(subject, "Warning", "SpecWarning", warning, annotations, severity="info")
-        if turnout.warnings and changed:
-            told = summarize(turnout.warnings, 1000)
-            self._op.sync_events.record(subject, "Warning", "Warning", told, annotations, severity="info")
-        self._tell_end(sync, turnout, annotations, changed=changed, fresh=fresh)
-        # Before the status: once it says that this is done, no later process would tell it.
-        await self._op.told()
-        await self._op.sync_status.write(meta.key, status, sync.status)
-        self._count(sync, turnout, started)
-        if self._op.upstream is not None:
-            artifact = self._op.artifacts.get(source_of(sync))
-            self._op.upstream.synced(sync, turnout, artifact, self._past(sync), started)
-        log.info(
-            "reconciled" if turnout.succeeded else "not reconciled",
-            controllerKind=KIND,
-            namespace=meta.namespace,
-            name=meta.name,
-            revision=turnout.revision,
-            reason=turnout.reason,
-            changed=sum(outcome.result != "unchanged" for outcome in turnout.outcomes),
-            error="" if turnout.succeeded else str(turnout.problems[0]),
-        )
-
-    def _count(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
-        """What the metrics are told of the turn. Waiting for something else is no failure, as with Flux."""
-        artifact = self._op.artifacts.get(source_of(sync))
-        reached_by(turnout, artifact, sync.status.lastAppliedRevision, self._op.now())
-        if not turnout.succeeded and not turnout.waiting:
-            note_failure(() if turnout.echo else turnout.problems)
-        if self._op.fluxd_metrics is not None:
-            failed = len({problem.subject for problem in turnout.problems})
-            applied = len(turnout.inventory or ()) if turnout.succeeded else 0
-            seconds = (self._op.now() - started).total_seconds()
-            path = sync.metadata.name
-            self._op.fluxd_metrics.synced(path, seconds, applied, failed, succeeded=turnout.succeeded)
-
-    def _past(self, sync: Kustomization) -> tuple[Past, ...]:
-        try:
-            record = self._op.records.get(str(owner_of(sync)))
-        except StateError:
-            return ()  # the turn has reported it
-        return record.history if record is not None else ()
-
-    def _tell_end(
-        self, sync: Kustomization, turnout: Turnout, annotations: Mapping[str, str], *, changed: bool, fresh: bool
-    ) -> None:
-        """The events of a turn's end: what changed, what failed, that a failure is over, that a revision is live."""
-        subject, events = subject_of(sync), self._op.sync_events
-        before = condition.find_condition(sync.status.conditions, condition.READY)
-        live = f"Applied revision: {turnout.revision}"
-        if not turnout.succeeded:
-            if not turnout.waiting:
-                self.commits.drop(sync.metadata.key)
-            if turnout.echo:
-                return  # told by the one that failed
-            severity: Severity = "info" if turnout.waiting else "error"
-            told, cause = event_message(turnout), cause_of(turnout.problems)
-            events.record(subject, "Warning", turnout.reason, told, annotations, severity=severity, cause=cause)
-            return
-        if changed:
-            events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
-        elif before is not None and before.status == "False":
-            events.record(subject, "Normal", turnout.reason, live, annotations)
-        if fresh or before is None or before.status != "True":
-            # Said to the commit alone, also when it changed nothing of this sync.
-            update = {**annotations, f"{GROUP}/{COMMIT_STATUS}": UPDATE}
-            self.commits.drop(sync.metadata.key)
-            if turnout.unproved:
-                events.notify(subject, "info", turnout.reason, live, update | {AWAITS: HEALTH})
-                self.commits.follow(sync, turnout.revision, turnout.unproved)
-            else:
-                events.notify(subject, "info", turnout.reason, live, update)
-        elif self.commits.is_left_over(sync):
-            self.commits.follow(sync, turnout.revision, turnout.unproved)
-
-    def tell_corrections(self, sync: Kustomization) -> None:
-        """Tell what drift was set right since this was asked last."""
-        drifted = self._drift.unsent(sync)
-        if not drifted:
-            return
-        self._op.sync_events.record(subject_of(sync), "Normal", DRIFT_CORRECTED, corrections(drifted))
-        for each in drifted:
-            log.info("drift corrected", namespace=sync.metadata.namespace, name=sync.metadata.name, drift=str(each))
-
-    def next_turn(self, sync: Kustomization, turnout: Turnout) -> float | None:
-        """Seconds until the next turn, None for never."""
-        if turnout.waiting:
-            return DEPENDENCY_RETRY
-        if turnout.stalled:
-            return None
-        memory = self._memory_of(sync)
-        soon = turnout.reason == condition.UNDO_FAILED or is_outrun(turnout.problems)
-        memory.soon_again = memory.soon_again + 1 if soon else 0
-        if soon:
-            return backoff(memory.soon_again)
-        if turnout.succeeded:
-            return next_interval(parse_duration(sync.spec.interval), self._op.poll_jitter())
-        return retry_of(sync)
-
-
-def changes_something(
-    record: Record | None, revision: str, manifests: tuple[Manifest, ...], inventory: Inventory
-) -> bool:
-    """True when the revision, or an edit of the spec, makes another desired state; or the last one is not whole yet.
-
-    An object that was skipped has no digest, and says nothing.
-    """
-    if record is None or record.phase is not Phase.DONE:
-        return True
-    entries = [inventory.get(manifest.id) for manifest in manifests]
-    pairs = zip(entries, manifests, strict=True)
-    if any(entry is None or (entry.digest and entry.digest != manifest.digest) for entry, manifest in pairs):
-        return True
-    return len(inventory) > len(entries) and record.revision != revision

@@ -23,7 +23,9 @@ from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
 from sluice.core.problem import Problem
+from sluice.core.record import Record
 from sluice.core.steps import Deferral
+from sluice.core.transaction_messages import Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.live_state import find_live
@@ -198,3 +200,19 @@ def check_kinds(
         # A kind that is not served may be installed by another sync in a moment: that is not the user's to fix.
         waits = any(p.code is codes.UNKNOWN_KIND for p in problems)
         raise NotReady(*problems) if waits else UserError(*problems)
+
+
+def changes_something(
+    record: Record | None, revision: str, manifests: tuple[Manifest, ...], inventory: Inventory
+) -> bool:
+    """True when the revision, or an edit of the spec, makes another desired state; or the last one is not whole yet.
+
+    An object that was skipped has no digest, and says nothing.
+    """
+    if record is None or record.phase is not Phase.DONE:
+        return True
+    entries = [inventory.get(manifest.id) for manifest in manifests]
+    pairs = zip(entries, manifests, strict=True)
+    if any(entry is None or (entry.digest and entry.digest != manifest.digest) for entry, manifest in pairs):
+        return True
+    return len(inventory) > len(entries) and record.revision != revision

@@ -1,0 +1,189 @@
+"""What came of a sync's turn → its status, events, metrics and log lines, written."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+
+from sluice.api.kustomization import GROUP, KIND, Kustomization
+from sluice.api.validate_kustomization import warn_kustomization
+from sluice.core import codes, condition
+from sluice.core.errors import SluiceError, StateError, UserError
+from sluice.core.event import AWAITS, COMMIT_STATUS, HEALTH, UPDATE, Severity
+from sluice.core.history import Past
+from sluice.core.problem import cause_of, summarize
+from sluice.core.timestamp import rfc3339
+from sluice.reconcilers.commit_health import CommitHealth
+from sluice.reconcilers.dependencies import waiters_of
+from sluice.reconcilers.drift import Drift
+from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_drift
+from sluice.reconcilers.kustomization_report import (
+    Turnout,
+    event_message,
+    status_of,
+)
+from sluice.reconcilers.lead_time import reached_by
+from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.sync_facts import (
+    owner_of,
+    source_of,
+    subject_of,
+)
+from sluice.runtime.controller import note_failure
+
+log = structlog.get_logger()
+
+
+class SyncReporter:
+    """Tells what became of single syncs, and of those of groups."""
+
+    def __init__(self, operator: Operator, drift: Drift, commits: CommitHealth) -> None:
+        self._op = operator
+        self._drift = drift
+        self._commits = commits
+
+    async def doubt_kinds(self, turnout: Turnout) -> None:
+        """Ask anew which kinds are served where one was not: a CRD may have gone, and what is cached of it is wrong."""
+        if codes.UNKNOWN_KIND in {problem.code for problem in turnout.problems}:
+            with contextlib.suppress(SluiceError):  # then the next turn that meets it asks again
+                await self._op.discovery.invalidate()
+
+    def turnout_of(self, sync: Kustomization, error: SluiceError) -> Turnout:
+        """An error before the transaction began: nothing was written."""
+        artifact = self._op.artifacts.get(source_of(sync))
+        revision = str(artifact.revision) if artifact is not None else ""
+        found = {p.code for p in error.problems}
+        if codes.DEPENDENCY_NOT_READY in found:
+            return Turnout(revision, error.problems, condition.DEPENDENCY_NOT_READY, waiting=True)
+        if codes.SOURCE_MISSING in found:
+            return Turnout(revision, error.problems, "ArtifactFailed", waiting=True)
+        if codes.ROLLBACK_REFUSED in found:
+            return Turnout(revision, error.problems, "RollbackRefused", stalled=True)
+        if codes.UNDO_FAILED in found:
+            return Turnout(revision, error.problems, condition.UNDO_FAILED)
+        if codes.CROSS_NAMESPACE in found:
+            return Turnout(revision, error.problems, "AccessDenied", stalled=True)
+        refused = isinstance(error, UserError)
+        again = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
+        # A command may have failed for what is outside of git: a download, a busy machine.
+        again = again or not found.isdisjoint({codes.COMMAND_FAILED, codes.COMMAND_LIMIT})
+        reason = "BuildFailed" if refused else "ReconciliationFailed"
+        return Turnout(revision, error.problems, reason, stalled=refused and not again)
+
+    async def progress(self, sync: Kustomization, message: str) -> None:
+        """Say in status what a long turn is doing."""
+        stamp = condition.Stamp(sync.metadata.generation, rfc3339(self._op.now()))
+        key = sync.metadata.key
+        conditions = condition.progressing(sync.status.conditions, message, stamp)
+        await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
+
+    async def report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
+        """Tell what the turn came to: status, events, log."""
+        meta = sync.metadata
+        drift = self._drift.report(sync)
+        waits = () if turnout.succeeded else waiters_of(meta.key, self._op.kustomizations)
+        status = status_of(sync, turnout, started, self._op.now(), self._past(sync), waits)
+        fresh = turnout.succeeded and turnout.revision != sync.status.lastAppliedRevision
+        stamp = condition.Stamp(meta.generation, rfc3339(self._op.now()))
+        status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=fresh)
+        subject = subject_of(sync)
+        annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
+        self.tell_corrections(sync)
+        if drift.news:
+            # The commit is as good as it was: what others did to its objects is no failure of it.
+            self._op.sync_events.record(
+                subject, "Warning", drift.reason, summarize(drift.standing, 1000), annotations, severity="info"
+            )
+            log.warning("drift stands", namespace=meta.namespace, name=meta.name, reason=drift.reason,
+                        drift=summarize(drift.standing))  # fmt: skip
+        corrected = {drifted.id for drifted in drift.corrected}
+        # What was only set right is told as that.
+        changed = any(o.result != "unchanged" and o.id not in corrected for o in turnout.outcomes)
+        if meta.generation != sync.status.observedGeneration and turnout.reason != "BuildFailed":
+            for warning in warn_kustomization(sync):
+                self._op.sync_events.record(subject, "Warning", "SpecWarning", warning, annotations, severity="info")
+        if turnout.warnings and changed:
+            told = summarize(turnout.warnings, 1000)
+            self._op.sync_events.record(subject, "Warning", "Warning", told, annotations, severity="info")
+        self._tell_end(sync, turnout, annotations, changed=changed, fresh=fresh)
+        # Before the status: once it says that this is done, no later process would tell it.
+        await self._op.told()
+        await self._op.sync_status.write(meta.key, status, sync.status)
+        self._count(sync, turnout, started)
+        if self._op.upstream is not None:
+            artifact = self._op.artifacts.get(source_of(sync))
+            self._op.upstream.synced(sync, turnout, artifact, self._past(sync), started)
+        log.info(
+            "reconciled" if turnout.succeeded else "not reconciled",
+            controllerKind=KIND,
+            namespace=meta.namespace,
+            name=meta.name,
+            revision=turnout.revision,
+            reason=turnout.reason,
+            changed=sum(outcome.result != "unchanged" for outcome in turnout.outcomes),
+            error="" if turnout.succeeded else str(turnout.problems[0]),
+        )
+
+    def _count(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
+        """What the metrics are told of the turn. Waiting for something else is no failure, as with Flux."""
+        artifact = self._op.artifacts.get(source_of(sync))
+        reached_by(turnout, artifact, sync.status.lastAppliedRevision, self._op.now())
+        if not turnout.succeeded and not turnout.waiting:
+            note_failure(() if turnout.echo else turnout.problems)
+        if self._op.fluxd_metrics is not None:
+            failed = len({problem.subject for problem in turnout.problems})
+            applied = len(turnout.inventory or ()) if turnout.succeeded else 0
+            seconds = (self._op.now() - started).total_seconds()
+            path = sync.metadata.name
+            self._op.fluxd_metrics.synced(path, seconds, applied, failed, succeeded=turnout.succeeded)
+
+    def _past(self, sync: Kustomization) -> tuple[Past, ...]:
+        try:
+            record = self._op.records.get(str(owner_of(sync)))
+        except StateError:
+            return ()  # the turn has reported it
+        return record.history if record is not None else ()
+
+    def _tell_end(
+        self, sync: Kustomization, turnout: Turnout, annotations: Mapping[str, str], *, changed: bool, fresh: bool
+    ) -> None:
+        """The events of a turn's end: what changed, what failed, that a failure is over, that a revision is live."""
+        subject, events = subject_of(sync), self._op.sync_events
+        before = condition.find_condition(sync.status.conditions, condition.READY)
+        live = f"Applied revision: {turnout.revision}"
+        if not turnout.succeeded:
+            if not turnout.waiting:
+                self._commits.drop(sync.metadata.key)
+            if turnout.echo:
+                return  # told by the one that failed
+            severity: Severity = "info" if turnout.waiting else "error"
+            told, cause = event_message(turnout), cause_of(turnout.problems)
+            events.record(subject, "Warning", turnout.reason, told, annotations, severity=severity, cause=cause)
+            return
+        if changed:
+            events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
+        elif before is not None and before.status == "False":
+            events.record(subject, "Normal", turnout.reason, live, annotations)
+        if fresh or before is None or before.status != "True":
+            # Said to the commit alone, also when it changed nothing of this sync.
+            update = {**annotations, f"{GROUP}/{COMMIT_STATUS}": UPDATE}
+            self._commits.drop(sync.metadata.key)
+            if turnout.unproved:
+                events.notify(subject, "info", turnout.reason, live, update | {AWAITS: HEALTH})
+                self._commits.follow(sync, turnout.revision, turnout.unproved)
+            else:
+                events.notify(subject, "info", turnout.reason, live, update)
+        elif self._commits.is_left_over(sync):
+            self._commits.follow(sync, turnout.revision, turnout.unproved)
+
+    def tell_corrections(self, sync: Kustomization) -> None:
+        """Tell what drift was set right since this was asked last."""
+        drifted = self._drift.unsent(sync)
+        if not drifted:
+            return
+        self._op.sync_events.record(subject_of(sync), "Normal", DRIFT_CORRECTED, corrections(drifted))
+        for each in drifted:
+            log.info("drift corrected", namespace=sync.metadata.namespace, name=sync.metadata.name, drift=str(each))
