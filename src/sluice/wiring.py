@@ -1,17 +1,15 @@
-"""Builds the running operator out of its parts: the only module that knows everybody."""
+"""Builds the running operator out of its parts, and leads with it; what works beside the syncs is in `services`."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -27,7 +25,6 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Owner
 from sluice.git.limits import GitPolicy
 from sluice.git.mirrors import Mirrors
-from sluice.git.push_queue import PushQueue
 from sluice.kube.client import KubeClient
 from sluice.kube.config import ClusterAccess
 from sluice.kube.discovery import Discovery
@@ -36,11 +33,9 @@ from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
 from sluice.notify.issuers import Issuers
-from sluice.notify.transport import Transport
 from sluice.reconcilers import notification_ledger, our_kinds
 from sluice.reconcilers.accounts import Accounts
 from sluice.reconcilers.artifacts import Artifacts
-from sluice.reconcilers.automation_memory import AutomationMemory
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.deploy_key import ensure_deploy_keys
 from sluice.reconcilers.flag_mode import FlagObjects, NoFinalizers, source_of, syncs_of
@@ -48,36 +43,18 @@ from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.github_apps import GitHubApps
 from sluice.reconcilers.group import GroupReconciler
 from sluice.reconcilers.group_members import recorded_groups
-from sluice.reconcilers.image_kinds import ImageKinds
-from sluice.reconcilers.image_update_automation import Writing
-from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.leader_label import mark_leader
 from sluice.reconcilers.notifier import Notifier
 from sluice.reconcilers.operator import FinalizerPatches, Operator, nothing_told, utc_now
 from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 from sluice.reconcilers.quotas import Quotas
-from sluice.reconcilers.receiver_calls import ReceiverCalls
-from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.receivers import Receivers
-from sluice.reconcilers.running_workloads import RunningWorkloads
 from sluice.reconcilers.served_kinds import follow_all, not_installed
 from sluice.reconcilers.signed_history import SignedHistory
 from sluice.reconcilers.span_parents import source_uid
-from sluice.reconcilers.sync_marker import SyncMarker
 from sluice.reconcilers.sync_turns import SyncTurns
-from sluice.reconcilers.update_requests import start_jobs
 from sluice.reconcilers.wakeups import Wakeups
-from sluice.reconcilers.workload_automation import WorkloadAutomation
-from sluice.reconcilers.workload_images import WorkloadImages
-from sluice.registry.cloud.azure import azure_principal
-from sluice.registry.cloud.clouds import Clouds
-from sluice.registry.cloud.ecr import EcrFilter
-from sluice.registry.limits import RegistryLimits, RegistryPolicy
-from sluice.registry.proxy_rules import NO_PROXIES, ProxyRules, proxy_rules
-from sluice.registry.registries import Registries
-from sluice.registry.scanner import Observer, Scanner
-from sluice.registry.transport import Transport as RegistryTransport
 from sluice.render import Renderer
 from sluice.render.generators import DEFAULT_PATH, Generators
 from sluice.render.sandbox import confinement
@@ -88,27 +65,32 @@ from sluice.runtime.executor import Executor
 from sluice.runtime.identities import Identities
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
-from sluice.runtime.queue import KeyedQueue
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.resource_info import resource_info
 from sluice.runtime.scrape import scraped
 from sluice.runtime.status_writer import StatusWriter
 from sluice.runtime.survey import Survey
-from sluice.runtime.tracing import traced
 from sluice.runtime.watchdog import watched_loop
 from sluice.server.artifact_files import artifact_files
 from sluice.server.hooks import Hooks
 from sluice.server.probes import Readiness, metrics, probes, serving
+from sluice.services import (
+    Started,
+    Surfaces,
+    app_transport,
+    connect,
+    open_fluxd_api,
+    open_images,
+    open_notifier,
+    start_services,
+    start_traces,
+    writing_of,
+)
 from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
-from sluice.store.notification_spool import NotificationSpool
-from sluice.store.tag_cache import TagCache
 
 if TYPE_CHECKING:
-    from sluice.reconcilers.jobs import Jobs
-    from sluice.reconcilers.upstream import Upstream
     from sluice.runtime.fluxd_metrics import FluxdMetrics
-    from sluice.server.fluxd_api import FluxdApi
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
 LEASES = (
@@ -123,7 +105,6 @@ CRD_LEASES = (
     "notification-controller-leader-election",
 )
 RELEASE_SECONDS = 3.0
-APP_LIMITS = RegistryLimits(request_seconds=20.0)
 log = structlog.get_logger()
 
 
@@ -141,26 +122,6 @@ class _Parts:
 
     sources: WatchCache[GitRepository] | FlagObjects[GitRepository]
     syncs: WatchCache[Kustomization] | FlagObjects[Kustomization]
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """What of the running operator the image kinds work with."""
-
-    operator: Operator
-    sources: GitRepositoryReconciler
-    source_queue: KeyedQueue[NamespacedName]
-    source_cache: WatchCache[GitRepository] | FlagObjects[GitRepository]
-    sync_cache: WatchCache[Kustomization] | FlagObjects[Kustomization]
-
-
-@dataclass(frozen=True, slots=True)
-class _Images:
-    """The way to registries, and what is known of them."""
-
-    registries: Registries
-    scanner: Scanner
-    clouds: Clouds
 
 
 async def run_operator(
@@ -194,23 +155,23 @@ async def run_operator(
         )
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
-        apps = GitHubApps(await stack.enter_async_context(_app_transport(settings)))
+        apps = GitHubApps(await stack.enter_async_context(app_transport(settings)))
         notifier = None
         hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
         discovery = Discovery(client)
-        images = await _open_images(stack, settings)
-        fluxd_api = await _open_fluxd_api(stack, settings)
+        images = await open_images(stack, settings)
+        fluxd_api = await open_fluxd_api(stack, settings)
         if settings.flag_source is None:
             await _require_crds(discovery)
             await stack.enter_async_context(hooks.serving(settings.hook_address))
-            notifier = await _open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
+            notifier = await open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
         pod = NamespacedName(settings.namespace, settings.pod) if settings.pod else None
         if pod is not None:  # what an earlier process of this pod has left
             await mark_leader(lease_client, pod, leads=False)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
-                _start_traces(stack, group, settings)
+                start_traces(stack, group, settings)
                 await acquire_all(candidates, partial(_wait_for, ready))
                 ready.leads()
                 log.info("leading", identity=settings.identity)
@@ -223,19 +184,8 @@ async def run_operator(
                     if notifier is not None:
                         starting.create_task(notifier.start(group))
                 started = core.result()
-                writing = _writing(settings, started, candidates)
-                _start_marker(group, settings, started, writing)
-                found = _images_of(group, settings, started.operator, images)
-                style = CommitStyle.of(settings.git_writing)
-                jobs = await start_jobs(group, started.operator, found, writing, style, started.sync_cache)
-                async with asyncio.TaskGroup() as starting:
-                    if settings.flag_source is None:
-                        starting.create_task(_start_images(group, settings, started, images, writing, notifier))
-                        starting.create_task(_start_receivers(group, settings, started.operator, hooks))
-                    if settings.automation.is_on:
-                        starting.create_task(_start_annotations(group, settings, started, found, writing))
-                if fluxd_api is not None:
-                    _start_fluxd_api(fluxd_api, settings, started, found, jobs)
+                writing = writing_of(settings, started, candidates)
+                await start_services(group, settings, started, images, writing, Surfaces(notifier, hooks, fluxd_api))
                 if pod is not None:
                     await mark_leader(lease_client, pod, leads=True)
                 ready.serves()
@@ -258,7 +208,7 @@ async def reading_operator(settings: Settings, client: KubeClient) -> AsyncItera
     (settings.storage / "render").mkdir(parents=True, exist_ok=True)
     async with (
         Mirrors(settings.storage / "mirrors", policy=policy) as mirrors,
-        _app_transport(settings) as transport,
+        app_transport(settings) as transport,
         asyncio.TaskGroup() as group,
     ):
         records = RecordStore(client, settings.namespace)
@@ -310,7 +260,7 @@ async def _start(
     mirrors: Mirrors,
     notifier: Notifier | None,
     apps: GitHubApps,
-) -> _Started:
+) -> Started:
     """Build the parts and start their tasks; returns once every cache is true and turns are being served."""
     records = RecordStore(client, settings.namespace)
     await records.load()
@@ -327,7 +277,7 @@ async def _start(
     if settings.flag_source is not None:
         operator.fluxd_metrics = _fluxd_metrics()
     if settings.upstream:
-        operator.upstream = await _connect(group, settings)
+        operator.upstream = await connect(group, settings)
     if notifier is not None:
         notifier.parent_of = partial(source_uid, operator)
     source_reconciler = GitRepositoryReconciler(operator)
@@ -367,175 +317,7 @@ async def _start(
     group.create_task(sources.run())
     group.create_task(syncs.run())
     group.create_task(groups.run())
-    return _Started(operator, source_reconciler, sources.queue, parts.sources, parts.syncs)
-
-
-async def _open_images(stack: AsyncExitStack, settings: Settings) -> _Images:
-    policy = RegistryPolicy(
-        settings.registry_allow_loopback,
-        frozenset(settings.registry_insecure_hosts),
-        frozenset(settings.registry_realm_hosts),
-        _proxies(settings),
-    )
-    limits = RegistryLimits(rate=settings.registry_rps, burst=settings.registry_burst)
-    agent = f"sluice/{__version__}"
-    registries = await stack.enter_async_context(Registries(policy=policy, limits=limits, user_agent=agent))
-    cache = await stack.enter_async_context(TagCache(settings.storage / "tags.sqlite"))
-    await cache.forget_unused(utc_now())
-    flags = settings.automation
-    ecr = EcrFilter(*(frozenset(ids) for ids in (flags.ecr_regions, flags.ecr_include, flags.ecr_exclude)))
-    principal = await azure_principal()
-    clouds = Clouds(settings.environment, ecr=ecr, principal=principal, proxies=policy.proxies, user_agent=agent)
-    await stack.enter_async_context(clouds)
-    scanner = Scanner(registries, cache, utc_now, *_scan_observer(settings))
-    return _Images(registries, scanner, clouds)
-
-
-def _app_transport(settings: Settings) -> RegistryTransport:
-    """The way to the API of GitHub, whose address a Secret may name: what it leads to is checked as for git."""
-    policy = RegistryPolicy(settings.git_allow_loopback, proxies=_proxies(settings))
-    return RegistryTransport(policy, APP_LIMITS, f"sluice/{__version__}")
-
-
-def _proxies(settings: Settings) -> ProxyRules:
-    """What the environment says of proxies; what can't be used of it is no reason not to run."""
-    try:
-        return proxy_rules(settings.environment)
-    except UserError as error:
-        log.warning("registries are reached without a proxy", error=str(error))
-        return NO_PROXIES
-
-
-async def _open_notifier(
-    stack: AsyncExitStack, settings: Settings, client: KubeClient, may_send: Callable[[], bool]
-) -> Notifier:
-    egress = parse_egress(settings.egress_allow)
-    transport = await stack.enter_async_context(Transport(egress, f"sluice/{__version__}"))
-    spool = await stack.enter_async_context(NotificationSpool(settings.storage / "notifications.sqlite"))
-    rules = SpecRules(settings.no_cross_namespace_refs)
-    where = (settings.watch_namespace, settings.namespace)
-    return Notifier(client, *where, rules, transport, spool, now=utc_now, may_send=may_send)
-
-
-def _writing(settings: Settings, started: _Started, candidates: Sequence[Candidate]) -> Writing:
-    return Writing(
-        started.sources,
-        PushQueue(time.monotonic),
-        started.source_queue.add,
-        lambda: min(candidate.seconds_left() for candidate in candidates),
-        read_only=settings.git_read_only,
-    )
-
-
-def _start_marker(group: asyncio.TaskGroup, settings: Settings, started: _Started, writing: Writing) -> None:
-    """Move fluxd's sync tag from now on, where the flags name one."""
-    if isinstance(started.sync_cache, FlagObjects) and settings.git_writing.sync_tag:
-        marker = SyncMarker(started.operator, writing, CommitStyle.of(settings.git_writing))
-        started.sync_cache.subscribe(marker.sync_changed)
-        marker.start(group)
-
-
-def _images_of(group: asyncio.TaskGroup, settings: Settings, operator: Operator, images: _Images) -> WorkloadImages:
-    """What runs and what could run; nothing is watched or scanned until somebody asks."""
-    running = RunningWorkloads(operator.client, operator.discovery, group)
-    tenants = settings.flag_source is None
-    return WorkloadImages(operator.client, running, images.scanner, images.clouds, settings.automation, tenants=tenants)
-
-
-async def _start_annotations(
-    group: asyncio.TaskGroup, settings: Settings, started: _Started, found: WorkloadImages, writing: Writing
-) -> None:
-    """Start automation by annotations; returns once it is known what runs."""
-    memory = AutomationMemory(started.operator.client, settings.namespace)
-    style = CommitStyle.of(settings.git_writing)
-    automation = WorkloadAutomation(started.operator, found, writing, settings.automation, style, memory)
-    started.sync_cache.subscribe(automation.sync_changed)
-    await automation.start(group)
-
-
-async def _start_images(
-    group: asyncio.TaskGroup,
-    settings: Settings,
-    started: _Started,
-    images: _Images,
-    writing: Writing,
-    notifier: Notifier | None,
-) -> None:
-    """Start the image kinds; returns once their caches are true and turns are being served."""
-    kinds = ImageKinds(
-        started.operator, images.registries, images.scanner, images.clouds, writing, settings.watch_namespace
-    )
-    if isinstance(started.source_cache, WatchCache):
-        started.source_cache.subscribe(kinds.wakeups.source_changed)
-    if isinstance(started.sync_cache, WatchCache):
-        started.sync_cache.subscribe(kinds.wakeups.sync_changed)
-    if notifier is not None:
-        kinds.repositories.objects.subscribe(notifier.intake.recall(kinds.repositories.resource))
-        kinds.policies.objects.subscribe(notifier.intake.recall(kinds.policies.resource))
-        kinds.automations.objects.subscribe(notifier.intake.recall(kinds.automations.resource))
-    await kinds.start(group)
-
-
-def _start_traces(stack: AsyncExitStack, group: asyncio.TaskGroup, settings: Settings) -> None:
-    """Send traces, where they are asked for; nothing of it is imported where they are not."""
-    if not settings.otlp_endpoint:
-        return
-    from sluice.notify.otlp import OtlpExporter
-
-    exporter = OtlpExporter(settings.otlp_endpoint, {"service.instance.id": settings.identity})
-    group.create_task(exporter.run())
-    stack.enter_context(traced(exporter.offer))
-
-
-async def _start_receivers(group: asyncio.TaskGroup, settings: Settings, operator: Operator, hooks: Hooks) -> None:
-    """Start the Receivers, and answer calls from then on."""
-    await ReceiverKind(operator, hooks.receivers, settings.watch_namespace).start(group)
-    hooks.ask = ReceiverCalls(operator.client, operator.discovery, utc_now).ask
-
-
-async def _connect(group: asyncio.TaskGroup, settings: Settings) -> Upstream:
-    """fluxd's upstream, which whoever starts the operator may have inside the cluster."""
-    from sluice.reconcilers.upstream import Upstream
-
-    host = urlsplit(settings.upstream).hostname or ""
-    egress = parse_egress(settings.egress_allow)
-    transport = Transport(replace(egress, hosts=(*egress.hosts, host)), f"sluice/{__version__}")
-    upstream = Upstream(settings.upstream, transport, utc_now)
-
-    async def serve() -> None:
-        async with transport:
-            await upstream.run()
-
-    group.create_task(serve())
-    return upstream
-
-
-def _scan_observer(settings: Settings) -> tuple[Observer, ...]:
-    """Who is told of the steps of scans: fluxd's series, in flag mode alone."""
-    if settings.flag_source is None:
-        return ()
-    from sluice.runtime import fluxd_metrics
-
-    return (fluxd_metrics.scanned,)
-
-
-async def _open_fluxd_api(stack: AsyncExitStack, settings: Settings) -> FluxdApi | None:
-    """Listen for fluxctl; until this process leads it is told to wait."""
-    if not settings.fluxd_address:
-        return None
-    from sluice.server.fluxd_api import serving_api  # nobody else needs it
-
-    return await stack.enter_async_context(serving_api(settings.fluxd_address, settings.fluxd_token_file))
-
-
-def _start_fluxd_api(api: FluxdApi, settings: Settings, started: _Started, images: WorkloadImages, jobs: Jobs) -> None:
-    """Answer fluxctl from now on."""
-    from sluice.reconcilers.fluxd_service import Mode, fluxd_service
-
-    by_flags, where = settings.flag_source is not None, settings.watch_namespace
-    mode = Mode(by_flags, settings.namespace, where, settings.git_read_only, settings.deploy_key)
-    wake = started.source_queue.add
-    api.service = fluxd_service(started.operator, started.sources, images, jobs, wake, mode)
+    return Started(operator, source_reconciler, sources.queue, parts.sources, parts.syncs)
 
 
 def _fluxd_metrics() -> FluxdMetrics:
