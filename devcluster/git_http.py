@@ -181,10 +181,11 @@ async def _relay(request: web.Request, process: asyncio.subprocess.Process) -> w
                 response.set_status(int(value.split()[0]))
             elif separator:
                 response.headers[name] = value
-        await response.prepare(request)
-        while chunk := await process.stdout.read(CHUNK):
-            await response.write(chunk)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionError):  # a client may have read enough, and gone
+            await response.prepare(request)
+            while chunk := await process.stdout.read(CHUNK):
+                await response.write(chunk)
+            await response.write_eof()
     return response
 
 

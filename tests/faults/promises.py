@@ -57,6 +57,13 @@ class Place:
         self.stand.adapter.look_now(self.stand.api, self.spec)
         return commit
 
+    def come_back(self, files: Files) -> str:
+        """Commit while it is dead, and start it again; a part of it that has lived on is told to look."""
+        commit = self.commit(files)
+        self.stand.ensure()
+        self.stand.adapter.look_now(self.stand.api, self.spec)
+        return commit
+
     def leftovers(self) -> list[str]:
         """What is there and not in git, once git has only KEEP."""
         return [name for name in self.names() if name != "keep"]
@@ -164,8 +171,7 @@ def _killed_half_way(stand: Stand) -> Place:
 def orphans_after_a_kill(stand: Stand) -> list[str]:
     """Killed while it applies, and what it was applying has left git before it comes back."""
     place = _killed_half_way(stand)
-    commit = place.commit(dict.fromkeys(MANY))
-    stand.ensure()
+    commit = place.come_back(dict.fromkeys(MANY))
     place.wait_ready(commit)
     deadline = time.monotonic() + 10
     while (left := place.leftovers()) and time.monotonic() < deadline:
@@ -176,8 +182,7 @@ def orphans_after_a_kill(stand: Stand) -> list[str]:
 def ready_with_leftovers(stand: Stand) -> list[str]:
     """The same, looked at in the moment in which it says that it is where git is."""
     place = _killed_half_way(stand)
-    commit = place.commit(dict.fromkeys(MANY))
-    stand.ensure()
+    commit = place.come_back(dict.fromkeys(MANY))
     place.wait_ready(commit)
     left = place.leftovers()
     return [f"it said Ready with {len(left)} leftovers"] if left else []
