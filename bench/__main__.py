@@ -5,10 +5,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from pathlib import Path
 
-from bench import command, drift, edit, first_sync, push, scan, scrape, steady, surfaces, thousand, told, transaction
+from bench import (
+    command,
+    drift,
+    edit,
+    first_sync,
+    new_tag,
+    push,
+    scan,
+    scrape,
+    steady,
+    surfaces,
+    tag_memory,
+    thousand,
+    told,
+    transaction,
+)
 from bench.figure import Figure, table, write_json
 from bench.stand import ROOT, Tracing
 
@@ -25,6 +41,8 @@ ALL = (
     *DRIFT,
     *scan.FIGURES,
     edit.FIGURE,
+    *new_tag.FIGURES,
+    tag_memory.FIGURE,
     *scrape.FIGURES,
     *command.FIGURES,
     told.FIGURE,
@@ -59,49 +77,37 @@ def main() -> None:
 
 async def _measure(names: Collection[str], tracing: Tracing, idle: float) -> list[Figure]:
     found: list[Figure] = []
-
-    def take(measured: list[Figure]) -> None:
-        kept = [figure for figure in measured if figure.name in names]
-        print(table(kept), flush=True)
-        found.extend(kept)
-
-    if "first_sync" in names:
-        take(await first_sync.measure(tracing))
-    if any(name in names for name in steady.FIGURES_1001):
-        take(await steady.measure_1001(tracing, idle if "idle_requests" in names else 0.0))
-    if "rss_10001_mb" in names:
-        take(await steady.measure_10001(tracing))
-    if "push_to_applied" in names:
-        take(await push.measure(tracing))
-    if "thousand_syncs_per_s" in names:
-        take(await thousand.measure(tracing))
-    if "transaction_overhead" in names:
-        take(await transaction.overhead(tracing))
-    if "undo_1001" in names:
-        take(await transaction.undo(tracing))
-    if "recovery_1000" in names:
-        take(await transaction.recovery(tracing))
-    if any(name in names for name in DRIFT):
-        take(await drift.measure(tracing))
-    if any(name in names for name in scan.FIGURES):
-        take(await scan.measure())
-    if edit.FIGURE in names:
-        take(await edit.measure())
-    for measure in _surfaces(names):
-        take(await measure())
+    for offered, measure in _measurements(names, tracing, idle if "idle_requests" in names else 0.0):
+        if any(name in names for name in offered):
+            kept = [figure for figure in await measure() if figure.name in names]
+            print(table(kept), flush=True)
+            found.extend(kept)
     return found
 
 
-def _surfaces(names: Collection[str]) -> Iterator[Callable[[], Awaitable[list[Figure]]]]:
-    """The measurements of what people and other programs look at and talk to."""
-    if any(name in names for name in scrape.FIGURES):
-        yield scrape.measure
-    if any(name in names for name in command.FIGURES):
-        yield lambda: command.measure(names)
-    if told.FIGURE in names:
-        yield told.measure
-    if any(name in names for name in surfaces.FIGURES):
-        yield lambda: surfaces.measure(names)
+def _measurements(
+    names: Collection[str], tracing: Tracing, idle: float
+) -> tuple[tuple[tuple[str, ...], Callable[[], Awaitable[list[Figure]]]], ...]:
+    """Each measurement with the figures that come of it, in the order in which they are taken."""
+    return (
+        (("first_sync",), partial(first_sync.measure, tracing)),
+        (steady.FIGURES_1001, partial(steady.measure_1001, tracing, idle)),
+        (("rss_10001_mb",), partial(steady.measure_10001, tracing)),
+        (("push_to_applied",), partial(push.measure, tracing)),
+        (("thousand_syncs_per_s",), partial(thousand.measure, tracing)),
+        (("transaction_overhead",), partial(transaction.overhead, tracing)),
+        (("undo_1001",), partial(transaction.undo, tracing)),
+        (("recovery_1000",), partial(transaction.recovery, tracing)),
+        (DRIFT, partial(drift.measure, tracing)),
+        (scan.FIGURES, scan.measure),
+        ((edit.FIGURE,), edit.measure),
+        (new_tag.FIGURES, partial(new_tag.measure, tracing)),
+        ((tag_memory.FIGURE,), partial(tag_memory.measure, tracing)),
+        (scrape.FIGURES, scrape.measure),
+        (command.FIGURES, partial(command.measure, names)),
+        ((told.FIGURE,), told.measure),
+        (surfaces.FIGURES, partial(surfaces.measure, names)),
+    )
 
 
 main()

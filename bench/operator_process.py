@@ -25,6 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("--kubeconfig", "--storage-path", "--health-addr", "--runtime-namespace", "--git-allow-loopback"):
         parser.add_argument(name, required=True)
+    for name in ("--hook-addr", "--registry-allow-loopback"):
+        parser.add_argument(name, default="")
     parser.add_argument("--profile", default="")
     parser.add_argument("--memory", default="")
     parser.add_argument("--bare", action="store_true")
@@ -53,6 +55,8 @@ async def _run(options: argparse.Namespace) -> None:
         storage=Path(options.storage_path),
         git_allow_loopback=options.git_allow_loopback == "true",
         health_address=options.health_addr,
+        hook_address=options.hook_addr,
+        registry_allow_loopback=options.registry_allow_loopback == "true",
         identity="bench",
     )
     await run_operator(settings, load_kubeconfig(Path(options.kubeconfig)), stop)

@@ -51,16 +51,19 @@ class Tracing:
 
 
 class TimedGitServer(GitHttpServer):
-    """Notes when each answer ended: with the one that holds the pack, the commit is fetched."""
+    """Notes when each answer ended: with the one that holds the pack, the commit is fetched; and so for pushes."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.packs: list[float] = []
+        self.pushes: list[float] = []
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         answer = await super()._handle(request)
         if request.method == "POST" and request.path.endswith("/git-upload-pack"):
             self.packs.append(time.monotonic())
+        if request.method == "POST" and request.path.endswith("/git-receive-pack"):
+            self.pushes.append(time.monotonic())
         return answer
 
 
