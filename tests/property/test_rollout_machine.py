@@ -180,7 +180,7 @@ class Rollout(RuleBasedStateMachine):
         if self.failed < newest or self.branch[newest].author == PERSON:
             return (), ImageUpdate()
         good = {PATH: self.branch[self.applied].data}
-        rollout = FailedRollout(NamespacedName("apps", "s"), str(self.failed), "", "", {WEB: "it said so"})
+        rollout = FailedRollout(NamespacedName("apps", "s"), str(self.failed), "", ("",), {WEB: "it said so"})
         versions = Versions(files, {PATH: self.branch[self.failed].data}, good)
         found = unhealthy(versions, run.reach, rollout, is_update=True)
         run.unhealthy |= {image.key: image for image in found}

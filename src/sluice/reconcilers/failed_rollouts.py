@@ -9,14 +9,16 @@ from sluice.api.kustomization import Kustomization
 from sluice.core import codes
 from sluice.core.errors import StateError, UserError
 from sluice.core.git_url import parse_url
+from sluice.core.ids import ResourceId
 from sluice.core.image_update.setters import Policies
 from sluice.core.image_update.unhealthy import FailedRollout, Unhealthy, Versions, unhealthy
+from sluice.core.record import Record
 from sluice.core.transaction_messages import Phase
 from sluice.core.tree_path import clean_path
 from sluice.git.head import Head
 from sluice.git.push_queue import repository_key
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.sync_facts import owner_of, source_of
+from sluice.reconcilers.sync_facts import group_of, owner_of, source_of
 from sluice.reconcilers.written_branch import WrittenBranch
 
 HEALTH_CODES = frozenset({codes.HEALTH_FAILED, codes.HEALTH_TIMEOUT})
@@ -24,8 +26,9 @@ HEALTH_CODES = frozenset({codes.HEALTH_FAILED, codes.HEALTH_TIMEOUT})
 
 def failed_rollouts(operator: Operator, repository: str) -> tuple[FailedRollout, ...]:
     """What the records of the syncs of one repository (its `repository_key`) say failed, and still holds."""
-    found = (_failure(operator, sync) for sync in operator.kustomizations.items() if _reads(operator, sync, repository))
-    return tuple(sorted((each for each in found if each is not None), key=lambda each: str(each.sync)))
+    syncs = [sync for sync in operator.kustomizations.items() if _reads(operator, sync, repository)]
+    found = [each for sync in syncs for each in _failures(operator, sync)]
+    return tuple(sorted(found, key=lambda each: str(each.sync)))
 
 
 def _reads(operator: Operator, sync: Kustomization, repository: str) -> bool:
@@ -39,22 +42,57 @@ def _reads(operator: Operator, sync: Kustomization, repository: str) -> bool:
         return False
 
 
-def _failure(operator: Operator, sync: Kustomization) -> FailedRollout | None:
-    try:
-        record = operator.records.get(str(owner_of(sync)))
-    except StateError:  # the sync says so
-        return None
+def _failures(operator: Operator, sync: Kustomization) -> list[FailedRollout]:
+    record = _record(operator, sync)
     if record is None or record.failed is None or record.phase is not Phase.FAILED:
-        return None
+        return []
     problems = record.failed.problems
     objects = {p.subject: p.cause or p.title for p in problems if p.code in HEALTH_CODES and p.subject is not None}
-    if not objects:
-        return None
-    folder = ""
-    with contextlib.suppress(UserError):
-        folder = clean_path(sync.spec.path)
     commit, good = (text.rpartition(":")[2] for text in (record.revision, sync.status.lastAppliedRevision))
-    return FailedRollout(sync.metadata.key, commit, good, folder, objects)
+    return [
+        FailedRollout(sync.metadata.key, commit, good, folders, part)
+        for folders, part in _shared_out(operator, sync, record, objects)
+        if part
+    ]
+
+
+def _shared_out(
+    operator: Operator, sync: Kustomization, record: Record, objects: Mapping[ResourceId, str]
+) -> list[tuple[tuple[str, ...], dict[ResourceId, str]]]:
+    """The failed objects that are this sync's, by the folders that their files are in.
+
+    The record of a group's member tells what failed in any of them. What was new, and is undone, is in no inventory any
+    more: its file may be any member's.
+    """
+    own, group = _folder(sync), group_of(sync)
+    if group is None:
+        return [((own,), dict(objects))]
+    others = [
+        other
+        for other in operator.kustomizations.items()
+        if group_of(other) == group and other.metadata.key != sync.metadata.key
+    ]
+    records = [_record(operator, other) for other in others]
+    theirs = {key for each in records if each is not None for key in each.inventory.ids()}
+    mine = record.inventory.ids() - theirs
+    anywhere = (own, *(_folder(other) for other in others))
+    return [
+        ((own,), {key: said for key, said in objects.items() if key in mine}),
+        (anywhere, {key: said for key, said in objects.items() if key not in mine | theirs}),
+    ]
+
+
+def _record(operator: Operator, sync: Kustomization) -> Record | None:
+    try:
+        return operator.records.get(str(owner_of(sync)))
+    except StateError:  # the sync says so
+        return None
+
+
+def _folder(sync: Kustomization) -> str:
+    with contextlib.suppress(UserError):
+        return clean_path(sync.spec.path)
+    return ""
 
 
 async def failed_images(

@@ -135,7 +135,7 @@ def test_an_update_that_our_last_commit_had_made_was_set_back() -> None:
 
 def failure(name: str = "web", namespace: str = "shop") -> FailedRollout:
     objects = {ResourceId("apps", "Deployment", namespace, name): "crash loop\nand more"}
-    return FailedRollout(NamespacedName("sluice", "flag"), "bad", "good", "", objects)
+    return FailedRollout(NamespacedName("sluice", "flag"), "bad", "good", ("",), objects)
 
 
 def failed(versions: Versions, rollout: FailedRollout) -> dict[tuple[WorkloadId, str], tuple[Rejection, object]]:

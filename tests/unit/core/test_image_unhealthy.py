@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sluice.core.ids import NamespacedName, ResourceId
@@ -33,7 +35,7 @@ def live(name: str, namespace: str = "prod") -> ResourceId:
 
 
 def failing(*names: str, folder: str = "") -> FailedRollout:
-    return FailedRollout(SYNC, "c2", "c1", folder, {live(name): "it said so" for name in names})
+    return FailedRollout(SYNC, "c2", "c1", (folder,), {live(name): "it said so" for name in names})
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,16 @@ def test_of_equal_names_the_one_of_the_syncs_own_folder_and_namespace_is_blamed(
 
     images = unhealthy(Versions(tree(2), tree(2), tree(1)), CHOSEN, failing("web", folder="prod"), is_update=True)
     assert {image.path for image in images} == {"prod/web.yaml"}
+
+
+def test_where_an_object_can_be_any_members_of_a_group_the_files_of_all_of_them_are_looked_at() -> None:
+    now, then = (
+        {f"{folder}/{name}.yaml": object_of(name, tag).encode() for folder, name in (("a", "web"), ("b", "api"))}
+        for tag in (2, 1)
+    )
+    failed = replace(failing("web"), folders=("b", "a"))
+    images = unhealthy(Versions(now, now, then), CHOSEN, failed, is_update=True)
+    assert {image.path for image in images} == {"a/web.yaml"}
 
 
 def test_only_the_rejected_values_are_put_back_and_every_other_byte_stays() -> None:

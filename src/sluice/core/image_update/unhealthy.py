@@ -27,13 +27,14 @@ MAX_REASON = 300
 class FailedRollout:
     """A revision that a sync did not keep because objects failed: its commit, and what each of them said.
 
-    `good` is the commit that the sync had before (empty: none), `folder` the sync's path without slashes at its ends.
+    `good` is the commit that the sync had before (empty: none), `folders` where the files of those objects are: the
+    sync's path, or those of a group's members where it can be any of them, without slashes at their ends.
     """
 
     sync: NamespacedName
     commit: str
     good: str
-    folder: str
+    folders: tuple[str, ...]
     objects: Mapping[ResourceId, str]
 
 
@@ -70,7 +71,7 @@ def unhealthy(files: Versions, policies: Policies, failed: FailedRollout, *, is_
     the objects that failed decide; where their names do not stand in the files (a prefix, an `images:` entry), all of
     them, if the failed revision was an update (`is_update`) and so nothing but such values.
     """
-    found = _near(failed.folder, _changed(files, policies))
+    found = _near(failed.folders, _changed(files, policies))
     named = [(place, live) for place in found for live in failed.objects if _is_same(place[1], live)]
     if not named and is_update and failed.objects:
         named = [(place, next(iter(failed.objects))) for place in found]
@@ -100,9 +101,9 @@ def wanted_text(marker: str, policies: Policies) -> str:
     return part_of(image, marker.partition(":")[2].partition(":")[2]) if image is not None else ""
 
 
-def _near(folder: str, places: list[Place]) -> list[Place]:
+def _near(folders: Collection[str], places: list[Place]) -> list[Place]:
     """Those in the sync's own folder, where there are some: others may be bases of it, or another sync's."""
-    inside = [place for place in places if not folder or place[0].startswith(f"{folder}/")]
+    inside = [p for p in places if any(not folder or p[0].startswith(f"{folder}/") for folder in folders)]
     return inside or places
 
 
