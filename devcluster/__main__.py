@@ -6,6 +6,8 @@ Exit codes: 0 done (`status`: it runs), 1 it failed or does not run, 2 the comma
 from __future__ import annotations
 
 import argparse
+import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +21,7 @@ from devcluster.errors import DevclusterError
 from devcluster.layout import log_path
 from devcluster.process import processes_in
 from devcluster.registry import ensure_registry
+from devcluster.services import push_tag, served
 
 DEFAULT_NAME = "default"
 
@@ -69,6 +72,21 @@ def _status(parsed: argparse.Namespace) -> int:
     for component in cluster.options.components:
         print(f"  {component:<24} {f'running, pid {pids[component]}' if component in pids else 'not running'}")
     return 1 if cluster.missing() else 0
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    with served(parsed.folder) as exported:
+        _say("a git repository and a registry, until Ctrl-C; use them with")
+        print(exported, flush=True)
+        signal.pause()
+    return 0
+
+
+def _push(parsed: argparse.Namespace) -> int:
+    repository, _, tag = parsed.image.rpartition(":")
+    host, _, name = repository.partition("/")
+    print(push_tag(host, name, tag))
+    return 0
 
 
 def _kubeconfig(parsed: argparse.Namespace) -> int:
@@ -135,9 +153,19 @@ def _parser() -> argparse.ArgumentParser:
     kubeconfig = verb("kubeconfig", _kubeconfig, "Print the path of the admin's kubeconfig.")
     logs = verb("logs", _logs, "Print what the components have logged.")
     logs.add_argument("component", nargs="?", choices=ALL_COMPONENTS, help="one component alone")
+    serve = verb("serve", _serve, "Serve a git repository and a registry, for trying things out, until interrupted.")
+    serve.add_argument("--folder", type=Path, required=True, help="where both keep their data; `env` there names them")
+    push = verb("push", _push, "Push a tiny image to a registry without TLS; print its digest.")
+    push.add_argument("image", type=_image, metavar="HOST/NAME:TAG")
     for named in (up, down, status, kubeconfig, logs):
         named.add_argument("--name", default=DEFAULT_NAME, help="which cluster (%(default)s)")
     return parser
+
+
+def _image(text: str) -> str:
+    if re.fullmatch(r"[^/\s]+:[0-9]+/[^:\s]+:[^:/\s]+", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT/NAME:TAG")
+    return text
 
 
 def _count(text: str) -> int:

@@ -94,6 +94,13 @@ class Registry:
         self._blobs: set[tuple[str, str]] = set()
         self._authorization = basic(user, password) if user else ""
 
+    @classmethod
+    def at(cls, host: str) -> Self:
+        """One that runs already, at `host`, without TLS or a login: to push to, not for `with`."""
+        there = cls(Path())
+        there.host = host
+        return there
+
     @property
     def url(self) -> str:
         """The address with its scheme."""
