@@ -39,6 +39,7 @@ from bench.sync import fetch_source, first_sync
 from devcluster.git_repository import hermetic_env
 from devcluster.images import make_image
 from devcluster.registry import Registry
+from sluice.core.push_schedule import BURST, PAUSE
 
 FIGURES = ("tag_to_commit", "tag_to_rollout")
 ROUNDS = 5
@@ -64,6 +65,7 @@ async def measure(tracing: Tracing) -> list[Figure]:
             hook = await _begin(place, registry, hooks)
             took = []
             for number in range(1, ROUNDS + 1):
+                await asyncio.sleep(PAUSE if number > BURST else 0.0)  # more commits than that are made to wait
                 await place.quiet()
                 took.append(await _round(place, registry, f"1.{number}.0", partial(_call, hook)))
             place.operator.terminate()  # plain tools have the machine for themselves, as Sluice had
