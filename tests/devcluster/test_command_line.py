@@ -64,3 +64,14 @@ def test_a_name_that_could_leave_the_state_directory_is_refused(environment: dic
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["up", "--nodes", "many"], ["logs", "kubelet"]])
 def test_a_wrong_command_line_exits_with_2(environment: dict[str, str], arguments: list[str]) -> None:
     assert devcluster(environment, *arguments).returncode == 2
+
+
+def test_an_image_that_can_not_be_pushed_is_said_so_and_a_name_that_is_none_is_refused(
+    environment: dict[str, str],
+) -> None:
+    nobody = devcluster(environment, "push", "127.0.0.1:1/shop/web:1")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "127.0.0.1:1/shop/web:1 was not pushed" in nobody.stderr
+    assert "Traceback" not in nobody.stderr
+    for name in ("web", "shop/web:1", "127.0.0.1:1/web", "127.0.0.1:1/web:"):
+        assert devcluster(environment, "push", name).returncode == 2
