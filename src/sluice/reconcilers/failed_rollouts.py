@@ -74,7 +74,7 @@ def _shared_out(
     ]
     records = [_record(operator, other) for other in others]
     theirs = {key for each in records if each is not None for key in each.inventory.ids()}
-    mine = record.inventory.ids() - theirs
+    mine = record.inventory.ids()
     anywhere = (own, *(_folder(other) for other in others))
     return [
         ((own,), {key: said for key, said in objects.items() if key in mine}),

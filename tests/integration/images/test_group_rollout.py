@@ -11,8 +11,9 @@ import pytest
 from devcluster.registry import Registry
 from tests.image_objects import Images
 from tests.integration.engine.groups import Group
+from tests.integration.images.test_image_automations import revision_of
 from tests.integration.images.test_rollout import at, git, rejected, wait_rejected, workload
-from tests.operator_fixture import Bench
+from tests.operator_fixture import Bench, poll
 
 pytestmark = pytest.mark.cluster
 # Of tags `crash` and `good-1` web takes the one that fails, and api the other.
@@ -58,9 +59,10 @@ def opened(bench: Bench, registry: Registry, **automation: Any) -> Shop:
     images = Images.beside(source, registry)
     images.push("a-good")
     other = f"{images.name}-api"
-    api = workload(images, "a-good", "api").replace(f':{images.name}"}}', f':{other}"}}')
+    # What fails is known by its deadline; what is well must not miss it on a busy machine.
+    api = workload(images, "a-good", "api", deadline=60).replace(f':{images.name}"}}', f':{other}"}}')
     made = Group(source, f"g-{secrets.token_hex(3)}")
-    first = source.commit({"web/web.yaml": workload(images, "a-good"), "api/api.yaml": api})
+    first = source.commit({"web/web.yaml": workload(images, "a-good", deadline=4), "api/api.yaml": api})
     source.create_source()
     for folder in ("web", "api"):
         made.join(folder)
@@ -108,6 +110,7 @@ def test_the_failed_image_of_a_group_is_taken_back_once_and_the_others_take_effe
     bad = shop.new_tags("crash", "good-1", web="crash", api="good-1")
     taken_back = shop.images.wait_pushed(bad)
     shop.group.wait_ready(f"main@sha1:{taken_back}")
+    assert [each["object"] for each in rejected(shop.images)] == [f"Deployment {shop.group.source.target}/web"]
     assert shop.tags == ("a-good", "good-1")
     assert ":a-good" in at(shop.group.source, "web/web.yaml")
     assert ":good-1" in at(shop.group.source, "api/api.yaml")
@@ -120,3 +123,29 @@ def test_the_failed_image_of_a_group_is_taken_back_once_and_the_others_take_effe
     shop.group.wait_ready(f"main@sha1:{newer}")
     assert shop.tags == ("good-2", "good-2")
     shop.images.wait("ImageUpdateAutomation", "forgets it", lambda a: "rejectedImages" not in a["status"])
+
+
+def test_a_new_workload_that_fails_in_one_member_is_blamed_on_its_own_image_although_nothing_is_left_of_it(
+    bench: Bench, registry: Registry
+) -> None:
+    shop = opened(bench, registry)
+    source, images = shop.group.source, shop.images
+    new = f"{images.name}-new"
+    images.choose(new, filterTags={"pattern": "^(a-good|fail)$"}, policy={"alphabetical": {}})
+    images.push("fail")
+    images.request("ImageRepository")
+    images.wait_chosen("fail", new)
+    for member in shop.group.members.values():
+        member.edit(suspend=True)
+    marked = workload(images, "a-good", "new").replace(f':{images.name}"}}', f':{new}"}}')
+    source.push({"web/new.yaml": marked})
+    bad = images.wait_pushed()
+    poll("the source has it", lambda: revision_of(source) == f"main@sha1:{bad}")
+    for member in shop.group.members.values():
+        member.edit(suspend=False)
+    for member in shop.group.members.values():
+        member.wait_failed(f"main@sha1:{bad}", reason="Undone")
+    assert wait_rejected(images)["object"] == f"Deployment {source.target}/new"
+    images.wait_ready("ImageUpdateAutomation", text="E592")
+    assert [each["path"] for each in rejected(images)] == ["web/new.yaml"]
+    assert source.live("apps/v1/deployments", "new") is None
