@@ -106,9 +106,9 @@ async def failed_images(
     if not await failed.is_there():
         return (), {}
     before = await good.read(files) if rollout.good and await good.is_there() else {}
-    # What is as it was in the revision that took effect can't have failed: git is asked of the others alone.
+    # What is as it was in the revision that took effect is not to be blamed any more.
     differing = [path for path, data in files.items() if before.get(path) != data]
-    then = await failed.read(differing)
+    then = await failed.read(files)
     suspects = unhealthy(
         Versions({path: files[path] for path in differing}, then, before), policies, rollout, is_update=True
     )

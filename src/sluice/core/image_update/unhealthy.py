@@ -73,7 +73,7 @@ def unhealthy(files: Versions, policies: Policies, failed: FailedRollout, *, is_
     """
     found = _near(failed.folders, _changed(files, policies))
     named = [(place, live) for place in found for live in failed.objects if _is_same(place[1], live)]
-    if not named and is_update and failed.objects:
+    if not named and is_update and failed.objects and not _is_blamed(files, failed):
         named = [(place, next(iter(failed.objects))) for place in found]
     first: dict[Rejected, Unhealthy] = {}
     for (path, _, _, marker), live in named:
@@ -82,6 +82,16 @@ def unhealthy(files: Versions, policies: Policies, failed: FailedRollout, *, is_
         image = Unhealthy(path, policy, str(policies[policy]), str(live), reason, failed.commit)
         first.setdefault(image.key, image)
     return tuple(first.values())
+
+
+def _is_blamed(files: Versions, failed: FailedRollout) -> bool:
+    """True when the failed revision changed the image of an object that failed: to blame also once it is back."""
+    for path, data in files.failed.items():
+        then = marked_values(path, files.good.get(path, b""))
+        changed = [place for place, value in marked_values(path, data).items() if then.get(place) != value]
+        if any(_is_same(place[1], live) for place in changed for live in failed.objects):
+            return True
+    return False
 
 
 def _changed(files: Versions, policies: Policies) -> list[Place]:
