@@ -6,12 +6,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# Processes that `make test` runs, each with a control plane of its own.
+WORKERS ?= 2
+
 .DEFAULT_GOAL := help
 .PHONY: help setup cluster-binary demo test score faults kill-matrix promises chaos lint format bench docs lock clean
 
 help:
 	@echo 'make demo    see a commit become a running change; DEMO_ARGS="--no-input" runs it through'
-	@echo 'make test    run every test; PYTEST_ARGS="-k drift" chooses'
+	@echo 'make test    run every test; PYTEST_ARGS="-k drift" chooses, WORKERS=1 runs one after the other'
 	@echo 'make score   how usable it is, point by point, by the tests that show it; ONLY="4 7" judges some points'
 	@echo 'make faults       break the API server, the network and the process, and see what becomes of a revision'
 	@echo 'make kill-matrix  kill the operator at every write; ONLY="undo prune" runs a part'
@@ -45,7 +48,7 @@ demo: cluster-binary
 	@$(BIN)/sluice demo $(DEMO_ARGS)
 
 test: cluster-binary
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 score: cluster-binary
 	@$(BIN)/python -m tests.score $(ONLY)

@@ -559,15 +559,18 @@ class LogCapture:
         raise structlog.DropEvent
 
 
+# One for the process: pytest makes a session's fixture anew for each folder that imports it.
+CAPTURE = LogCapture()
+
+
 @pytest.fixture(scope="session")
 def log_capture() -> LogCapture:
     """Structlog's output for the whole session, as entries."""
-    capture = LogCapture()
     bound = structlog.contextvars.merge_contextvars
     structlog.configure(
-        processors=[bound, structlog.processors.format_exc_info, capture], cache_logger_on_first_use=False
+        processors=[bound, structlog.processors.format_exc_info, CAPTURE], cache_logger_on_first_use=False
     )
-    return capture
+    return CAPTURE
 
 
 @pytest.fixture(scope="session")
@@ -592,6 +595,7 @@ class OpenBench:
         self._git = GitHttpServer(root / "git")
         self._api = Api(cluster)
         self._operator = RunningOperator(settings, access or load_kubeconfig(cluster.kubeconfig))
+        self._capture = capture
         capture.sinks.append(self._operator.logged)
         self.bench = Bench(cluster, self._api, settings.namespace, self._operator, self._git, root, AGENT)
 
@@ -604,6 +608,7 @@ class OpenBench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._operator.stop()
+        self._capture.sinks = [sink for sink in self._capture.sinks if sink is not self._operator.logged]
         self._git.__exit__(None, None, None)
         self._api.close()
         self._operator.check()

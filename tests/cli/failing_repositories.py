@@ -140,7 +140,7 @@ FAILURES = (
     Failure(
         "empty revision", "E313", "", "allowEmpty", {"a.yaml": config_map("a")}, then={"a.yaml": None, "b.md": "x"}
     ),
-    Failure("not honoured", "E244", "", "serviceAccountName", GOOD, spec={"serviceAccountName": "tenant"}),
+    Failure("not honoured", "E244", "", "decryption", GOOD, spec={"decryption": {"provider": "sops"}}),
     Failure(
         "variables missing",
         "E247",

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.cluster
 
 def test_providers_and_alerts_are_shown_and_suspended_and_their_faults_are_events(cli: Sluice, bench: Bench) -> None:
     notifications = Notifications(bench, bench.source())
-    provider = notifications.provider("otel")
+    provider = notifications.provider(
+        "azuredevops", address="https://dev.azure.com/o/p/_git/r", serviceAccountName="cloud"
+    )
     alert = notifications.alert(provider)
     notifications.wait_complaint(provider, "E244")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sluice.core.glob import glob_fits
 from sluice.core.image import DOCKER_HUB, ImageRef
-from sluice.core.image_policy.filters import glob_fits
 
 DEFAULT_INTERVAL = 300.0
 # How often fluxd asks each registry for new tags; it has no flag for that.

@@ -1,9 +1,29 @@
-"""Shell globs on the front of a text, in time linear in text × pattern: `*`, `?`, `[a-z]`, `[^a-z]`, `\\x`."""
+"""Globs: those of a shell on the front of a text, in time linear in text × pattern; and those that know `*` alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+
+def glob_fits(glob: str, text: str) -> bool:
+    """True when the whole text fits a glob of which `*` is the only wildcard; linear in the text.
+
+    >>> glob_fits("v1.*-*", "v1.2-rc"), glob_fits("v1.*-*", "v1.2")
+    (True, False)
+    """
+    first, *rest = glob.split("*")
+    if not rest:
+        return text == glob
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for part in rest[:-1]:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(text) - len(rest[-1]) >= at and text.endswith(rest[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +41,8 @@ class _Token:
 
 def matching_prefixes(pattern: str, text: str) -> Iterator[int]:
     """Give the lengths, from 1 up, of those beginnings of the text that fit the whole pattern. `*` crosses `/`.
+
+    A pattern has `*`, `?`, `[a-z]`, `[^a-z]` and `\\x`.
 
     A malformed pattern fits nothing. All states of the pattern advance together, so that no text is read twice.
 

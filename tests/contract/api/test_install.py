@@ -88,6 +88,7 @@ def test_the_operators_pod_is_admitted_by_the_restricted_standard_and_becomes_av
         ("get", "", "secrets", "shop", "x"),
         ("get", "", "configmaps", "shop", "x"),
         ("create", "", "events", "shop", ""),
+        ("impersonate", "", "serviceaccounts", "shop", "x"),
         ("update", "", "secrets", "gitops", "x"),
         ("update", "coordination.k8s.io", "leases", "gitops", "x"),
         ("get", "apiextensions.k8s.io", "customresourcedefinitions", "", "kustomizations.kustomize.toolkit.fluxcd.io"),
@@ -108,7 +109,8 @@ def test_the_operator_may_do_what_it_needs(installed: Cluster, wanted: Request) 
         ("update", "coordination.k8s.io", "leases", "kube-system", "x"),
         ("get", "apiextensions.k8s.io", "customresourcedefinitions", "", "others.example.com"),
         ("create", "apps", "deployments", "shop", ""),
-        ("impersonate", "", "serviceaccounts", "shop", "x"),
+        ("impersonate", "", "users", "", "admin"),
+        ("impersonate", "", "groups", "", "system:masters"),
         ("bind", "rbac.authorization.k8s.io", "clusterroles", "", "cluster-admin"),
     ],
 )

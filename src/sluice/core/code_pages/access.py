@@ -46,7 +46,7 @@ PAGES: dict[str, _Page] = {
         "Stop the other, or wait until its lease has run out. A replica that waits is well.",
     ),
     "E630": _Page(
-        "fluxd's HTTP API is not served, for its token could not be read.",
+        "The HTTP API of fluxd is not served, for its token could not be read.",
         "the token of fluxd's API can't be used [E630] at /etc/sluice/token: it has fewer than 16 characters; "
         "fix: write a long random text into the file",
         "The file that --fluxd-api-token-file names is missing, empty, too short or holds more than one line.",

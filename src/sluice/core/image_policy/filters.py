@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sluice.core.glob import glob_fits
 from sluice.core.image_policy.policy import Unfit, quoted
 from sluice.core.regular_expression import RegularExpression, Template
 
@@ -76,23 +77,3 @@ class WithoutLatest:
     def text_of(self, tag: str) -> str | Unfit:
         """What the filter gives."""
         return _LATEST if tag.lower() == "latest" else self.filter.text_of(tag)
-
-
-def glob_fits(glob: str, text: str) -> bool:
-    """True when the whole text fits a glob of which `*` is the only wildcard; linear in the text.
-
-    >>> glob_fits("v1.*-*", "v1.2-rc"), glob_fits("v1.*-*", "v1.2")
-    (True, False)
-    """
-    first, *rest = glob.split("*")
-    if not rest:
-        return text == glob
-    if not text.startswith(first):
-        return False
-    at = len(first)
-    for part in rest[:-1]:
-        found = text.find(part, at)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return len(text) - len(rest[-1]) >= at and text.endswith(rest[-1])
