@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import http.client
 import json
 import secrets
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -250,7 +252,12 @@ class RunningOperator:
             self._thread.join(0.1)
         assert not self._thread.is_alive(), "the operator could not be killed"
         self._thread = None
+        self._loop = None
         self.failure = None
+        # What a killed process has open the kernel closes; here it would be a warning in some later test.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     def ensure(self) -> None:
         """Start it unless it runs."""
