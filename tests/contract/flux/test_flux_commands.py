@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import structlog
@@ -51,6 +52,7 @@ def test_flux_get_of_what_failed(bench: Bench) -> None:
 def test_flux_reconcile(bench: Bench) -> None:
     sync = bench.synced({"a.yaml": config_map("a")})
     revision = sync.commit({"a.yaml": config_map("a", "2")})
+    after: Json = {}
     for path in (sync.source_path, sync.path):  # --with-source: the source, and then the sync
         before = bench.api.get(path) or {}
         asked = {"metadata": {"annotations": {REQUESTED_AT: "2026-01-02T03:04:05.678901234Z"}}}
@@ -97,7 +99,7 @@ def test_flux_events(bench: Bench) -> None:
         return list(found["items"])
 
     for kind in ("GitRepository", "Kustomization"):  # --for follows spec.sourceRef
-        [*_, event] = poll(f"events of {kind}", lambda kind=kind: told(kind))
+        [*_, event] = poll(f"events of {kind}", partial(told, kind))
         assert event["involvedObject"]["apiVersion"].endswith("toolkit.fluxcd.io/v1")
         assert (event["type"], bool(event["reason"]), bool(event["message"])) == ("Normal", True, True)
         assert event["lastTimestamp"]
