@@ -42,13 +42,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What became of one revision: `problems` is empty when it took effect. `message` is the commit's first line."""
+    """What became of one revision: `problems` is empty when it took effect. `message` is the commit's first line.
+
+    `includes` are the kinds of commits in it, where they are known: `release`, `autorelease`, `update_policy`.
+    """
 
     commit: str
     message: str
     changed: tuple[ResourceId, ...] = ()
     problems: tuple[Problem, ...] = ()
-    automated: bool = False
+    includes: tuple[str, ...] = ()
     initial: bool = False
 
 
@@ -74,7 +77,7 @@ def sync_event(synced: Synced, span: Span) -> FluxdEvent:
     subjects = (each.subject for each in synced.problems if each.subject is not None)
     metadata: dict[str, Any] = {
         "commits": [{"revision": synced.commit, "message": clip(synced.message, MAX_MESSAGE)}],
-        "includes": {"autorelease" if synced.automated else "other": True},
+        "includes": dict.fromkeys(synced.includes or ("other",), True),
         "initialSync": synced.initial,
     }
     if errors:
@@ -112,7 +115,7 @@ def autorelease_event(
 
 
 def _of_result(type_: EventType, result: Mapping[str, Any], metadata: dict[str, Any], span: Span) -> FluxdEvent:
-    ids = tuple(sorted(result))[:MAX_IDS]
+    ids = tuple(sorted(name for name, each in result.items() if each.get("Status") == "success"))[:MAX_IDS]
     return FluxdEvent(type=type_, serviceIDs=ids, startedAt=span.started, endedAt=span.ended, metadata=metadata)
 
 

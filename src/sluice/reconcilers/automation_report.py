@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from sluice.core.codes import GIT_READ_ONLY, TAGS_INCOMPLETE, WORKLOAD_NOT_RUNNING
+from sluice.core.fluxd_job_event import PushedUpdate
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.annotated import ContainerId, ImageReason
 from sluice.core.image_update.release import ContainerUpdate
@@ -74,8 +75,14 @@ def read_only(each: ImageReason, updates: Sequence[ContainerUpdate]) -> ImageRea
 
 def note_of(job_id: str, updates: Sequence[ContainerUpdate]) -> bytes:
     """The note on an automated commit, as fluxd writes one."""
+    made = pushed_update("", updates)
+    return msgspec.json.encode(note_fields(job_id, made.spec, made.result))
+
+
+def pushed_update(commit: str, updates: Sequence[ContainerUpdate]) -> PushedUpdate:
+    """A commit of the automation, as a job of its kind would be told of."""
     by_workload: dict[WorkloadId, tuple[ContainerUpdate, ...]] = {}
     for update in updates:
         by_workload[update.workload] = (*by_workload.get(update.workload, ()), update)
     results = {str(name): WorkloadResult(name, "success", "", those) for name, those in by_workload.items()}
-    return msgspec.json.encode(note_fields(job_id, UpdateSpec(AutoSpec(tuple(updates))), results))
+    return PushedUpdate(commit, UpdateSpec(AutoSpec(tuple(updates))), results)

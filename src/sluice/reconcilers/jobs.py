@@ -18,6 +18,7 @@ from sluice.core import codes
 from sluice.core.automation_flags import GitWriting
 from sluice.core.commit_text import REQUEST_OWNER, UpdateMark, identity
 from sluice.core.errors import NotReady, SluiceError, UserError
+from sluice.core.fluxd_job_event import PushedUpdate
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.request import WorkloadResult
 from sluice.core.job import Job, kept
@@ -197,8 +198,10 @@ class Jobs:
         if written.outcome == "unchanged":
             return JobStatus("succeeded", None, "", job.spec, _by_name(run.results))
         log.info("pushed", job=job.id, commit=written.commit, message=written.message.partition("\n")[0])
-        self.targets.wake(target, self._writing.wake)
         results = _by_name(run.results) or self._jobs[job.id].status.result
+        if self._op.upstream is not None:  # before its sync can begin, which tells of the release
+            self._op.upstream.pushed(PushedUpdate(written.commit, job.spec, results))
+        self.targets.wake(target, self._writing.wake)
         return JobStatus("succeeded", None, written.commit, job.spec, results, run.changes)
 
     def _write_back(self, job: Job, target: GitTarget, mark: UpdateMark, run: UpdateRun) -> WriteBack:

@@ -1,12 +1,14 @@
 """fluxd's upstream: what is synced in flag mode is posted to a service such as fluxcloud, as fluxd did with --connect.
 
-Events wait in memory, in order, and are tried again for a day; nothing waits for them.
+Events wait in memory, in order, and are tried again for a day; nothing waits for them. As with fluxd, a commit of a job
+or of the automation is told when it is made, and as a release when it is synced.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 import msgspec
@@ -17,6 +19,7 @@ from sluice.core.artifact import Artifact
 from sluice.core.errors import RemoteError, SluiceError
 from sluice.core.event import commit_of
 from sluice.core.fluxd_event import FluxdEvent, Span, Synced, sync_event
+from sluice.core.fluxd_job_event import PushedUpdate, pushed_event, released_event
 from sluice.core.history import Past
 from sluice.core.ids import NamespacedName
 from sluice.core.notification import MAX_AGE
@@ -30,6 +33,7 @@ from sluice.runtime.metrics import NOTIFICATIONS
 
 PATH = "/v6/events"
 MAX_WAITING = 1000
+MAX_UNSYNCED = 100
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
 TYPE = "upstream"
@@ -52,6 +56,7 @@ class Upstream:
         self._sleep = sleep
         self._waiting: asyncio.Queue[tuple[float, FluxdEvent]] = asyncio.Queue(MAX_WAITING)
         self._told: dict[NamespacedName, str] = {}
+        self._unsynced: deque[tuple[datetime, PushedUpdate]] = deque(maxlen=MAX_UNSYNCED)
 
     def send(self, event: FluxdEvent) -> None:
         """Post it when there is time. What is too much is dropped, and counted."""
@@ -59,6 +64,28 @@ class Upstream:
             self._waiting.put_nowait((self._now().timestamp(), event))
         except asyncio.QueueFull:
             NOTIFICATIONS.labels(TYPE, "dropped").inc()
+
+    def pushed(self, update: PushedUpdate) -> None:
+        """Tell of a commit of ours, and of what it releases once it is synced, which may be so already."""
+        now = self._now()
+        self.send(pushed_event(update, Span(rfc3339(now), rfc3339(now))))
+        if update.commit in {commit_of(revision) for revision in self._told.values()}:
+            self._released([update], now)
+        else:
+            self._unsynced.append((now, update))
+
+    def _released(self, updates: list[PushedUpdate], started: datetime) -> None:
+        span = Span(rfc3339(started), rfc3339(self._now()))
+        for event in (released_event(each, span) for each in updates):
+            if event is not None:
+                self.send(event)
+
+    def _included(self, commit: str, started: datetime) -> list[PushedUpdate]:
+        """Take the updates that a sync of this commit has: its own, and those that were pushed before it began."""
+        found = [(at, each) for at, each in self._unsynced if each.commit == commit or at <= started]
+        for item in found:
+            self._unsynced.remove(item)
+        return [each for _, each in found]
 
     def synced(
         self,
@@ -78,15 +105,18 @@ class Upstream:
         self._told[key] = revision
         if first and revision in known and not changed and turnout.succeeded:
             return
+        commit = commit_of(revision) or revision
+        updates = self._included(commit, started)
         synced = Synced(
-            commit_of(revision) or revision,
+            commit,
             artifact.subject if artifact is not None and str(artifact.revision) == revision else turnout.subject,
             changed,
             turnout.problems,
-            automated=artifact is not None and bool(artifact.updated_by),
+            _kinds(updates, artifact),
             initial=first and not [each for each in known if each != revision],
         )
         self.send(sync_event(synced, Span(rfc3339(started), rfc3339(self._now()))))
+        self._released(updates, started)
 
     async def run(self) -> None:
         """Post what waits, in order, until cancelled."""
@@ -124,3 +154,11 @@ class Upstream:
     def _given_up(self, event: FluxdEvent, error: SluiceError) -> None:
         NOTIFICATIONS.labels(TYPE, "failed").inc()
         log.warning("upstream", type=event.type, error=str(error), again=False)
+
+
+def _kinds(updates: Iterable[PushedUpdate], artifact: Artifact | None) -> tuple[str, ...]:
+    """What kinds of commits a sync has, where that is known."""
+    kinds = {each.included_as for each in updates}
+    if not kinds and artifact is not None and artifact.updated_by:
+        return ("autorelease",)  # of an earlier process, or of an automation elsewhere
+    return tuple(sorted(kinds))

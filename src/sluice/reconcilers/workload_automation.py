@@ -28,7 +28,7 @@ from sluice.git.write_back import Draft, Gates, WriteBack
 from sluice.kube.watch import EventType
 from sluice.reconcilers.annotation_run import AnnotationRun, Known, Place
 from sluice.reconcilers.automation_memory import AutomationMemory, memory_of
-from sluice.reconcilers.automation_report import ToldReasons, note_of, read_only, say_pushed
+from sluice.reconcilers.automation_report import ToldReasons, note_of, pushed_update, read_only, say_pushed
 from sluice.reconcilers.failed_rollouts import failed_rollouts
 from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.git_repository import source_id
@@ -182,8 +182,10 @@ class WorkloadAutomation:
             return ""
         if written.outcome == "pushed":
             self._flips.wrote(branch.where, run.update.changes, branch.owner)
-            self._targets.wake(target, self._writing.wake)
             say_pushed(written, run.updates)
+            if self._op.upstream is not None and run.updates:
+                self._op.upstream.pushed(pushed_update(written.commit, run.updates))
+            self._targets.wake(target, self._writing.wake)
         return written.commit
 
     def _wanted(self, target: GitTarget, run: AnnotationRun, owner: str) -> WriteBack:

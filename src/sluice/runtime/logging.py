@@ -60,13 +60,13 @@ def configure_logging(level: str = "info", encoding: str = "json", stream: TextI
 def in_flux_form(_: Any, __: str, fields: Fields) -> Fields:
     """Rename and order the fields: ts, level, msg, those of `_FIRST` that there are, then the others as given.
 
-    The line of an exception has it as `error` too, which is what `flux logs` shows.
+    The line of an exception has it as `error` too, which is what `flux logs` shows. A warning that has an error is an
+    error line, for `flux logs --level=error` is how people look for what fails.
     """
-    ordered: Fields = {"ts": fields.pop("ts", ""), "level": _LEVEL_NAMES.get(fields["level"], fields.pop("level", ""))}
-    fields.pop("level", None)
-    ordered["msg"] = fields.pop("event", "")
+    ordered: Fields = {"ts": fields.pop("ts", ""), "level": "", "msg": fields.pop("event", "")}
     if not fields.get("error"):
         fields["error"] = _error_of(fields.get("exception"))
+    ordered["level"] = _level_name(fields.pop("level", ""), has_error=bool(fields["error"]))
     ordered.update({name: value for name in _FIRST if (value := fields.pop(name, ""))})
     ordered.update(fields)
     return ordered
@@ -94,7 +94,11 @@ def for_people(_: Any, __: str, fields: Fields) -> Fields:
 _FIRST = ("error", "logger", "controllerKind", "namespace", "name")
 
 
-_LEVEL_NAMES = {"warning": "info", "critical": "error"}  # the controllers' logger knows debug, info and error
+def _level_name(level: str, *, has_error: bool) -> str:
+    """The controllers' logger knows debug, info and error."""
+    if level == "warning":
+        return "error" if has_error else "info"
+    return "error" if level == "critical" else level
 
 
 def without_secrets(_: Any, __: str, fields: Fields) -> Fields:

@@ -43,7 +43,7 @@ def test_a_sync_tells_its_commit_and_the_workloads_that_changed() -> None:
 def test_what_failed_is_told_with_its_object_and_its_file() -> None:
     problem = Problem(codes.INVALID_OBJECT, "not valid", WEB, Origin("apps/web.yaml", 3))
     nowhere = Problem(codes.API_UNAVAILABLE, "no answer")
-    event = sync_event(Synced("9fbc3ea", "Bump web", problems=(problem, nowhere), automated=True), SPAN)
+    event = sync_event(Synced("9fbc3ea", "Bump web", problems=(problem, nowhere), includes=("autorelease",)), SPAN)
     assert (event.logLevel, event.serviceIDs) == ("error", ("shop:deployment/web",))
     assert event.metadata["includes"] == {"autorelease": True}
     assert event.metadata["errors"] == [

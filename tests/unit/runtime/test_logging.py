@@ -58,6 +58,13 @@ def test_a_warning_is_an_info_line_and_one_without_error_has_no_such_key() -> No
     assert (line["level"], "error" in line) == ("info", False)
 
 
+def test_a_warning_with_an_error_is_an_error_line_which_flux_logs_chooses_by_level() -> None:
+    log, stream = logged("json")
+    log.warning("not reconciled", error="no answer")
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["error"]) == ("error", "no answer")
+
+
 def test_the_line_of_an_exception_names_it_as_its_error() -> None:
     log, stream = logged("json")
     try:
