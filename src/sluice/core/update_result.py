@@ -170,3 +170,17 @@ def _refuse_pattern(workload: WorkloadId, key: str, text: str) -> None:
         raise UserError(
             Problem(codes.UPDATE_REQUEST, title, field=field, cause=held.cause or held.title, fix=held.fix)
         ) from None
+
+
+def unverified(refused: Problem, verified: str, head: str) -> Problem:
+    """A head that is not synced for want of a signature, in the words by which fluxctl knows that it may go on.
+
+    It goes on with the commit that was verified last: without one (`verified` empty) the refusal says it all.
+    """
+    if not verified:
+        return refused
+    title = (
+        "The branch HEAD in the git repo is not verified, and is not synced. "
+        f"The last verified commit was {verified[:8]}. HEAD is {head[:8]}."
+    )
+    return Problem(codes.SIGNATURE_REQUIRED, title, cause=refused.title, fix=refused.fix)

@@ -162,6 +162,12 @@ class GitRepositoryReconciler:
         """Says of a commit whether its signature is good; None where commits of the source need none."""
         return self._signatures.gate(source, mirror)
 
+    async def refusal_of(
+        self, source: GitRepository, mirror: Mirror, head: ResolvedRef, seconds: float
+    ) -> tuple[Problem, str] | None:
+        """Why a fetched head is not synced for want of a signature, and the commit verified last; None when it is."""
+        return await self._signatures.refusal(source, mirror, head, seconds=seconds)
+
     def read_secret_again(self, key: NamespacedName) -> None:
         """The Secret of a source is known to have changed: its next turn reads it."""
         memory = self._memory.get(key)

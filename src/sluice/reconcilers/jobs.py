@@ -25,12 +25,13 @@ from sluice.core.job import Job, kept
 from sluice.core.problem import Problem
 from sluice.core.update_message import author_of
 from sluice.core.update_read import decode_update_spec
-from sluice.core.update_result import Results, refuse_patterns
+from sluice.core.update_result import Results, refuse_patterns, unverified
 from sluice.core.update_spec import JobStatus, PolicySpec, SyncSpec, UpdateSpec
 from sluice.core.update_wire import encode_update_spec, note_fields
 from sluice.git.head import Head
 from sluice.git.mirror import Mirror
 from sluice.git.notes import NOTES, Note
+from sluice.git.refs import ResolvedRef
 from sluice.git.signing import SigningKey
 from sluice.git.write_back import LOST_COMMITS, Draft, Gates, WriteBack
 from sluice.reconcilers.git_targets import GitTarget, GitTargets
@@ -132,7 +133,7 @@ class Jobs:
             target = await self._checked(spec, sync)
             mirror = await self._writing.sources.mirror_of(target.source)
             run = UpdateRun(self.targets, self._tags, target, spec)
-            head = await _fetched(mirror, target)
+            head = mirror.head((await _fetched(mirror, target)).commit)
             if not isinstance(spec.spec, SyncSpec):
                 await run.plan(head)
             return JobStatus("succeeded", None, "", spec, _by_name(run.results), run.changes)
@@ -172,10 +173,18 @@ class Jobs:
             raise UserError(Problem(codes.UPDATE_TARGET, title, fix="ask again, for what is there now"))
         mirror = await self._writing.sources.mirror_of(target.source)
         if isinstance(job.spec.spec, SyncSpec):
-            head = await _fetched(mirror, target)
-            self.targets.wake(target, self._writing.wake)
-            return JobStatus("succeeded", None, head.commit, job.spec)
+            return await self._looked(job, target, mirror)
         return await self._written(job, target, mirror)
+
+    async def _looked(self, job: Job, target: GitTarget, mirror: Mirror) -> JobStatus:
+        """A sync: fetch, and wake who applies it. One that is not signed as it must be fails with what is applied."""
+        followed = await _fetched(mirror, target)
+        self.targets.wake(target, self._writing.wake)
+        refused = await self._writing.sources.refusal_of(target.source, mirror, followed, target.seconds)
+        if refused is None:
+            return JobStatus("succeeded", None, followed.commit, job.spec)
+        problem, verified = refused
+        return JobStatus("failed", unverified(problem, verified, followed.commit), verified, job.spec)
 
     async def _written(self, job: Job, target: GitTarget, mirror: Mirror) -> JobStatus:
         run = UpdateRun(self.targets, self._tags, target, job.spec)
@@ -255,11 +264,11 @@ class Jobs:
             ended(job)
 
 
-async def _fetched(mirror: Mirror, target: GitTarget) -> Head:
+async def _fetched(mirror: Mirror, target: GitTarget) -> ResolvedRef:
     """The branch's head as it is now."""
     followed = await mirror.resolve(target.source.spec.ref, seconds=target.seconds)
     await mirror.fetch(followed, seconds=target.seconds)
-    return mirror.head(followed.commit)
+    return followed
 
 
 def _failed(spec: UpdateSpec, error: SluiceError) -> JobStatus:

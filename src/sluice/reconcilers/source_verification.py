@@ -114,6 +114,24 @@ class SourceVerification:
                 return LastVerified(at, error.problems[0])
         return LastVerified(head)
 
+    async def refusal(
+        self, source: GitRepository, mirror: Mirror, head: ResolvedRef, *, seconds: float
+    ) -> tuple[Problem, str] | None:
+        """Why a fetched head is not synced, and the commit that was verified last, empty when none was; else None.
+
+        Raises what `check` does, but SignatureRefused.
+        """
+        try:
+            if self._op.signed_history is None:
+                await self.check(source, mirror, head, seconds=seconds)
+                return None
+            found = await self.last_verified(mirror, head, self.marker(source), seconds=seconds)
+        except SignatureRefused as error:
+            here = ResourceId(GROUP, KIND, source.metadata.namespace, source.metadata.name)
+            artifact = self._op.artifacts.get(here)
+            return error.problems[0], artifact.revision.hex if artifact is not None else ""
+        return None if found.refused is None else (found.refused, found.resolved.commit)
+
     def marker(self, source: GitRepository) -> str:
         """The commit that was synced last, in this process or before it; empty when that is not known for sure."""
         if source.status.artifact is not None:
