@@ -38,6 +38,7 @@ from sluice.reconcilers.git_targets import GitTarget, GitTargets
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.job_notes import noted_status
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.pushed_commit import tell_pushed
 from sluice.reconcilers.update_run import ImageTags, UpdateRun
 from sluice.runtime.controller import Controller
 from sluice.runtime.job_store import JobStore
@@ -208,8 +209,7 @@ class Jobs:
             return JobStatus("succeeded", None, "", job.spec, _by_name(run.results))
         log.info("pushed", job=job.id, commit=written.commit, message=written.message.partition("\n")[0])
         results = _by_name(run.results) or self._jobs[job.id].status.result
-        if self._op.upstream is not None:  # before its sync can begin, which tells of the release
-            self._op.upstream.pushed(PushedUpdate(written.commit, job.spec, results))
+        tell_pushed(self._op, target.source, written, PushedUpdate(written.commit, job.spec, results))
         self.targets.wake(target, self._writing.wake)
         return JobStatus("succeeded", None, written.commit, job.spec, results, run.changes)
 

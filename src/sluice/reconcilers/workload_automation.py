@@ -37,6 +37,7 @@ from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.image_wakeups import rollout_fault
 from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.pushed_commit import tell_pushed
 from sluice.reconcilers.sync_facts import source_of
 from sluice.reconcilers.workload_images import ScanKey, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
@@ -183,8 +184,7 @@ class WorkloadAutomation:
         if written.outcome == "pushed":
             self._flips.wrote(branch.where, run.update.changes, branch.owner)
             say_pushed(written, run.updates)
-            if self._op.upstream is not None and run.updates:
-                self._op.upstream.pushed(pushed_update(written.commit, run.updates))
+            tell_pushed(self._op, target.source, written, pushed_update(written.commit, run.updates))
             self._targets.wake(target, self._writing.wake)
         return written.commit
 

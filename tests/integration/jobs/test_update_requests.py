@@ -9,7 +9,7 @@ import pytest
 from devcluster.registry import Registry
 from tests.git_writing import hook
 from tests.image_objects import Images
-from tests.operator_fixture import Bench, config_map
+from tests.operator_fixture import Bench, config_map, poll
 from tests.update_asking import WEB, Asking
 
 pytestmark = pytest.mark.cluster
@@ -44,6 +44,10 @@ def test_a_release_is_committed_byte_for_byte_and_rolled_out_without_a_poll(benc
     message = asking.git("log", "-1", "--format=%B", "main")
     assert message.startswith(f"Release all latest to {asking.web}\n")
     asking.sync.wait_ready(f"main@sha1:{answer['revision']}")
+    selector = f"involvedObject.kind%3DGitRepository,involvedObject.name%3D{asking.sync.name},reason%3DCommitPushed"
+    events = f"/api/v1/namespaces/{asking.sync.namespace}/events?fieldSelector={selector}"
+    [event] = poll("an event tells of it", lambda: (bench.api.get(events) or {})["items"])
+    assert event["message"].startswith(f"pushed commit '{str(answer['revision'])[:7]}' to branch 'main'\nRelease all")
     live = asking.sync.live("apps/v1/deployments", "web")
     assert live is not None
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == f"{asking.image}:1.2.0"
