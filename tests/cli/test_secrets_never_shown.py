@@ -11,9 +11,11 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from devcluster.cluster import Cluster
@@ -21,6 +23,7 @@ from devcluster.fixture import create_namespace
 from devcluster.git_http import GitHttpServer
 from devcluster.registry import Registry
 from sluice.api.crds import KINDS
+from sluice.reconcilers.notification_ledger import LedgerPage, read_page
 from sluice.runtime.logging import without_secrets
 from sluice.runtime.scrape import exposition
 from tests.cli.conftest import Sluice
@@ -60,14 +63,27 @@ class Canaries:
 
 
 @pytest.fixture(scope="module")
+def canaries() -> Canaries:
+    """Those of the module."""
+    return Canaries()
+
+
+@pytest.fixture(scope="module")
 def bench(
-    cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster, crds: None, canaries: Canaries, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """An operator with everything on, in a namespace of its own."""
     name = f"op-{secrets.token_hex(4)}"
     create_namespace(cluster, name)
     root = tmp_path_factory.mktemp("bench")
-    settings = replace(settings_for(name, root), hook_address=f"127.0.0.1:{free_port()}")
+    token = root / "token"
+    token.write_text(canaries.plant("token of fluxd's API"))
+    settings = replace(
+        settings_for(name, root),
+        hook_address=f"127.0.0.1:{free_port()}",
+        fluxd_address=f"127.0.0.1:{free_port()}",
+        fluxd_token_file=token,
+    )
     with OpenBench(cluster, root, log_capture, settings) as opened:
         yield opened
 
@@ -141,17 +157,27 @@ def plant_in_variables(bench: Bench, canaries: Canaries) -> Sync:
 def plant_in_notifications(bench: Bench, canaries: Canaries, sync: Sync, sink: NotificationSink) -> None:
     """A provider whose address and token are secret, and whose server sends both back with an error."""
     sink.answer = lambda received: Answer(500, f"{received.path} {received.headers.get('authorization')}".encode())
-    objects = Notifications(bench, sync)
-    name = objects.secret(
-        address=f"{sink.url}/{canaries.plant('address of a provider')}", token=canaries.plant("token of a provider")
-    )
-    provider = objects.provider("generic", secretRef={"name": name})
-    alert = objects.alert(provider)
+    objects, plant = Notifications(bench, sync), canaries.plant
+    hub = f"Endpoint=sb://{sink.url.partition('//')[2]}/;UseDevelopmentEmulator=true;EntityPath=flux;"
+    signed = f"{hub}SharedAccessKeyName=send;SharedAccessKey={plant('key of an event hub')}"
+    closed = f"nats://127.0.0.1:{free_port()}"
+    secrets_of: dict[str, dict[str, str]] = {
+        "generic": {"address": f"{sink.url}/{plant('address of a provider')}", "token": plant("token of a provider")},
+        "otel": {"address": sink.url, "token": plant("token of a collector"), "headers": f"X-A: {plant('a header')}"},
+        "azureeventhub": {"address": signed},
+        "nats": {"address": closed, "username": "ana", "password": plant("password of NATS")},
+    }
+    told = []
+    for type_, values in secrets_of.items():
+        channel = {"channel": "flux.events"} if type_ == "nats" else {}
+        provider = objects.provider(type_, secretRef={"name": objects.secret(**values)}, **channel)
+        told.append(objects.alert(provider))
     sync.commit({"bad.yaml": "a: b: c\n"})
     sync.request(sync.source_path)
     sync.wait_condition("Ready", "False")
     poll("it was sent", lambda: sink.received)
-    poll("that it failed is told", lambda: objects.complaints(alert))
+    for alert in told:
+        poll("that it failed is told", partial(objects.complaints, alert))
 
 
 def plant_in_receivers(bench: Bench, canaries: Canaries, sync: Sync) -> list[str]:
@@ -163,6 +189,35 @@ def plant_in_receivers(bench: Bench, canaries: Canaries, sync: Sync) -> list[str
     path = hook.address()
     signed = {"X_GitHub_Event": "push", "X_Hub_Signature_256": "sha256=00"}
     return [hook.call(path, b"{}", **signed)[1], hook.call(f"{path}0", b"{}")[1], str(hook.push(path))]
+
+
+def fluxctl(bench: Bench) -> str:
+    """What fluxd's API says to somebody with its token, and to somebody without."""
+    settings = bench.operator.settings
+    assert settings.fluxd_token_file is not None
+    token = settings.fluxd_token_file.read_text()
+    said = []
+    for sent in (token, f"{token}x"):
+        for path in ("/v6/services", "/v6/images?service=%3Call%3E", "/v6/export", "/v6/identity.pub", "/v6/jobs?id=1"):
+            connection = HTTPConnection(settings.fluxd_address, timeout=30)
+            connection.request("GET", f"/api/flux{path}", headers={"Authorization": f"Scope-Probe token={sent}"})
+            answer = connection.getresponse()
+            said.append(answer.read().decode())
+            assert (answer.status == 401) == (sent != token), said[-1]
+            connection.close()
+    return "\n".join(said)
+
+
+def ledger(bench: Bench) -> str:
+    """What is kept of notifications, unpacked."""
+
+    def page() -> LedgerPage | None:
+        found = bench.api.get(f"/api/v1/namespaces/{bench.namespace}/secrets/sluice-notifications")
+        read = read_page(msgspec.json.encode(found)) if found is not None else LedgerPage()
+        return read if read.key else None
+
+    kept = poll("the ledger is kept", page)
+    return str(msgspec.to_builtins({"delivered": kept.delivered, "incidents": kept.incidents}))
 
 
 def plant_in_registry_access(bench: Bench, canaries: Canaries, sync: Sync, registry: Registry) -> None:
@@ -182,9 +237,8 @@ def plant_in_registry_access(bench: Bench, canaries: Canaries, sync: Sync, regis
 
 
 def test_no_output_shows_what_was_planted(
-    cli: Sluice, bench: Bench, registry: Registry, sink: NotificationSink, tmp_path: Path
+    cli: Sluice, bench: Bench, canaries: Canaries, registry: Registry, sink: NotificationSink, tmp_path: Path
 ) -> None:
-    canaries = Canaries()
     failing = plant_in_git_access(bench, canaries, tmp_path / "locked")
     good, *refused = plant_in_manifests(bench, canaries)
     made = plant_in_variables(bench, canaries)
@@ -194,6 +248,7 @@ def test_no_output_shows_what_was_planted(
 
     shown = {"answers to callers": "\n".join(answers), "metrics": asyncio.run(exposition()).decode()}
     shown["log"] = "\n".join(json.dumps(masked(entry), default=str) for entry in bench.operator.logged)
+    shown["fluxd's API"], shown["ledger of notifications"] = fluxctl(bench), ledger(bench)
     shown["events"] = json.dumps(bench.api.get(f"/api/v1/namespaces/{bench.namespace}/events"))
     shown["notifications"] = "\n".join(received.body.decode() for received in sink.received)
     for definition, _ in KINDS:
@@ -202,7 +257,7 @@ def test_no_output_shows_what_was_planted(
         shown[f"status of {definition.kind}"] = json.dumps([item.get("status") for item in items])
     names = [sync.name for sync in (*failing, good, *refused, made)]
     shown |= command_line(cli, names, good.target, tmp_path / "bundle.tar.gz")
-    assert len(canaries.planted) >= 13
+    assert len(canaries.planted) >= 18
     assert shown["log"]
     leaks = {where: sorted(seen) for where, text in shown.items() if (seen := canaries.seen_in(text))}
     assert leaks == {}
