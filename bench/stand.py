@@ -51,14 +51,20 @@ class Tracing:
 
 
 class TimedGitServer(GitHttpServer):
-    """Notes when each answer ended: with the one that holds the pack, the commit is fetched; and so for pushes."""
+    """Notes when each answer ended: with the one that holds the pack, the commit is fetched; and so for pushes.
+
+    `looks` are the moments at which somebody began to look what there is to fetch.
+    """
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.packs: list[float] = []
         self.pushes: list[float] = []
+        self.looks: list[float] = []
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("service") == "git-upload-pack":
+            self.looks.append(time.monotonic())
         answer = await super()._handle(request)
         if request.method == "POST" and request.path.endswith("/git-upload-pack"):
             self.packs.append(time.monotonic())
