@@ -235,13 +235,15 @@ def _scan_observer(settings: Settings) -> tuple[Observer, ...]:
     return (fluxd_metrics.scanned,)
 
 
-async def open_fluxd_api(stack: AsyncExitStack, settings: Settings) -> FluxdApi | None:
+async def open_fluxd_api(stack: AsyncExitStack, settings: Settings, client: KubeClient) -> FluxdApi | None:
     """Listen for fluxctl; until this process leads it is told to wait."""
     if not settings.fluxd_address:
         return None
-    from sluice.server.fluxd_api import serving_api  # nobody else needs it
+    from sluice.kube.caller_access import CallerAccess  # nobody else needs these
+    from sluice.server.fluxd_api import serving_api
 
-    return await stack.enter_async_context(serving_api(settings.fluxd_address, settings.fluxd_token_file))
+    access = CallerAccess(client, time.monotonic) if settings.fluxd_kubernetes_tokens else None
+    return await stack.enter_async_context(serving_api(settings.fluxd_address, settings.fluxd_token_file, access))
 
 
 def _start_fluxd_api(api: FluxdApi, settings: Settings, started: Started, images: WorkloadImages, jobs: Jobs) -> None:

@@ -54,6 +54,7 @@ class Settings:
     git_writing: GitWriting = field(default_factory=GitWriting)
     fluxd_address: str = ""
     fluxd_token_file: Path | None = None
+    fluxd_kubernetes_tokens: bool = False
     deploy_key: KeyKind = field(default_factory=KeyKind)
     pod: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)

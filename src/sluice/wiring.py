@@ -160,7 +160,7 @@ async def run_operator(
         hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
         discovery = Discovery(client)
         images = await open_images(stack, settings)
-        fluxd_api = await open_fluxd_api(stack, settings)
+        fluxd_api = await open_fluxd_api(stack, settings, client)
         if settings.flag_source is None:
             await _require_crds(discovery)
             await stack.enter_async_context(hooks.serving(settings.hook_address))

@@ -39,6 +39,12 @@ _ANNOTATION_NAMESPACE_RULES: list[Object] = [
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch"]},
 ]
 
+# Who a caller is, and what they may.
+_REVIEW_RULES: list[Object] = [
+    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+    {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
+]
+
 
 def _cluster_rules() -> list[Object]:
     # Ours are watched with their initial events; listed only where the API server can't stream those.
@@ -80,11 +86,17 @@ def _cluster_rules() -> list[Object]:
 
 
 def access(
-    namespace: str, labels: dict[str, str], *, cluster_admin: bool, by_annotations: bool = False
+    namespace: str,
+    labels: dict[str, str],
+    *,
+    cluster_admin: bool,
+    by_annotations: bool = False,
+    reviews: bool = False,
 ) -> list[Object]:
     """The service account with its roles and bindings, and a read-only role for people who have `view`.
 
-    `by_annotations`: the operator is told to automate workloads by fluxd's annotations.
+    `by_annotations`: the operator is told to automate workloads by fluxd's annotations. `reviews`: it is to ask who
+    sends a Kubernetes token.
     """
     more = (_ANNOTATION_RULES, _ANNOTATION_NAMESPACE_RULES) if by_annotations else ([], [])
     subject = {"kind": "ServiceAccount", "name": COMPONENT, "namespace": namespace}
@@ -92,7 +104,7 @@ def access(
     everywhere = {"name": COMPONENT, "labels": labels}
     objects = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": own},
-        _role("ClusterRole", everywhere, [*_cluster_rules(), *more[0]]),
+        _role("ClusterRole", everywhere, [*_cluster_rules(), *more[0], *(_REVIEW_RULES if reviews else ())]),
         _role("ClusterRole", _viewer(labels), _view_rules()),
         _role("Role", own, [*_NAMESPACE_RULES, *more[1]]),
         _binding("ClusterRoleBinding", everywhere, ("ClusterRole", COMPONENT), subject),

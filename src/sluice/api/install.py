@@ -28,6 +28,7 @@ STORAGE_SERVICE = "source-controller"
 HOOK_SERVICE = "webhook-receiver"
 DATA_PATH = "/data"
 # Arguments with which workloads are automated by annotations, which needs more rights.
+REVIEWS = "--fluxd-api-kubernetes-tokens"
 BY_ANNOTATIONS = ("--workload-annotations", "--git-url")
 TEMPORARY_PATH = "/tmp"  # noqa: S108 - a volume of the pod's own
 
@@ -70,6 +71,7 @@ def manifests(options: InstallOptions) -> list[Object]:
             options.labels,
             cluster_admin=options.cluster_admin,
             by_annotations=any(each.startswith(BY_ANNOTATIONS) for each in options.extra_args),
+            reviews=any(each.startswith(REVIEWS) for each in options.extra_args),
         ),
         *policies,
         _service(options, STORAGE_SERVICE, "http"),

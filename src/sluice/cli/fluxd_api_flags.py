@@ -31,6 +31,14 @@ def fluxd_api_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Path(path_type=Path),
                 help="File with the token that fluxctl must send (--token); needed where others can reach --listen.",
             ),
+            click.option(
+                "--fluxd-api-kubernetes-tokens",
+                type=bool,
+                is_flag=False,
+                flag_value="true",
+                default=False,
+                help="Let Kubernetes accounts send their own token, as far as RBAC lets them call the path.",
+            ),
             click.option("--ssh-keygen-type", metavar="TYPE", help="Flag mode: type of a new deploy key. [ed25519]"),
             click.option("--ssh-keygen-bits", type=click.IntRange(0), default=0, help="Flag mode: its length in bits."),
             click.option("--ssh-keygen-format", metavar="FORM", help=f"Flag mode: {', '.join(FORMATS)}. [OPENSSH]"),
@@ -45,11 +53,17 @@ def fluxd_api_settings(given: dict[str, Any]) -> dict[str, Any]:
     address, token_file = given["listen"], given["fluxd_api_token_file"]
     if address is None:
         address = DEFAULT_LISTEN if settings.in_cluster() else ""
-    if address and token_file is None and not _is_loopback(address):
+    by_kubernetes = given["fluxd_api_kubernetes_tokens"]
+    if address and token_file is None and not by_kubernetes and not _is_loopback(address):
         fix = f"write --listen {DEFAULT_LISTEN}, which fluxctl's port-forward reaches, or give --fluxd-api-token-file"
         cause = "fluxd's API asks nobody for a password"
         raise usage(f"--listen {address} is open to others", field="--listen", cause=cause, fix=fix)
-    return {"fluxd_address": address, "fluxd_token_file": token_file, "deploy_key": _key_kind(given)}
+    return {
+        "fluxd_address": address,
+        "fluxd_token_file": token_file,
+        "fluxd_kubernetes_tokens": by_kubernetes,
+        "deploy_key": _key_kind(given),
+    }
 
 
 def _key_kind(given: dict[str, Any]) -> KeyKind:

@@ -24,6 +24,7 @@ from sluice.core.fluxd_api.image_list import read_fields
 from sluice.core.fluxd_api.legacy import update_images, update_spec
 from sluice.core.fluxd_api.public_key import NO_KEY
 from sluice.core.problem import clip, printable
+from sluice.kube.caller_access import CallerAccess
 from sluice.reconcilers.fluxd_service import FluxdService
 from sluice.server.fluxd_guard import Guard, read_token
 from sluice.server.front_door import FrontDoor, serving_strangers
@@ -43,9 +44,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class FluxdApi:
     """The routes. Nothing is answered before `service` is there: then this process leads."""
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, token: str = "", access: CallerAccess | None = None) -> None:
         self.service: FluxdService | None = None
-        self._guard = Guard(token)
+        self._guard = Guard(token, access)
 
     @asynccontextmanager
     async def serving(self, address: str, door: FrontDoor | None = None) -> AsyncIterator[None]:
@@ -89,8 +90,8 @@ class FluxdApi:
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check who calls, bound the time, and say every failure in the form that the client reads."""
         try:
-            self._guard.check(request)
             async with asyncio.timeout(ANSWER_SECONDS):
+                await self._guard.check(request)
                 return await handler(request)
         except ApiFault as fault:
             return _failed(request, fault)
@@ -178,12 +179,14 @@ class FluxdApi:
 
 
 @asynccontextmanager
-async def serving_api(address: str, token_file: Path | None) -> AsyncIterator[FluxdApi]:
-    """Answer at that address while inside, who has the file's token if there is one.
+async def serving_api(
+    address: str, token_file: Path | None, access: CallerAccess | None = None
+) -> AsyncIterator[FluxdApi]:
+    """Answer at that address while inside, who has the file's token if there is one, or one that `access` allows.
 
     Raises UserError (ApiToken) for a file that can't be used, OSError when the address can't be bound.
     """
-    api = FluxdApi(read_token(token_file) if token_file is not None else "")
+    api = FluxdApi(read_token(token_file) if token_file is not None else "", access)
     async with api.serving(address):
         yield api
 

@@ -64,6 +64,7 @@ def test_the_flux_client_finds_the_container_the_ports_and_a_tag() -> None:
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
         "http": 9090,
         "http-webhook": 9292,
+        "http-fluxd": 3030,
         "http-prom": 8080,
         "healthz": 9440,
         "http-fluxd": 3030,
@@ -121,3 +122,12 @@ def test_the_rights_of_automation_by_annotations_are_installed_only_with_it() ->
     assert "statefulsets" not in rules()
     assert "statefulsets" in rules("--workload-annotations")
     assert "helmreleases" in rules("--git-url=https://git.example/x")
+
+
+def test_the_right_to_ask_who_calls_is_installed_only_where_callers_may_have_kubernetes_tokens() -> None:
+    assert "tokenreviews" not in str(rules("ClusterRole", "sluice"))
+    options = InstallOptions("1", extra_args=("--fluxd-api-kubernetes-tokens=true",))
+    [role] = [
+        each for each in manifests(options) if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", "sluice")
+    ]
+    assert {"tokenreviews", "subjectaccessreviews"} <= {name for rule in role["rules"] for name in rule["resources"]}
