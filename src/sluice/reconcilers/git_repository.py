@@ -168,6 +168,10 @@ class GitRepositoryReconciler:
         """Why a fetched head is not synced for want of a signature, and the commit verified last; None when it is."""
         return await self._signatures.refusal(source, mirror, head, seconds=seconds)
 
+    async def require_history(self, source: GitRepository, mirror: Mirror, commit: str, seconds: float) -> None:
+        """Raises UserError (SignatureRequired) for a head that flags keep from being synced; see SourceVerification."""
+        await self._signatures.require_history(source, mirror, commit, seconds=seconds)
+
     def read_secret_again(self, key: NamespacedName) -> None:
         """The Secret of a source is known to have changed: its next turn reads it."""
         memory = self._memory.get(key)

@@ -191,6 +191,7 @@ class Jobs:
         run = UpdateRun(self.targets, self._tags, target, job.spec)
 
         async def plan(head: Head) -> Draft | None:
+            await self._writing.sources.require_history(target.source, mirror, head.commit, target.seconds)
             draft = await run.plan(head)
             if not draft.files:
                 return None

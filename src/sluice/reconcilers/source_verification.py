@@ -17,8 +17,9 @@ from sluice.core.problem import Problem
 from sluice.core.revision import Revision
 from sluice.core.signature import MODES
 from sluice.core.transaction_messages import Phase
+from sluice.core.update_result import unverified
 from sluice.git.mirror import Mirror
-from sluice.git.refs import ResolvedRef, at_ref
+from sluice.git.refs import ResolvedRef, at_ref, wanted_of
 from sluice.git.trusted_keys import TrustedKeys, trusted_keys_of
 from sluice.git.verify import TAGS, SignatureRefused, verifying
 from sluice.reconcilers.operator import Operator
@@ -131,6 +132,19 @@ class SourceVerification:
             artifact = self._op.artifacts.get(here)
             return error.problems[0], artifact.revision.hex if artifact is not None else ""
         return None if found.refused is None else (found.refused, found.resolved.commit)
+
+    async def require_history(self, source: GitRepository, mirror: Mirror, commit: str, *, seconds: float) -> None:
+        """Where flags ask for a signature of every commit: return when all that lead to a fetched head have one.
+
+        Raises UserError (SignatureRequired) before something is built on one that is never synced, and as `check`.
+        """
+        if self._op.signed_history is None:
+            return
+        followed = wanted_of(source.spec.ref)
+        head = ResolvedRef(Revision.of_commit(followed.text, commit), followed.ref)
+        found = await self.refusal(source, mirror, head, seconds=seconds)
+        if found is not None:
+            raise UserError(unverified(*found, commit))
 
     def marker(self, source: GitRepository) -> str:
         """The commit that was synced last, in this process or before it; empty when that is not known for sure."""

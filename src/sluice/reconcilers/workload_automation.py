@@ -169,6 +169,7 @@ class WorkloadAutomation:
         """Commit and push; returns our commit, empty when a newer head needed none."""
 
         async def plan(head: Head) -> Draft | None:
+            await self._writing.sources.require_history(target.source, branch.mirror, head.commit, target.seconds)
             await run.look(self._places(target), head, branch)
             if run.failed:
                 # Before the commit is there: after a crash it would look like one of somebody who wants no new image.

@@ -15,7 +15,7 @@ from devcluster.git_repository import WorkingRepo
 from devcluster.registry import Registry
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
-from tests.contract.fluxctl.conftest import Fluxd, free_port, settings_of
+from tests.contract.fluxctl.conftest import WEB, Fluxd, free_port, settings_of
 from tests.keyring import SshKey, signed
 from tests.operator_fixture import Api, LogCapture, RunningOperator, config_map, poll
 
@@ -64,3 +64,17 @@ def test_sync_warns_of_a_head_that_is_not_signed_and_names_the_last_commit_that_
     assert job["Result"]["revision"] == good  # what fluxctl then waits for
     guarded.wait_applied(good)
     assert guarded.api.get(f"/api/v1/namespaces/{guarded.target}/configmaps/b") is None
+
+
+def test_nothing_is_committed_on_top_of_a_commit_that_is_not_signed_though_the_head_is(guarded: Fluxd) -> None:
+    guarded.push("1.0.0", "1.1.0")
+    web = WEB.replace("$NS", guarded.target).replace("$IMAGE", guarded.image)
+    good = signed(guarded.repo, {"web.yaml": web})
+    guarded.operator.start()
+    poll("it is applied", lambda: guarded.call("GET", "/v6/sync", ref=good).body == [], 30)
+    guarded.repo.commit({"b.yaml": config_map("b").replace("$NS", guarded.target)}, "not signed")
+    head = signed(guarded.repo, {"c.yaml": config_map("c").replace("$NS", guarded.target)})
+    job = guarded.update("policy", {guarded.workload: {"add": {"locked": "true"}}})
+    assert job["StatusString"] == "failed"
+    assert f"last verified commit was {good[:8]}" in job["Err"]
+    assert guarded.repo.git("ls-remote", "origin", "refs/heads/main").split()[0] == head
