@@ -80,7 +80,9 @@ class Controller:
         structlog.contextvars.bind_contextvars(**who)
         with tracing.turn("reconcile", **who):
             later = await self._guarded(turn, verdict)
-        metrics.RECONCILE_SECONDS.labels(self._kind).observe(time.monotonic() - began)
+        took = time.monotonic() - began
+        metrics.RECONCILE_SECONDS.labels(self._kind).observe(took)
+        metrics.WORK_SECONDS.labels(self._name, self._name).observe(took)
         metrics.RECONCILES.labels(self._name, _result(later, verdict)).inc()
         if verdict.failed:
             metrics.RECONCILE_ERRORS.labels(self._name).inc()

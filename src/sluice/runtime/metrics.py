@@ -34,6 +34,12 @@ QUEUE_SECONDS = Histogram(
     ("name", "controller"),
     buckets=_WAITS,
 )
+WORK_SECONDS = Histogram(
+    "workqueue_work_duration_seconds",
+    "How long turns took; Flux's dashboard finds its namespaces by this name.",
+    ("name", "controller"),
+    buckets=_SECONDS,
+)
 
 # --- what the turns are for -------------------------------------------------------------------------------------
 

@@ -137,6 +137,29 @@ def test_every_metric_that_the_rules_and_the_dashboard_read_is_in_a_scrape(bench
     assert read <= families(bench)
 
 
+def test_what_fluxs_public_dashboards_read_is_in_a_scrape(bench: Bench) -> None:
+    """Those of its monitoring example: every series but Go's own, the node's, and Helm's, with the labels asked for."""
+    sync = bench.synced({"a.yaml": config_map("a")})
+    label_names: dict[str, set[str]] = {}
+    for sample in scrape(bench):
+        label_names.setdefault(sample.name, set()).update(sample.labels)
+    asked = {
+        "gotk_resource_info": {"exported_namespace", "customresource_kind", "ready", "suspended", "name"},
+        "gotk_reconcile_duration_seconds_sum": {"kind"},
+        "gotk_reconcile_duration_seconds_count": {"kind"},
+        "controller_runtime_reconcile_total": {"controller", "result"},
+        "workqueue_longest_running_processor_seconds": {"name"},
+        "workqueue_work_duration_seconds_count": {"name", "controller"},
+        "rest_client_requests_total": {"code", "method"},
+        "process_cpu_seconds_total": set(),
+    }
+    assert set(asked) <= set(label_names)
+    assert {name: labels - label_names[name] for name, labels in asked.items()} == {name: set() for name in asked}
+    assert value(bench, "gotk_resource_info", customresource_kind="Kustomization", name=sync.name, ready="True") == 1
+    assert value(bench, "controller_runtime_reconcile_total", controller="kustomization") > 0
+    assert value(bench, "workqueue_work_duration_seconds_count", name="kustomization") > 0
+
+
 def test_the_reference_lists_every_metric_of_a_scrape_and_no_other(bench: Bench) -> None:
     served = {re.sub(r"_(bucket|sum|count)$", "", name) for name in families(bench) if METRIC.fullmatch(name)}
     listed = {name for name in re.findall(r"^\| `([a-z_]+)`", PAGE.read_text(), re.MULTILINE) if METRIC.fullmatch(name)}
