@@ -244,19 +244,19 @@ class RunningOperator:
             for task in asyncio.all_tasks(loop):
                 task.cancel()
 
-        for _ in range(100):  # what hangs in its farewell is cancelled there, too
-            if not self._thread.is_alive():
-                break
-            with contextlib.suppress(RuntimeError):  # the loop closed a moment ago
-                loop.call_soon_threadsafe(cancel_all)
-            self._thread.join(0.1)
-        assert not self._thread.is_alive(), "the operator could not be killed"
-        self._thread = None
-        self._loop = None
-        self.failure = None
-        # What a killed process has open the kernel closes; here it would be a warning in some later test.
+        # What a killed process has open the kernel closes; here it would be a warning in this or in some later test.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
+            for _ in range(100):  # what hangs in its farewell is cancelled there, too
+                if not self._thread.is_alive():
+                    break
+                with contextlib.suppress(RuntimeError):  # the loop closed a moment ago
+                    loop.call_soon_threadsafe(cancel_all)
+                self._thread.join(0.1)
+            assert not self._thread.is_alive(), "the operator could not be killed"
+            self._thread = None
+            self._loop = None
+            self.failure = None
             gc.collect()
 
     def ensure(self) -> None:

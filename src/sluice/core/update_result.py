@@ -181,6 +181,6 @@ def unverified(refused: Problem, verified: str, head: str) -> Problem:
         return refused
     title = (
         "The branch HEAD in the git repo is not verified, and is not synced. "
-        f"The last verified commit was {verified[:8]}. HEAD is {head[:8]}."
+        f"The last verified commit was {verified[:8]}. HEAD is {head[:8]}"
     )
     return Problem(codes.SIGNATURE_REQUIRED, title, cause=refused.title, fix=refused.fix)

@@ -67,7 +67,6 @@ def test_the_flux_client_finds_the_container_the_ports_and_a_tag() -> None:
         "http-fluxd": 3030,
         "http-prom": 8080,
         "healthz": 9440,
-        "http-fluxd": 3030,
     }
     assert container["image"].rpartition(":")[2] == "v1.2.3"
     assert container["args"][0] == "run"
