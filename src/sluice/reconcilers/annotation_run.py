@@ -10,13 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sluice.core.codes import TAGS_INCOMPLETE
-from sluice.core.ids import NamespacedName
 from sluice.core.image import ImageRef, parse
 from sluice.core.image_policy import TagPolicy
 from sluice.core.image_policy.workload_choice import Listing
 from sluice.core.image_update.annotated import (
-    NEEDLE,
-    SUFFIXES,
     Annotated,
     ContainerId,
     Decision,
@@ -39,24 +36,13 @@ from sluice.core.image_update.unhealthy import FailedRollout, Versions
 from sluice.core.image_update.workload import WorkloadId
 from sluice.core.running_workload import RunningWorkload
 from sluice.git.head import Head
+from sluice.reconcilers.annotated_files import Place, annotated_files
 from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.workload_images import ScanKey, WantedTags, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
 from sluice.render import workload_files
 from sluice.render.generators import Generators
 from sluice.render.workload_files import WorkloadFiles, generated_files
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Folders of a repository that are synced together. `namespace` is that of objects which name none.
-
-    `syncs` own what is applied from there; empty where everything in the cluster may be (flag mode).
-    """
-
-    paths: tuple[str, ...]
-    namespace: str
-    syncs: frozenset[NamespacedName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +70,26 @@ class AnnotationRun:
     reasons: list[ImageReason] = field(default_factory=list)
     wanted: dict[ScanKey, WantedTags] = field(default_factory=dict)
     is_waiting: bool = False
+    _lifted: set[ContainerId] = field(default_factory=set)
 
     async def look(self, places: tuple[Place, ...], head: Head, branch: WrittenBranch) -> None:
         """Decide for a head; can be called again for a newer one."""
         self.update, self.updates, self.reasons, self.wanted = ImageUpdate(), [], [], {}
         self.failed, self.rejected, self.is_waiting = {}, {}, False
+        self._lifted = set()
         seen: set[str] = set()
         for place in places:
             generated = await self._generated(place, head)
             if generated is not None:
                 await self._in_place(place, generated.contents, head, branch, generated)
                 continue
-            found = await head.files_with(NEEDLE, place.paths)
-            paths = [path for path in found if path.endswith(SUFFIXES) and path not in seen]
-            seen.update(paths)
-            if paths:
-                await self._in_place(place, await head.read(paths), head, branch)
+            found = await annotated_files(place, head, seen)
+            self.reasons += found.reasons
+            for part, files in found.parts:
+                seen.update(files)
+                await self._in_place(part, files, head, branch)
+        # To all parts but its own a rejection is one that could not be decided.
+        self.rejected = {key: each for key, each in self.rejected.items() if key not in self._lifted}
 
     async def _generated(self, place: Place, head: Head) -> WorkloadFiles | None:
         if self.generators is None:
@@ -136,7 +126,9 @@ class AnnotationRun:
             decision = self._decide(place, annotated, rejected)
         decision, update = await self._without_flips(decision, _Written(files, place, commit, generated), branch)
         told = {(each.workload, each.container) for each in decision.reasons if each.problem is not None}
-        self.rejected |= still_held(rejected, annotated, told)
+        kept = still_held(rejected, annotated, told)
+        self.rejected |= kept
+        self._lifted |= {*self.known.rejected, *rejected} - kept.keys()
         self.reasons += [self._explained(each) for each in decision.reasons]
         self.reasons += [
             ImageReason(WorkloadId("", "", each.path), each.field, "", each.reason, each.problem)

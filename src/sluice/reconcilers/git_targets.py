@@ -31,11 +31,15 @@ from sluice.render.generators import Generators
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder (empty: the root) that a sync applies, and the namespace of what names none there."""
+    """A folder (empty: the root) that a sync applies, and the namespace of what names none there.
+
+    `imposed` is the namespace that the sync sets on everything that its kustomizations build; empty: none.
+    """
 
     sync: NamespacedName
     path: str
     namespace: str
+    imposed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,8 @@ def _place(sync: Kustomization, default: str) -> Place:
         path = clean_path(sync.spec.path)
     except ValueError:
         path = "\0"
-    return Place(sync.metadata.key, path, sync.spec.targetNamespace or default)
+    target = sync.spec.targetNamespace
+    return Place(sync.metadata.key, path, target or default, target)
 
 
 def _refused(title: str, cause: str, fix: str) -> UserError:

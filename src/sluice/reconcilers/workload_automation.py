@@ -26,7 +26,8 @@ from sluice.git.notes import NOTES, Note
 from sluice.git.push_queue import repository_key
 from sluice.git.write_back import Draft, Gates, WriteBack
 from sluice.kube.watch import EventType
-from sluice.reconcilers.annotation_run import AnnotationRun, Known, Place
+from sluice.reconcilers.annotated_files import Place
+from sluice.reconcilers.annotation_run import AnnotationRun, Known
 from sluice.reconcilers.automation_memory import AutomationMemory, memory_of
 from sluice.reconcilers.automation_report import ToldReasons, note_of, pushed_update, read_only, say_pushed
 from sluice.reconcilers.failed_rollouts import failed_rollouts
@@ -163,7 +164,9 @@ class WorkloadAutomation:
         if self._targets.by_flags:
             folders = tuple(place.path for place in target.places)
             return (Place(folders, target.places[0].namespace),) if folders else ()
-        return tuple(Place((each.path,), each.namespace, frozenset({each.sync})) for each in target.places)
+        return tuple(
+            Place((each.path,), each.namespace, frozenset({each.sync}), each.imposed) for each in target.places
+        )
 
     async def _write(self, target: GitTarget, run: AnnotationRun, branch: WrittenBranch) -> str:
         """Commit and push; returns our commit, empty when a newer head needed none."""

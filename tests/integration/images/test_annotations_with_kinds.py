@@ -43,9 +43,9 @@ def workload(image: str, *, namespace: str = "", name: str = "web") -> str:
 kind: Deployment
 metadata: {{name: {name}{where}, annotations: {{fluxcd.io/automated: "true", fluxcd.io/tag.main: "semver:~1"}}}}
 spec:
-  selector: {{matchLabels: {{app: web}}}}
+  selector: {{matchLabels: {{app: {name}}}}}
   template:
-    metadata: {{labels: {{app: web}}}}
+    metadata: {{labels: {{app: {name}}}}}
     spec: {{containers: [{{name: main, image: "{image}"}}]}}
 """
 
@@ -88,3 +88,27 @@ def test_a_repository_that_names_the_workload_of_another_changes_nothing(bench: 
     poll("1.1.0 runs", lambda: running(mine) == f"{images.image}:1.1.0")
     poll("it is told", lambda: any("E610" in str(entry) for entry in bench.operator.logged))
     assert git(bench.git.root / f"{theirs.name}.git", "rev-parse", "main").strip() == other.rpartition(":")[2]
+
+
+def test_a_kustomization_gives_the_namespace_and_a_file_beside_the_path_is_told_of(
+    bench: Bench, registry: Registry
+) -> None:
+    sync = bench.source()
+    images = Images.beside(sync, registry)
+    images.push("1.0.0")
+    kustomization = f"namespace: {sync.target}\nresources: [web.yaml, ../base]\n"
+    base = {
+        "base/kustomization.yaml": "resources: [db.yaml]\n",
+        "base/db.yaml": workload(f"{images.image}:1.0.0", name="db"),
+    }
+    first = sync.commit(
+        {"apps/kustomization.yaml": kustomization, "apps/web.yaml": workload(f"{images.image}:1.0.0"), **base}
+    )
+    sync.create_source()
+    sync.create(path="./apps")
+    sync.wait_ready(first)
+    images.push("1.1.0")
+    poll("1.1.0 runs", lambda: running(sync) == f"{images.image}:1.1.0")
+    told = f"{sync.target}:deployment/db"
+    poll("it is told", lambda: any(told in str(entry) and "E558" in str(entry) for entry in bench.operator.logged))
+    assert running(sync, "db") == f"{images.image}:1.0.0"

@@ -228,6 +228,21 @@ def test_an_automation_takes_a_release_for_a_persons_wish_and_does_not_write_ove
     assert ":1.1.0" in asking.file()
 
 
+def test_a_workload_is_released_under_the_namespace_that_its_kustomization_sets(
+    bench: Bench, registry: Registry
+) -> None:
+    asking = Asking.begin(bench, registry, "1.1.0")
+    kustomization = f"namespace: {asking.sync.target}\nresources: [web.yaml]\n"
+    bare = asking.file().replace(f"  namespace: {asking.sync.target}\n", "")
+    asking.sync.wait_ready(asking.sync.push({"kustomization.yaml": kustomization, "web.yaml": bare}))
+    answer = asking.asked("image", asking.release(LATEST))
+    assert answer["state"] == "succeeded", answer
+    [change] = result(answer)["changes"]
+    assert (change["path"], change["to"]) == ("web.yaml", f"{asking.image}:1.1.0")
+    assert asking.file() == bare.replace(":1.0.0 ", ":1.1.0 ")
+    asking.sync.wait_ready(f"main@sha1:{answer['revision']}")
+
+
 def test_a_request_that_a_backup_brings_back_is_not_begun(bench: Bench, registry: Registry) -> None:
     asking = Asking.begin(bench, registry, "1.1.0")
     commits = asking.commits()

@@ -1,0 +1,159 @@
+"""Where the workloads of a sync are in git: in which of the files that it applies, and under which namespace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sluice.core import codes
+from sluice.core.image_update.release import Located, locate_workloads, workload_ids
+from sluice.core.image_update.workload import Workload, WorkloadId
+from sluice.core.problem import Origin, Problem, printable
+from sluice.git.head import Head
+from sluice.reconcilers.git_targets import Place
+from sluice.render import workload_files
+from sluice.render.applied_files import AppliedFiles, applied_files
+from sluice.render.generators import Generators
+from sluice.render.workload_files import WorkloadFiles, generated_files
+
+SUFFIXES = (".yaml", ".yml", ".json")
+# Up to how many workloads git is searched for each name; beyond, every file is read.
+FEW_NAMES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Files of a head whose objects go to one namespace, as far as they were read, and the workloads found there.
+
+    Where a folder is generated, `generated` writes, and all folders are one: an updater may serve several.
+    """
+
+    place: Place
+    files: Mapping[str, bytes]
+    located: Located
+    generated: WorkloadFiles | None = None
+
+
+async def search_generated(
+    head: Head, places: Sequence[Place], names: tuple[WorkloadId, ...], generators: Generators | None
+) -> list[Searched]:
+    """All folders with what their generators print; nothing where no folder is generated."""
+    if generators is None or not places:
+        return []
+    paths, namespace = tuple(place.path for place in places), places[0].namespace
+    files = await generated_files(
+        workload_files.Place(await head.tree(), head.blobs, paths, namespace, head.commit), generators
+    )
+    if files is None:
+        return []
+    located = await asyncio.to_thread(_locate, files.contents, names, namespace, head.commit)
+    return [Searched(places[0], files.contents, located, files)]
+
+
+async def search_files(head: Head, place: Place, names: tuple[WorkloadId, ...]) -> list[Searched]:
+    """The workloads of one folder; what is not this sync's alone to change is missing, with where it is.
+
+    Raises UserError or StateError when the head can't be read.
+    """
+    tree = await head.tree()
+    applied = await applied_files(tree, head.blobs, place.path, head.commit, place.imposed)
+    if applied is None:
+        below = {entry.path for entry in tree.under(place.path) if entry.path.endswith(SUFFIXES)}
+        contents = await head.read(await _with_names(head, below, names))
+        located = await asyncio.to_thread(_locate, contents, names, place.namespace, head.commit)
+        return [Searched(place, contents, located)]
+    return [
+        *[await _in_namespace(head, place, names, *each) for each in sorted(applied.own(place.namespace).items())],
+        *await _in_patches(head, place, names, applied),
+        *[await _elsewhere(head, place, names, applied, each) for each in sorted(applied.shared(place.namespace))],
+        # Nobody else says of a name that no file has it.
+        Searched(place, {}, _locate({}, names, place.namespace, head.commit)),
+    ]
+
+
+def found_and_missing(
+    searched: Sequence[Searched],
+) -> tuple[dict[WorkloadId, tuple[str, Workload]], dict[WorkloadId, Problem]]:
+    """Where each workload is, and why one is in no file, or in several."""
+    found: dict[WorkloadId, tuple[str, Workload]] = {}
+    missing: dict[WorkloadId, Problem] = {}
+    for one in searched:
+        for workload, (file, held) in one.located.workloads.items():
+            earlier = found.setdefault(workload, (file.path, held))
+            if earlier[0] != file.path:
+                missing[workload] = _twice(workload, earlier[0], file.path)
+    for one in searched:
+        for workload, problem in one.located.missing.items():
+            if problem.code is not codes.WORKLOAD_MISSING or workload not in found:
+                missing.setdefault(workload, problem)
+    return {workload: place for workload, place in found.items() if workload not in missing}, missing
+
+
+def shared_file(workload: WorkloadId, path: str, line: int, commit: str) -> Problem:
+    """Say of a workload that its file is not changed, for others may take the workload from there as well."""
+    title = "the workload is in a file that is not this sync's alone"
+    cause = f"{workload} is taken from {printable(path)} by a kustomization; other folders may take it from there, too"
+    fix = "set the image by images: of the kustomization in the sync's path, or change that file itself"
+    return Problem(codes.WORKLOAD_MISSING, title, None, Origin(path, line, commit=commit), "", cause, fix)
+
+
+async def _in_namespace(
+    head: Head, place: Place, names: tuple[WorkloadId, ...], namespace: str, paths: Collection[str]
+) -> Searched:
+    contents = await head.read(await _with_names(head, paths, names))
+    located = await asyncio.to_thread(_locate, contents, names, namespace, head.commit)
+    there = replace(place, namespace=namespace)
+    return Searched(there, contents, Located(located.workloads, _but_missing(located.missing)))
+
+
+async def _in_patches(head: Head, place: Place, names: tuple[WorkloadId, ...], applied: AppliedFiles) -> list[Searched]:
+    """Each patch by itself: one that sets an image defines it, others of the same workload are none of our concern."""
+    searched: list[Searched] = []
+    for namespace, paths in sorted(applied.own_patches(place.namespace).items()):
+        for path in sorted(await _with_names(head, paths, names)):
+            one = await _in_namespace(head, place, names, namespace, {path})
+            kept = {each: there for each, there in one.located.workloads.items() if _sets_image(there[1])}
+            searched.append(replace(one, located=Located(kept, one.located.missing)))
+    return searched
+
+
+def _sets_image(workload: Workload) -> bool:
+    return any(container.image is not None for container in workload.containers)
+
+
+async def _elsewhere(
+    head: Head, place: Place, names: tuple[WorkloadId, ...], applied: AppliedFiles, namespace: str
+) -> Searched:
+    """Files that others may build as well: a workload there is told of, and not changed."""
+    paths = applied.shared(place.namespace)[namespace]
+    contents = await head.read(await _with_names(head, paths, names))
+    located = await asyncio.to_thread(_locate, contents, names, namespace, head.commit)
+    shared = {
+        each: shared_file(each, file.path, held.line, head.commit) for each, (file, held) in located.workloads.items()
+    }
+    return Searched(replace(place, namespace=namespace), {}, Located({}, shared))
+
+
+async def _with_names(head: Head, paths: Collection[str], names: tuple[WorkloadId, ...]) -> set[str]:
+    """Those of the files that hold a name that is looked for; all of them where many are, or none is named."""
+    if not names or len(names) > FEW_NAMES:
+        return set(paths)
+    found: set[str] = set()
+    for name in {each.name for each in names}:
+        found.update(await head.files_with(name))
+    return found.intersection(paths)
+
+
+def _but_missing(problems: Mapping[WorkloadId, Problem]) -> dict[WorkloadId, Problem]:
+    """What keeps a workload out that is there; that it is not in these files says nothing."""
+    return {each: problem for each, problem in problems.items() if problem.code is not codes.WORKLOAD_MISSING}
+
+
+def _locate(files: Mapping[str, bytes], names: Iterable[WorkloadId], namespace: str, commit: str) -> Located:
+    return locate_workloads(files, tuple(names) or workload_ids(files, namespace)[0], namespace, commit)
+
+
+def _twice(workload: WorkloadId, one: str, other: str) -> Problem:
+    cause, fix = f"{workload} is in {one} and in {other}", "keep one definition"
+    return Problem(codes.WORKLOAD_AMBIGUOUS, "the workload is defined twice", cause=cause, fix=fix)

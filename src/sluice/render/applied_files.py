@@ -1,0 +1,126 @@
+"""Which files a folder's kustomizations take objects from, and the namespace that each of them is given there.
+
+Nothing is built: references are followed, and the namespace of the outermost kustomization that sets one counts, as in
+kustomize. What is wrong with a reference is for the sync to tell; here it leads nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sluice.core.artifact import BlobReader, FileEntry, FileTree
+from sluice.render.closure import Closure, Walker
+from sluice.render.generated import empty_root
+from sluice.render.kustomization_file import NAMES, KustomizationFile, read_kustomization, references
+from sluice.render.links import Escape, Links, normal
+
+# Files by path, each with the namespaces that its objects are given; empty: those that it names, or the default.
+Given = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedFiles:
+    """The files of resources, and those of patches, which may define an image as well.
+
+    A file with several namespaces is built several times over.
+    """
+
+    folder: str
+    resources: Given
+    patches: Given
+
+    def own(self, default: str) -> dict[str, set[str]]:
+        """By namespace, the resources below the folder that are built once: who changes one changes nothing else."""
+        return self._by_namespace(self.resources, default, is_own=True)
+
+    def own_patches(self, default: str) -> dict[str, set[str]]:
+        """By namespace, such files of patches."""
+        return self._by_namespace(self.patches, default, is_own=True)
+
+    def shared(self, default: str) -> dict[str, set[str]]:
+        """By namespace, the other resources: beside the folder, or built several times over."""
+        return self._by_namespace(self.resources, default, is_own=False)
+
+    def _by_namespace(self, files: Given, default: str, *, is_own: bool) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for path, namespaces in files.items():
+            is_below = not self.folder or path.startswith(f"{self.folder}/")
+            for namespace in namespaces if (is_below and len(namespaces) == 1) is is_own else ():
+                found.setdefault(namespace or default, set()).add(path)
+        return found
+
+
+async def applied_files(
+    tree: FileTree, blobs: BlobReader, path: str, commit: str = "", namespace: str = ""
+) -> AppliedFiles | None:
+    """The files of a folder that has a kustomization in it; None for any other, where all files below are applied.
+
+    `namespace` is what the sync sets on everything, if it does. Raises StateError when a file can't be read.
+    """
+    links = await Links.of(tree, blobs)
+    try:
+        folder = links.resolve(normal(path))
+    except Escape:
+        return None
+    if not any(entry.path.rpartition("/")[2] in NAMES for entry in tree.under(folder)):
+        return None
+    walker = Walker(tree, blobs, links, commit)
+    entry = walker.kustomization_in(folder)
+    root: KustomizationFile | None = empty_root(tree, folder, commit)
+    if entry is not None:
+        [data] = await blobs.read([entry])
+        root, _ = read_kustomization(data, entry.path, folder, commit)
+    if root is None:
+        return AppliedFiles(folder, {}, {})
+    followed = _Followed(tree, links, await walker.collect(root))
+    followed.follow(root, namespace)
+    return AppliedFiles(folder, _given(followed.resources), _given(followed.patches))
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A walk along resources, components and patches, each folder once for every namespace that it is given."""
+
+    tree: FileTree
+    links: Links
+    closure: Closure
+    done: set[tuple[str, str]] = field(default_factory=set)
+    resources: dict[str, set[str]] = field(default_factory=dict)
+    patches: dict[str, set[str]] = field(default_factory=dict)
+
+    def follow(self, root: KustomizationFile, namespace: str) -> None:
+        waiting = [(root, namespace)]
+        while waiting:
+            file, outer = waiting.pop()
+            given = outer or _namespace(file)
+            if (file.folder, given) in self.done:
+                continue
+            self.done.add((file.folder, given))
+            for kind, target in self._targets(file):
+                if isinstance(target, KustomizationFile):
+                    waiting.append((target, given))
+                else:
+                    files = self.patches if kind == "patch" else self.resources
+                    files.setdefault(target.path, set()).add(given)
+
+    def _targets(self, file: KustomizationFile) -> Iterator[tuple[str, FileEntry | KustomizationFile]]:
+        for reference in references(file):
+            if reference.kind not in {"resource", "component", "patch"}:
+                continue
+            try:
+                path = self.links.resolve(normal(f"{file.folder}/{reference.text}"))
+            except Escape:
+                continue
+            target = self.tree.by_path.get(path) or self.closure.kustomizations.get(path)
+            if target is not None:
+                yield reference.kind, target
+
+
+def _given(files: Mapping[str, set[str]]) -> Given:
+    return {path: frozenset(namespaces) for path, namespaces in files.items()}
+
+
+def _namespace(file: KustomizationFile) -> str:
+    held = file.value.get("namespace")
+    return held if isinstance(held, str) else ""
