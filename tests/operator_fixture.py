@@ -93,6 +93,11 @@ class Api:
                     raise
         raise AssertionError("unreachable")
 
+    def events(self, path: str, since: str) -> list[Json]:
+        """What a watch of a collection tells that begins at a resource version and ends a second later."""
+        self._connection.request("GET", f"{path}?watch=1&resourceVersion={since}&timeoutSeconds=1")
+        return [json.loads(line) for line in self._connection.getresponse().read().splitlines()]
+
     def get(self, path: str) -> Json | None:
         """The object, or None when there is none."""
         status, answer = self.request("GET", path)
