@@ -30,6 +30,7 @@ from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.jobs import CommitStyle
+from sluice.reconcilers.node_platforms import node_platforms
 from sluice.reconcilers.notifier import Notifier
 from sluice.reconcilers.operator import Operator, utc_now
 from sluice.reconcilers.receiver_calls import ReceiverCalls
@@ -269,6 +270,7 @@ async def start_services(
     group: asyncio.TaskGroup, settings: Settings, started: Started, images: Images, writing: Writing, open_: Surfaces
 ) -> None:
     """Start all that works beside the syncs; returns once it does."""
+    images.scanner.platforms = await node_platforms(started.operator.client)
     _start_marker(group, settings, started, writing)
     found = _images_of(group, settings, started.operator, images)
     style = CommitStyle.of(settings.git_writing)

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -47,12 +47,12 @@ def no_tag(_: str) -> bool:
 class TagFilter:
     """Which tags of a repository matter. `listed` leaves others out of the result; `described` names those whose
     digest and creation time are needed, which cost requests. With `created_by_label` a time in the image's labels
-    replaces the one of its configuration.
+    replaces the one of its configuration. Without `platforms` those of the scanner count.
     """
 
     listed: Callable[[str], bool] = every_tag
     described: Callable[[str], bool] = no_tag
-    platforms: tuple[Platform, ...] = LINUX_AMD64
+    platforms: tuple[Platform, ...] = ()
     created_by_label: bool = False
 
 
@@ -111,7 +111,10 @@ def _unobserved(_: Step, __: float, ___: bool) -> None:
 
 
 class Scanner:
-    """Scans repositories into a cache. Scans of one repository wait for each other; others run beside it."""
+    """Scans repositories into a cache. Scans of one repository wait for each other; others run beside it.
+
+    `platforms`, in order of preference, are those whose images are looked for where nobody asks for others.
+    """
 
     def __init__(
         self,
@@ -120,6 +123,7 @@ class Scanner:
         now: Callable[[], datetime] = _utc_now,
         observe: Observer = _unobserved,
     ) -> None:
+        self.platforms: tuple[Platform, ...] = LINUX_AMD64
         self._registries = registries
         self._cache = cache
         self._now = now
@@ -140,7 +144,7 @@ class Scanner:
         `seconds` limits the whole scan. What goes wrong is in the result, which then holds what was known before, but
         nothing when the registry refused the login: what it showed to another is not ours to see.
         """
-        wanted = wanted or TagFilter()
+        wanted = self._with_platforms(wanted or TagFilter())
         async with self._alone(_scope(access, wanted), image.canonical_name):
             for last in (False, True):
                 try:
@@ -154,7 +158,7 @@ class Scanner:
         self, image: ImageRef, access: RegistryAccess = ANONYMOUS, wanted: TagFilter | None = None
     ) -> ScanResult:
         """What is known without asking the registry. It is not complete when a scan would have to ask more."""
-        wanted = wanted or TagFilter()
+        wanted = self._with_platforms(wanted or TagFilter())
         try:
             number = await self._cache.repository(_scope(access, wanted), image.canonical_name, self._now())
             scan = _Scan(self._registries.open(image, access), number, wanted, self._now())
@@ -162,6 +166,9 @@ class Scanner:
             return await self._result(scan)
         except StateError as error:
             return ScanResult((), complete=False, problems=error.problems)
+
+    def _with_platforms(self, wanted: TagFilter) -> TagFilter:
+        return wanted if wanted.platforms else replace(wanted, platforms=self.platforms)
 
     @asynccontextmanager
     async def _alone(self, scope: str, name: str) -> AsyncIterator[None]:

@@ -201,6 +201,8 @@ async def test_a_tag_for_other_platforms_is_left_out_with_the_reason(
     shop.mark()
     await scanner.scan(shop.image, wanted=DESCRIBED)
     assert shop.asked() == ["GET tags/list?n=10000"]
+    scanner.platforms = arm.platforms
+    assert [tag.tag for tag in (await scanner.scan(shop.image, wanted=DESCRIBED)).tags] == ["arm"]
 
 
 async def test_what_is_no_container_image_is_left_out_with_the_reason(scanner: Scanner, shop: Shop) -> None:

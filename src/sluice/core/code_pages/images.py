@@ -219,8 +219,8 @@ PAGES: dict[str, _Page] = {
     "E558": _Page(
         "No file of the repository defines the workload.",
         "no file defines Deployment shop/web [E558]",
-        "It is made by a generator or a chart, lies outside the path, or is taken from a file that other folders may take "
-        "it from as well: a base beside the path, or one that is built several times.",
+        "It is made by a generator or a chart, lies outside the path, or is taken from a file that other folders may "
+        "take it from as well: a base beside the path, or one that is built several times.",
         "Name the path that holds it; for a shared base, set the image in the overlay.",
     ),
     "E559": _Page(
