@@ -15,7 +15,8 @@ from sluice.core.image import ImageRef as Image
 from sluice.core.image import ImageTag
 from sluice.core.image_policy import Choice, DigestStep, Previous, TagPolicy, decide, digest_step
 from sluice.core.image_policy.digest_reflection import ReflectionPolicy
-from sluice.core.problem import Code, Problem
+from sluice.core.image_policy.policy import quoted
+from sluice.core.problem import Code, Problem, clip, printable
 from sluice.kube.well_known import NAMESPACES
 from sluice.reconcilers.image_rules import scan_filter, tag_policy
 from sluice.reconcilers.image_scans import ImageScans
@@ -25,7 +26,7 @@ from sluice.reconcilers.reported_kind import ReportedKind
 from sluice.registry.access import RegistryAccess
 from sluice.registry.cloud.clouds import Clouds
 from sluice.registry.registries import Registries
-from sluice.registry.scanner import Scanner
+from sluice.registry.scanner import Scanner, ScanResult
 from sluice.runtime.queue import Turn
 
 RETRY_LIMIT = 600.0
@@ -135,7 +136,8 @@ class ImagePolicyReconciler:
     async def _choose(self, policy: ImagePolicy, rules: TagPolicy, repository: ImageRepository, image: Image) -> Choice:
         access = RegistryAccess(scope=repository.metadata.namespace)
         known = await self._scanner.cached(image, access, scan_filter(repository, [rules]))
-        return decide(rules, known.tags, self._previous(policy, repository), known.complete)
+        choice = decide(rules, known.tags, self._previous(policy, repository), known.complete)
+        return _with_left_out(choice, known)
 
     def _previous(self, policy: ImagePolicy, repository: ImageRepository) -> Previous | None:
         latest, exclusions = policy.status.latestRef, repository.spec.exclusionList
@@ -167,6 +169,16 @@ class ImagePolicyReconciler:
         previous = status.observedPreviousRef if latest == status.latestRef else status.latestRef
         fields = {"latestRef": latest, "observedPreviousRef": previous}
         await self._kind.succeeded(policy, ready_message(latest, previous), fields)
+
+
+def _with_left_out(choice: Choice, known: ScanResult) -> Choice:
+    """Where nothing is chosen, say also of which tags the registry has no image for this cluster, and why."""
+    if choice.problem is None or choice.tag is not None or not known.excluded:
+        return choice
+    tag, reason = min(known.excluded)
+    left_out = f"{len(known.excluded)} left out, such as {quoted(tag)}: {clip(printable(reason), 200)}"
+    cause = f"{choice.problem.cause}; {left_out}" if known.tags else left_out
+    return replace(choice, problem=replace(choice.problem, cause=cause))
 
 
 def ready_message(latest: ImageRef, previous: ImageRef | None) -> str:
