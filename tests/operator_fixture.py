@@ -247,7 +247,9 @@ class RunningOperator:
 
         def cancel_all() -> None:
             for task in asyncio.all_tasks(loop):
-                task.cancel()
+                # asyncio's own, while a child starts: without it the child's pipes would never be closed.
+                if "_connect_pipes" not in str(task.get_coro()):
+                    task.cancel()
 
         # What a killed process has open the kernel closes; here it would be a warning in this or in some later test.
         with warnings.catch_warnings():
