@@ -153,6 +153,24 @@ async def test_a_registry_without_any_tag_may_say_null(registries: Registries) -
         assert await names(registries.open(server.image())) == []
 
 
+async def test_a_list_that_is_as_it_was_is_not_sent_again_where_the_registry_has_a_name_for_it(
+    scanner: Scanner,
+) -> None:
+    def answer(seen: Seen) -> Reply:
+        if "/tags/list" not in seen.path:
+            return Reply({})
+        if seen.headers.get("If-None-Match") == '"1"':
+            return Reply(status=304)
+        return Reply({"name": "web", "tags": ["v1"]}, headers={"ETag": '"1"'})
+
+    async with HostileRegistry(answer) as server:
+        first = await scanner.scan(server.image())
+        again = await scanner.scan(server.image())
+    assert [tag.tag for tag in again.tags] == [tag.tag for tag in first.tags] == ["v1"]
+    assert (first.changed, again.changed, again.complete) == (True, False, True)
+    assert server.seen[-1].headers.get("If-None-Match") == '"1"'
+
+
 async def test_the_next_page_is_asked_of_the_same_registry_whatever_the_link_says(registries: Registries) -> None:
     async with HostileRegistry(lambda _: Reply({"tags": ["stolen"]})) as other, HostileRegistry() as server:
         link = {"Link": f'<{other.url}/v2/else/tags/list?last=v1>; rel="next"'}
