@@ -237,8 +237,8 @@ def test_a_workload_is_released_under_the_namespace_that_its_kustomization_sets(
     asking.sync.wait_ready(asking.sync.push({"kustomization.yaml": kustomization, "web.yaml": bare}))
     answer = asking.asked("image", asking.release(LATEST))
     assert answer["state"] == "succeeded", answer
-    [change] = result(answer)["changes"]
-    assert (change["path"], change["to"]) == ("web.yaml", f"{asking.image}:1.1.0")
+    old, new = f"{asking.image}:1.0.0", f"{asking.image}:1.1.0"
+    assert result(answer)["changes"] == [{"field": "main", "from": old, "to": new, "path": "web.yaml", "line": 15}]
     assert asking.file() == bare.replace(":1.0.0 ", ":1.1.0 ")
     asking.sync.wait_ready(f"main@sha1:{answer['revision']}")
 
