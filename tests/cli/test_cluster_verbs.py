@@ -152,7 +152,7 @@ def test_b146_what_an_interrupted_sync_has_asked_for_is_done_all_the_same(cli: S
     assert process.returncode == 130
     assert "goes on there" in err
     assert "Traceback" not in err
-    sync.wait("the request is handled", lambda k: k["status"].get("lastHandledReconcileAt") == token, 30)
+    sync.wait("the request is handled", lambda k: k["status"].get("lastHandledReconcileAt") == token, 60)
     assert sync.get()["status"]["lastAttemptedRevision"] == revision
 
 
