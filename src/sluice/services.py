@@ -128,7 +128,7 @@ async def open_notifier(
     egress = parse_egress(settings.egress_allow)
     transport = await stack.enter_async_context(Transport(egress, f"sluice/{__version__}"))
     spool = await stack.enter_async_context(NotificationSpool(settings.storage / "notifications.sqlite"))
-    rules = SpecRules(settings.no_cross_namespace_refs)
+    rules = SpecRules(settings.no_cross_namespace_refs, settings.cross_namespace_alerts)
     where = (settings.watch_namespace, settings.namespace)
     return Notifier(client, *where, rules, transport, spool, now=utc_now, may_send=may_send)
 

@@ -390,7 +390,7 @@ def _operator(
         executor=Executor(client, discovery, owned, records, identities),
         identities=identities,
         schemas=Schemas(client),
-        rules=SpecRules(settings.no_cross_namespace_refs),
+        rules=SpecRules(settings.no_cross_namespace_refs, settings.cross_namespace_alerts),
         artifact_host=settings.artifact_host,
         own=_own_parts(settings.namespace),
         claims=Claims(),

@@ -27,6 +27,9 @@ SOURCE_KINDS = (
     *("ImagePolicy", "ImageUpdateAutomation", "OCIRepository", "ArtifactGenerator", "ExternalArtifact"),
 )
 _NAME = {"minLength": 1, "maxLength": 253}
+_NAMESPACE = (
+    "Their namespace; the alert's own when unset. Another one needs the operator's --allow-cross-namespace-alerts."
+)
 
 
 class EventSourceRef(ApiStruct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ class EventSourceRef(ApiStruct, frozen=True, kw_only=True):
     kind: Annotated[str, doc("Kind of the objects.", enum=list(SOURCE_KINDS))]
     name: Annotated[str, doc("Name of the object; `*` for all of the kind.", **_NAME)]
     apiVersion: Annotated[str, doc("API version of the kind; not compared.")] = ""
-    namespace: Annotated[str, doc("Their namespace; the alert's own when unset.", **_NAME)] = ""
+    namespace: Annotated[str, doc(_NAMESPACE, **_NAME)] = ""
     matchLabels: Annotated[dict[str, str], doc("Labels that the objects must have, with the name `*`.")] = {}
 
 

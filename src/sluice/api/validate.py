@@ -20,6 +20,7 @@ class SpecRules:
     """What the operator's flags add to the checks."""
 
     no_cross_namespace_refs: bool = False
+    cross_namespace_alerts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

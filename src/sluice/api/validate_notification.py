@@ -15,7 +15,7 @@ from sluice.api.provider import COMMIT_STATUS_TYPES, GIT_HOST_TYPES, Provider
 from sluice.api.validate import SpecRules, SpecSubject
 from sluice.core.alert_routing import ANY_NAME, AlertRule, EventSource
 from sluice.core.cel import CelError, parse_cel
-from sluice.core.codes import CEL_INVALID, FIELD_CONFLICT, REGEX_REJECTED
+from sluice.core.codes import CEL_INVALID, CROSS_NAMESPACE, FIELD_CONFLICT, REGEX_REJECTED
 from sluice.core.errors import UserError
 from sluice.core.event import Event
 from sluice.core.ids import ResourceId
@@ -24,6 +24,7 @@ from sluice.core.regular_expression import PatternError, RegularExpression, pars
 
 # What commitStatusExpr may speak of.
 STATUS_VARIABLES = ("event", "alert", "provider")
+ALLOWED_BY = "--allow-cross-namespace-alerts"
 
 
 def validate_provider(provider: Provider) -> tuple[Problem, ...]:
@@ -94,11 +95,22 @@ def validate_alert(alert: Alert, rules: SpecRules) -> tuple[Problem, ...]:
 
 def _check_source(subject: SpecSubject, index: int, source: EventSourceRef, rules: SpecRules) -> list[Problem]:
     field = f"eventSources[{index}]"
-    problems = subject.check_namespace(f"{field}.namespace", source.namespace, rules)
+    problems = _check_namespace(subject, f"{field}.namespace", source.namespace, rules)
     if source.matchLabels and source.name != ANY_NAME:
         title = f"spec.{field} has a name and matchLabels"
         problems.append(subject.problem(FIELD_CONFLICT, f"{field}.matchLabels", title, "write name: '*', or no labels"))
     return problems
+
+
+def _check_namespace(subject: SpecSubject, field: str, namespace: str, rules: SpecRules) -> list[Problem]:
+    """Whoever may make an alert would read of the objects of others: only where the operator's flags allow it."""
+    problems = subject.check_namespace(field, namespace, rules)
+    if problems or rules.cross_namespace_alerts or namespace in {"", subject.id.namespace}:
+        return problems
+    title = f"spec.{field} names namespace {clip(printable(namespace), 63)!r}"
+    cause = "an alert tells of its own namespace only"
+    fix = f"move the alert and its provider there, or start the operator with {ALLOWED_BY}"
+    return [subject.problem(CROSS_NAMESPACE, field, title, fix, cause)]
 
 
 def _check_patterns(subject: SpecSubject, field: str, patterns: tuple[str, ...]) -> list[Problem]:

@@ -59,6 +59,7 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
 @click.option("--log-level", default="info", type=click.Choice(("trace", "debug", "info", "error")), show_default=True)
 @click.option("--log-encoding", default="json", type=click.Choice(("json", "console")), show_default=True)
 @switch("--no-cross-namespace-refs", about="Refuse references to other namespaces.")
+@switch("--allow-cross-namespace-alerts", about="Let alerts tell of objects in other namespaces, as Flux's do.")
 @click.option(
     "--default-service-account",
     default="",
@@ -177,6 +178,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         log_level=given["log_level"],
         log_format=given["log_encoding"],
         no_cross_namespace_refs=given["no_cross_namespace_refs"],
+        cross_namespace_alerts=given["allow_cross_namespace_alerts"],
         default_service_account=_default_account(given),
         watch_namespace="" if given["watch_all_namespaces"] else namespace,
         identity=given["identity"] or f"{socket.gethostname()}_{os.getpid()}",

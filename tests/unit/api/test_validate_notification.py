@@ -15,7 +15,11 @@ from sluice.core.alert_routing import EventSource
 from sluice.core.errors import UserError
 from sluice.core.event import Event, InvolvedObject
 
-OPEN, CLOSED = SpecRules(), SpecRules(no_cross_namespace_refs=True)
+DEFAULT = SpecRules()
+OPEN, CLOSED = (
+    SpecRules(cross_namespace_alerts=True),
+    SpecRules(no_cross_namespace_refs=True, cross_namespace_alerts=True),
+)
 META = {"name": "chat", "namespace": "shop", "uid": "0c9c2e41-d2f9"}
 EVENT = Event(InvolvedObject("Kustomization", "shop", "apps"), "info", "", "", "Succeeded", {"revision": "sha1:1"})
 
@@ -86,6 +90,24 @@ def test_an_alert_says_what_it_can_not_use(
     problems = validate_alert(alert(**spec), rules)
     assert [(problem.code.number, problem.field) for problem in problems] == found
     assert all(problem.fix for problem in problems)
+
+
+def test_an_alert_on_another_namespace_is_refused_unless_a_flag_allows_it() -> None:
+    sources = [
+        {"kind": "Bucket", "name": "a", "namespace": "shop"},
+        {"kind": "Bucket", "name": "a", "namespace": "pay"},
+    ]
+    (problem,) = validate_alert(alert(eventSources=sources), DEFAULT)
+    assert (problem.code.number, problem.field) == ("E248", "spec.eventSources[1].namespace")
+    assert "--allow-cross-namespace-alerts" in problem.fix
+    assert validate_alert(alert(eventSources=sources), OPEN) == ()
+
+
+def test_where_references_to_other_namespaces_are_switched_off_alerts_have_none_either() -> None:
+    sources = [{"kind": "Bucket", "name": "a", "namespace": "pay"}]
+    (problem,) = validate_alert(alert(eventSources=sources), CLOSED)
+    assert "--no-cross-namespace-refs" in problem.cause
+    assert "--allow-cross-namespace-alerts" not in problem.fix
 
 
 def test_an_alert_is_a_rule_in_its_own_namespace() -> None:

@@ -309,11 +309,13 @@ PAGES: dict[str, _Page] = {
         "Create it, or correct the name. The sync is tried again by itself.",
     ),
     "E248": _Page(
-        "The spec refers to another namespace, and the operator was started with that switched off.",
+        "The spec refers to another namespace, which the operator's flags do not allow.",
         "spec.sourceRef names another namespace [E248] Kustomization team-a/web: --no-cross-namespace-refs; "
         "fix: use an object of namespace team-a",
-        "Tenants are kept apart in this cluster.",
-        "Use a source of your own namespace.",
+        "Tenants are kept apart in this cluster (`--no-cross-namespace-refs`). An Alert tells of its own namespace "
+        "only, unless the operator runs with `--allow-cross-namespace-alerts`.",
+        "Use a source of your own namespace; move the Alert and its Provider to the objects that it tells of, or have "
+        "the operator started with the flag.",
     ),
     "E249": _Page(
         "A Secret is still encrypted with SOPS. It was not sent, because workloads would read the encrypted text.",
