@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ import structlog
 from sluice import __version__
 from sluice.api.git_repository import GitRepository
 from sluice.api.kustomization import Kustomization
-from sluice.api.validate import SpecRules
 from sluice.core.egress import parse_egress
 from sluice.core.errors import UserError
 from sluice.core.ids import NamespacedName
@@ -23,7 +22,6 @@ from sluice.git.push_queue import PushQueue
 from sluice.kube.client import KubeClient
 from sluice.kube.lease import Candidate
 from sluice.kube.watch_cache import WatchCache
-from sluice.notify.transport import Transport
 from sluice.reconcilers.automation_memory import AutomationMemory
 from sluice.reconcilers.flag_mode import FlagObjects
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
@@ -31,10 +29,7 @@ from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.node_platforms import node_platforms
-from sluice.reconcilers.notifier import Notifier
 from sluice.reconcilers.operator import Operator, utc_now
-from sluice.reconcilers.receiver_calls import ReceiverCalls
-from sluice.reconcilers.receiver_kind import ReceiverKind
 from sluice.reconcilers.running_workloads import RunningWorkloads
 from sluice.reconcilers.sync_marker import SyncMarker
 from sluice.reconcilers.update_requests import start_jobs
@@ -50,15 +45,15 @@ from sluice.registry.scanner import Observer, Scanner
 from sluice.registry.transport import Transport as RegistryTransport
 from sluice.runtime.queue import KeyedQueue
 from sluice.runtime.tracing import traced
-from sluice.server.hooks import Hooks
 from sluice.settings import Settings
-from sluice.store.notification_spool import NotificationSpool
 from sluice.store.tag_cache import TagCache
 
 if TYPE_CHECKING:
     from sluice.reconcilers.jobs import Jobs
+    from sluice.reconcilers.notifier import Notifier
     from sluice.reconcilers.upstream import Upstream
     from sluice.server.fluxd_api import FluxdApi
+    from sluice.server.hooks import Hooks
 
 APP_LIMITS = RegistryLimits(request_seconds=20.0)
 log = structlog.get_logger()
@@ -119,18 +114,6 @@ def _proxies(settings: Settings) -> ProxyRules:
     except UserError as error:
         log.warning("registries are reached without a proxy", error=str(error))
         return NO_PROXIES
-
-
-async def open_notifier(
-    stack: AsyncExitStack, settings: Settings, client: KubeClient, may_send: Callable[[], bool]
-) -> Notifier:
-    """Open what notifications wait in, and the way out; nothing is sent before it is started."""
-    egress = parse_egress(settings.egress_allow)
-    transport = await stack.enter_async_context(Transport(egress, f"sluice/{__version__}"))
-    spool = await stack.enter_async_context(NotificationSpool(settings.storage / "notifications.sqlite"))
-    rules = SpecRules(settings.no_cross_namespace_refs, settings.cross_namespace_alerts)
-    where = (settings.watch_namespace, settings.namespace)
-    return Notifier(client, *where, rules, transport, spool, now=utc_now, may_send=may_send)
 
 
 def writing_of(settings: Settings, started: Started, candidates: Sequence[Candidate]) -> Writing:
@@ -204,14 +187,9 @@ def start_traces(stack: AsyncExitStack, group: asyncio.TaskGroup, settings: Sett
     stack.enter_context(traced(exporter.offer))
 
 
-async def _start_receivers(group: asyncio.TaskGroup, settings: Settings, operator: Operator, hooks: Hooks) -> None:
-    """Start the Receivers, and answer calls from then on."""
-    await ReceiverKind(operator, hooks.receivers, settings.watch_namespace).start(group)
-    hooks.ask = ReceiverCalls(operator.client, operator.discovery, utc_now).ask
-
-
 async def connect(group: asyncio.TaskGroup, settings: Settings) -> Upstream:
     """fluxd's upstream, which whoever starts the operator may have inside the cluster."""
+    from sluice.notify.transport import Transport  # nobody else in flag mode needs these
     from sluice.reconcilers.upstream import Upstream
 
     host = urlsplit(settings.upstream).hostname or ""
@@ -259,10 +237,10 @@ def _start_fluxd_api(api: FluxdApi, settings: Settings, started: Started, images
 
 @dataclass(frozen=True, slots=True)
 class Surfaces:
-    """What is open already when this process begins to lead."""
+    """What is open already when this process begins to lead; the first two with CRDs only."""
 
     notifier: Notifier | None
-    hooks: Hooks
+    hooks: Hooks | None
     fluxd_api: FluxdApi | None
 
 
@@ -278,7 +256,10 @@ async def start_services(
     async with asyncio.TaskGroup() as starting:
         if settings.flag_source is None:
             starting.create_task(_start_images(group, settings, started, images, writing, open_.notifier))
-            starting.create_task(_start_receivers(group, settings, started.operator, open_.hooks))
+        if open_.hooks is not None:
+            from sluice.crd_services import start_receivers
+
+            starting.create_task(start_receivers(group, settings, started.operator, open_.hooks))
         if settings.automation.is_on:
             starting.create_task(_start_annotations(group, settings, started, found, writing))
     if open_.fluxd_api is not None:

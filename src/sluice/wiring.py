@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from sluice import __version__
 from sluice.api.git_repository import GitRepository
 from sluice.api.install import InstallOptions, manifests
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate import SpecRules
-from sluice.core.egress import parse_egress
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.guard import OwnParts
 from sluice.core.ids import NamespacedName, ResourceId
@@ -32,8 +30,7 @@ from sluice.kube.lease import Candidate, LeaseName, acquire_all
 from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Selection
 from sluice.kube.watch_cache import WatchCache
-from sluice.notify.issuers import Issuers
-from sluice.reconcilers import notification_ledger, our_kinds
+from sluice.reconcilers import our_kinds
 from sluice.reconcilers.accounts import Accounts
 from sluice.reconcilers.artifacts import Artifacts
 from sluice.reconcilers.claims import Claims
@@ -45,11 +42,9 @@ from sluice.reconcilers.group import GroupReconciler
 from sluice.reconcilers.group_members import recorded_groups
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.leader_label import mark_leader
-from sluice.reconcilers.notifier import Notifier
 from sluice.reconcilers.operator import FinalizerPatches, Operator, nothing_told, utc_now
 from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 from sluice.reconcilers.quotas import Quotas
-from sluice.reconcilers.receivers import Receivers
 from sluice.reconcilers.served_kinds import follow_all, not_installed
 from sluice.reconcilers.signed_history import SignedHistory
 from sluice.reconcilers.span_parents import source_uid
@@ -65,6 +60,7 @@ from sluice.runtime.executor import Executor
 from sluice.runtime.identities import Identities
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
+from sluice.runtime.record_secret import LEDGER
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.resource_info import resource_info
 from sluice.runtime.scrape import scraped
@@ -72,7 +68,6 @@ from sluice.runtime.status_writer import StatusWriter
 from sluice.runtime.survey import Survey
 from sluice.runtime.watchdog import watched_loop
 from sluice.server.artifact_files import artifact_files
-from sluice.server.hooks import Hooks
 from sluice.server.probes import Readiness, metrics, probes, serving
 from sluice.services import (
     Started,
@@ -81,7 +76,6 @@ from sluice.services import (
     connect,
     open_fluxd_api,
     open_images,
-    open_notifier,
     start_services,
     start_traces,
     writing_of,
@@ -90,6 +84,7 @@ from sluice.settings import Settings
 from sluice.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
+    from sluice.reconcilers.notifier import Notifier
     from sluice.runtime.fluxd_metrics import FluxdMetrics
 
 # Ours first; the others are Flux's own, held so that two controllers never write as one field manager.
@@ -156,14 +151,15 @@ async def run_operator(
         policy = GitPolicy(settings.git_allow_loopback, settings.git_insecure_http_credentials)
         mirrors = await stack.enter_async_context(Mirrors(settings.storage / "mirrors", policy=policy))
         apps = GitHubApps(await stack.enter_async_context(app_transport(settings)))
-        notifier = None
-        hooks = Hooks(Receivers(), Issuers(parse_egress(settings.egress_allow), f"sluice/{__version__}"))
+        notifier = hooks = None
         discovery = Discovery(client)
         images = await open_images(stack, settings)
         fluxd_api = await open_fluxd_api(stack, settings, client)
         if settings.flag_source is None:
+            from sluice.crd_services import open_hooks, open_notifier  # slow to import, and flag mode has no use for it
+
             await _require_crds(discovery)
-            await stack.enter_async_context(hooks.serving(settings.hook_address))
+            hooks = await open_hooks(stack, settings)
             notifier = await open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
         pod = NamespacedName(settings.namespace, settings.pod) if settings.pod else None
         if pod is not None:  # what an earlier process of this pod has left
@@ -428,7 +424,7 @@ def _renderer(settings: Settings) -> Renderer:
 def _own_parts(namespace: str) -> OwnParts:
     leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES + CRD_LEASES)
     installed = (_id_of(each) for each in manifests(InstallOptions(version="", namespace=namespace)))
-    ledger = ResourceId("", "Secret", namespace, notification_ledger.NAME)
+    ledger = ResourceId("", "Secret", namespace, LEDGER)
     return OwnParts(frozenset({*leases, ledger}), frozenset(installed), namespace)
 
 

@@ -22,9 +22,9 @@ from sluice.core.notification import MAX_AGE
 from sluice.kube.client import KubeClient
 from sluice.kube.well_known import SECRETS
 from sluice.reconcilers.incident_book import IncidentBook
-from sluice.runtime.record_secret import LABEL
+from sluice.runtime.record_secret import LABEL, LEDGER
 
-NAME = "sluice-notifications"
+NAME = LEDGER
 KEY = "ledger"
 MANAGER = "sluice"
 # How long what was delivered may stay unwritten: a process that is killed within it repeats that much.

@@ -34,7 +34,6 @@ from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
 from sluice.runtime.identities import Identities
 from sluice.runtime.live_lookup import LiveLookup
-from sluice.runtime.notification_intents import NotificationIntents
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.status_writer import Statuses
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
     # importing it makes the series be served
     from sluice.runtime.fluxd_metrics import FluxdMetrics
+    from sluice.runtime.notification_intents import NotificationIntents
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -19,6 +19,8 @@ from sluice.kube.client import KubeClient
 from sluice.kube.well_known import SECRETS
 
 LABEL = "sluice.dev/record"
+# Another Secret with that label: what was told, and to whom.
+LEDGER = "sluice-notifications"
 # A record of the largest size, compressed by nothing, in chunks of the usual size.
 MOST_CHUNKS = 128
 _DIGEST = re.compile(r"[0-9a-f]{16}")

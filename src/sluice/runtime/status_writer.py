@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -16,7 +16,9 @@ from sluice.core.errors import ClusterError
 from sluice.core.ids import NamespacedName
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
-from sluice.runtime.notification_intents import NotificationIntents
+
+if TYPE_CHECKING:  # flag mode has nobody to tell
+    from sluice.runtime.notification_intents import NotificationIntents
 
 
 class Statuses(Protocol):
