@@ -45,7 +45,10 @@ TOGETHER = (
     f"{REFUSALS}::test_all_broken_files_of_a_revision_are_told_at_once",
     f"{VERBS}::test_validate_finds_all_problems_of_a_checkout_without_a_cluster",
 )
-EXITS = (f"{CLI}/test_exit_codes.py", f"{CLI}/test_arguments.py", f"{CLI}/test_set_up_verbs.py")
+EXITS = (
+    *(f"{CLI}/test_exit_matrix.py", f"{CLI}/test_exit_codes.py"),
+    *(f"{CLI}/test_arguments.py", f"{CLI}/test_set_up_verbs.py"),
+)
 PIPED = f"{CLI}/test_output_contract.py::test_a_pipe_gets_no_escape_codes_and_with_ascii_no_glyphs"
 COMPLETED = (f"{CLI}/test_kubectl_plugin.py", f"{VERBS}::test_completion_knows_live_names")
 NOTIFICATIONS = "tests/integration/notifications"
@@ -76,7 +79,7 @@ POINTS = (
         2,
         ("tests/unit/core/test_code_pages.py", f"{CLI}/test_explain.py"),
     ),
-    Point(8, "exit codes as documented", 1, EXITS, "shown verb by verb, not as one matrix"),
+    Point(8, "exit codes as documented", 2, EXITS),
     Point(
         9,
         "-o json, yaml, name, wide on every read verb",

@@ -51,6 +51,7 @@ async def debug(cluster: Cluster, *, bundle: Path | None) -> ExitCode:
     """Collect versions, checks, our objects with status, their causes and events, and how the operator's pods are.
 
     Nothing of a Secret, a ConfigMap or a log is in it; look through it before you send it all the same.
+    What can't be read is written down as that, and is no failure: exit 0.
 
     \b
     Example: sluice debug --bundle sluice.tar.gz -A
