@@ -156,6 +156,7 @@ TEMPLATE_FAILED = Code("E564", "TemplateFailed", "the template of the commit mes
 TEMPLATE_LIMIT = Code("E565", "TemplateLimit", "the template of the commit message needs too much time or room")
 TEMPLATE_FIELD = Code("E566", "TemplateFieldRemoved", "the template uses a field that Flux removed")
 WORKLOAD_AMBIGUOUS = Code("E567", "WorkloadAmbiguous", "more than one file, or document, defines the workload")
+IMAGE_ENTRY = Code("E568", "ImageEntry", "the entry of a kustomization that replaces an image can't be changed")
 
 # E57x, E58x: what Sluice writes into git could not be committed or pushed.
 PUSH_DECLINED = Code("E570", "PushDeclined", "the git host refused the push, by a hook or a rule of its own")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sluice.api.git_repository import GitRepository
-from sluice.api.kustomization import Kustomization
+from sluice.api.kustomization import Kustomization, KustomizationSpec
 from sluice.core import codes
 from sluice.core.duration import parse_duration
 from sluice.core.errors import UserError
@@ -26,20 +26,29 @@ from sluice.reconcilers.live_workloads import owners_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import source_of, sync_id
 from sluice.reconcilers.written_branch import wake_readers
+from sluice.render.built_images import folder_spec
 from sluice.render.generators import Generators
+from sluice.render.renderer import Renderer
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A folder (empty: the root) that a sync applies, and the namespace of what names none there.
 
-    `imposed` is the namespace that the sync sets on everything that its kustomizations build; empty: none.
+    `imposed` is the namespace that the sync sets on everything that its kustomizations build; empty: none. `own` is
+    the sync's spec, where there is one.
     """
 
     sync: NamespacedName
     path: str
     namespace: str
     imposed: str = ""
+    own: KustomizationSpec | None = None
+
+    @property
+    def spec(self) -> KustomizationSpec:
+        """How the folder is built."""
+        return self.own or folder_spec(self.path, self.imposed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,11 @@ class GitTargets:
     def generators(self) -> Generators | None:
         """What runs the commands of a `.flux.yaml`; None where none may run."""
         return self._op.renderer.generators
+
+    @property
+    def renderer(self) -> Renderer:
+        """What builds folders: an edit of a kustomization is held against its build."""
+        return self._op.renderer
 
     @property
     def by_flags(self) -> bool:
@@ -173,7 +187,7 @@ def _place(sync: Kustomization, default: str) -> Place:
     except ValueError:
         path = "\0"
     target = sync.spec.targetNamespace
-    return Place(sync.metadata.key, path, target or default, target)
+    return Place(sync.metadata.key, path, target or default, target, sync.spec)
 
 
 def _refused(title: str, cause: str, fix: str) -> UserError:

@@ -35,7 +35,14 @@ from sluice.core.update_spec import AutoSpec, ContainerSpec, ImageSpec, PolicySp
 from sluice.git.head import Head
 from sluice.git.write_back import Draft
 from sluice.reconcilers.git_targets import GitTarget, GitTargets
-from sluice.reconcilers.workload_search import Searched, found_and_missing, search_files, search_generated
+from sluice.reconcilers.image_entries import Entries, meant, split_updates, write_entries
+from sluice.reconcilers.workload_search import (
+    Searched,
+    found_and_missing,
+    search_files,
+    search_generated,
+    without_shared,
+)
 from sluice.registry.scanner import ScanResult
 from sluice.runtime.together import together
 
@@ -71,14 +78,16 @@ class UpdateRun:
         searched = await search_generated(head, places, names, self.targets.generators) or [
             each for place in places for each in await search_files(head, place, names)
         ]
-        known = await self._known(searched)
         spec = self.spec.spec
+        if isinstance(spec, PolicySpec):
+            searched = [without_shared(each, head.commit) for each in searched]
+        known = await self._known(searched)
         if isinstance(spec, PolicySpec):
             update = await self._policies(spec, searched, known, head.commit)
         else:
             self.results = await self._results(known)
             wanted = [each for result in self.results.values() for each in result.updates]
-            update = _whole([await _containers(one, wanted, head.commit) for one in searched])
+            update = await self._images(wanted, searched, head)
         self.changes = update.changes
         return Draft(update.files, update_message(self.spec, self.results))
 
@@ -135,6 +144,22 @@ class UpdateRun:
 
     # --- decide -------------------------------------------------------------------------------------------------
 
+    async def _images(self, wanted: list[ContainerUpdate], searched: list[Searched], head: Head) -> ImageUpdate:
+        """New images into files, and into the entries of kustomizations that replace what files say."""
+        parts: list[ImageUpdate] = []
+        entries: list[Entries] = []
+        for one in searched:
+            here = [each for each in wanted if each.workload in one.located.workloads]
+            homes = {workload: (file.path, held) for workload, (file, held) in one.located.workloads.items()}
+            in_files, of_entries = split_updates(here, homes, one.kustomized, one.place.path)
+            parts.append(await _containers(one, in_files, head.commit))
+            entries.append(Entries(one.place.spec, one.home, one.files, of_entries, meant(here)))
+        others = merged(parts)
+        if not any(each.updates for each in entries):
+            return _whole([others])
+        made = await write_entries(head, entries, self.targets.renderer, others.files)
+        return _whole([others, made])
+
     async def _policies(self, spec: PolicySpec, searched: list[Searched], known: Known, commit: str) -> ImageUpdate:
         wanted = [written_policies(each) for each in spec.updates if each.workload in known.found]
         update = _whole([await _annotations(one, wanted, commit) for one in searched])
@@ -153,8 +178,7 @@ def _whole(parts: Iterable[ImageUpdate]) -> ImageUpdate:
     return replace(update, changes=tuple(dict.fromkeys(update.changes)))
 
 
-async def _containers(one: Searched, wanted: Iterable[ContainerUpdate], commit: str) -> ImageUpdate:
-    here = [each for each in wanted if each.workload in one.located.workloads]
+async def _containers(one: Searched, here: list[ContainerUpdate], commit: str) -> ImageUpdate:
     if one.generated is not None:
         return _placed(await one.generated.update_containers(here), one)
     return _placed(await asyncio.to_thread(update_containers, one.files, here, one.place.namespace, commit), one)

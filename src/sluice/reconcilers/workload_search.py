@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sluice.core import codes
+from sluice.core.image_update.kustomized import Kustomized, replacing_entries
 from sluice.core.image_update.release import Located, locate_workloads, workload_ids
 from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.problem import Origin, Problem, printable
@@ -33,6 +34,11 @@ class Searched:
     files: Mapping[str, bytes]
     located: Located
     generated: WorkloadFiles | None = None
+    kustomized: Kustomized = field(default_factory=Kustomized)
+    # The namespace of what gets none from a kustomization either.
+    home: str = ""
+    # Files that others may build as well: only entries of kustomizations are written for their workloads.
+    is_shared: bool = False
 
 
 async def search_generated(
@@ -63,10 +69,15 @@ async def search_files(head: Head, place: Place, names: tuple[WorkloadId, ...]) 
         contents = await head.read(await _with_names(head, below, names))
         located = await asyncio.to_thread(_locate, contents, names, place.namespace, head.commit)
         return [Searched(place, contents, located)]
+    own = [await _in_namespace(head, place, names, applied, *each) for each in _sorted(applied.own(place.namespace))]
+    own += await _in_patches(head, place, names, applied)
+    there = {workload for one in own for workload in one.located.workloads}
     return [
-        *[await _in_namespace(head, place, names, *each) for each in sorted(applied.own(place.namespace).items())],
-        *await _in_patches(head, place, names, applied),
-        *[await _elsewhere(head, place, names, applied, each) for each in sorted(applied.shared(place.namespace))],
+        *own,
+        *[
+            await _elsewhere(head, place, names, applied, each, there)
+            for each in sorted(applied.shared(place.namespace))
+        ],
         # Nobody else says of a name that no file has it.
         Searched(place, {}, _locate({}, names, place.namespace, head.commit)),
     ]
@@ -98,13 +109,39 @@ def shared_file(workload: WorkloadId, path: str, line: int, commit: str) -> Prob
     return Problem(codes.WORKLOAD_MISSING, title, None, Origin(path, line, commit=commit), "", cause, fix)
 
 
+def without_shared(one: Searched, commit: str) -> Searched:
+    """The same without workloads of files that others may build as well: these are only told of."""
+    if not one.is_shared:
+        return one
+    told = {
+        each: shared_file(each, file.path, held.line, commit) for each, (file, held) in one.located.workloads.items()
+    }
+    return replace(one, located=Located({}, {**one.located.missing, **told}))
+
+
 async def _in_namespace(
-    head: Head, place: Place, names: tuple[WorkloadId, ...], namespace: str, paths: Collection[str]
+    head: Head,
+    place: Place,
+    names: tuple[WorkloadId, ...],
+    applied: AppliedFiles,
+    namespace: str,
+    paths: Collection[str],
 ) -> Searched:
     contents = await head.read(await _with_names(head, paths, names))
     located = await asyncio.to_thread(_locate, contents, names, namespace, head.commit)
-    there = replace(place, namespace=namespace)
-    return Searched(there, contents, Located(located.workloads, _but_missing(located.missing)))
+    chains = {path: each for path, each in applied.chains(namespace, place.namespace).items() if path in contents}
+    kustomizations = await head.read({path for chain in chains.values() for path in chain})
+    kustomized = Kustomized.read(chains, kustomizations, head.commit)
+    seen = {each: (file, kustomized.seen(file.path, held)) for each, (file, held) in located.workloads.items()}
+    found = Located(seen, _but_missing(located.missing))
+    return Searched(
+        replace(place, namespace=namespace),
+        {**contents, **kustomizations},
+        found,
+        None,
+        kustomized,
+        home=place.namespace,
+    )
 
 
 async def _in_patches(head: Head, place: Place, names: tuple[WorkloadId, ...], applied: AppliedFiles) -> list[Searched]:
@@ -112,7 +149,7 @@ async def _in_patches(head: Head, place: Place, names: tuple[WorkloadId, ...], a
     searched: list[Searched] = []
     for namespace, paths in sorted(applied.own_patches(place.namespace).items()):
         for path in sorted(await _with_names(head, paths, names)):
-            one = await _in_namespace(head, place, names, namespace, {path})
+            one = await _in_namespace(head, place, names, applied, namespace, {path})
             kept = {each: there for each, there in one.located.workloads.items() if _sets_image(there[1])}
             searched.append(replace(one, located=Located(kept, one.located.missing)))
     return searched
@@ -123,16 +160,25 @@ def _sets_image(workload: Workload) -> bool:
 
 
 async def _elsewhere(
-    head: Head, place: Place, names: tuple[WorkloadId, ...], applied: AppliedFiles, namespace: str
+    head: Head,
+    place: Place,
+    names: tuple[WorkloadId, ...],
+    applied: AppliedFiles,
+    namespace: str,
+    there: Collection[WorkloadId],
 ) -> Searched:
-    """Files that others may build as well: a workload there is told of, and not changed."""
-    paths = applied.shared(place.namespace)[namespace]
-    contents = await head.read(await _with_names(head, paths, names))
-    located = await asyncio.to_thread(_locate, contents, names, namespace, head.commit)
-    shared = {
-        each: shared_file(each, file.path, held.line, head.commit) for each, (file, held) in located.workloads.items()
-    }
-    return Searched(replace(place, namespace=namespace), {}, Located({}, shared))
+    """Files that others may build as well: a workload there is told of, and not changed, but for its `images:`.
+
+    `there` are the workloads that files of the sync's own define, too: these count.
+    """
+    one = await _in_namespace(head, place, names, applied, namespace, applied.shared(place.namespace)[namespace])
+    kept, shared = {}, {}
+    for each, (file, held) in one.located.workloads.items():
+        if each not in there and replacing_entries(one.kustomized, file.path, held):
+            kept[each] = file, one.kustomized.only(file.path, held, "its file is not this sync's alone")
+        else:
+            shared[each] = shared_file(each, file.path, held.line, head.commit)
+    return replace(one, located=Located(kept, shared), is_shared=True)
 
 
 async def _with_names(head: Head, paths: Collection[str], names: tuple[WorkloadId, ...]) -> set[str]:
@@ -148,6 +194,10 @@ async def _with_names(head: Head, paths: Collection[str], names: tuple[WorkloadI
 def _but_missing(problems: Mapping[WorkloadId, Problem]) -> dict[WorkloadId, Problem]:
     """What keeps a workload out that is there; that it is not in these files says nothing."""
     return {each: problem for each, problem in problems.items() if problem.code is not codes.WORKLOAD_MISSING}
+
+
+def _sorted(files: Mapping[str, set[str]]) -> list[tuple[str, set[str]]]:
+    return sorted(files.items())
 
 
 def _locate(files: Mapping[str, bytes], names: Iterable[WorkloadId], namespace: str, commit: str) -> Located:

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sluice.core.artifact import BlobReader, FileEntry, FileTree
+from sluice.core.image_update.kustomized import Chain
 from sluice.render.closure import Closure, Walker
 from sluice.render.generated import empty_root
+from sluice.render.image_chains import Chains, image_chains
 from sluice.render.kustomization_file import NAMES, KustomizationFile, read_kustomization, references
 from sluice.render.links import Escape, Links, normal
 
@@ -29,6 +31,18 @@ class AppliedFiles:
     folder: str
     resources: Given
     patches: Given
+    _chains: Chains = field(default_factory=dict)
+
+    def chains(self, namespace: str, default: str) -> dict[str, Chain]:
+        """By file, the kustomizations with `images:` that its objects of a namespace go through, innermost first.
+
+        A file that is built several times for the same namespace has none: nobody could say which one counts.
+        """
+        ways: dict[str, set[Chain]] = {}
+        for (path, given), there in self._chains.items():
+            if (given or default) == namespace:
+                ways.setdefault(path, set()).update(there)
+        return {path: chain for path, (chain, *others) in ways.items() if chain and not others}
 
     def own(self, default: str) -> dict[str, set[str]]:
         """By namespace, the resources below the folder that are built once: who changes one changes nothing else."""
@@ -75,7 +89,10 @@ async def applied_files(
         return AppliedFiles(folder, {}, {})
     followed = _Followed(tree, links, await walker.collect(root))
     followed.follow(root, namespace)
-    return AppliedFiles(folder, _given(followed.resources), _given(followed.patches))
+    chains = image_chains(root, followed.targets)
+    if namespace:  # the outermost of all
+        chains = _imposed(chains, namespace)
+    return AppliedFiles(folder, _given(followed.resources), _given(followed.patches), chains)
 
 
 @dataclass(slots=True)
@@ -97,14 +114,15 @@ class _Followed:
             if (file.folder, given) in self.done:
                 continue
             self.done.add((file.folder, given))
-            for kind, target in self._targets(file):
+            for kind, target in self.targets(file):
                 if isinstance(target, KustomizationFile):
                     waiting.append((target, given))
                 else:
                     files = self.patches if kind == "patch" else self.resources
                     files.setdefault(target.path, set()).add(given)
 
-    def _targets(self, file: KustomizationFile) -> Iterator[tuple[str, FileEntry | KustomizationFile]]:
+    def targets(self, file: KustomizationFile) -> Iterator[tuple[str, FileEntry | KustomizationFile]]:
+        """What a kustomization names of resources, components and patches, by kind."""
         for reference in references(file):
             if reference.kind not in {"resource", "component", "patch"}:
                 continue
@@ -119,6 +137,13 @@ class _Followed:
 
 def _given(files: Mapping[str, set[str]]) -> Given:
     return {path: frozenset(namespaces) for path, namespaces in files.items()}
+
+
+def _imposed(chains: Chains, namespace: str) -> Chains:
+    ways: dict[tuple[str, str], frozenset[Chain]] = {}
+    for (path, _), there in chains.items():
+        ways[path, namespace] = ways.get((path, namespace), frozenset()) | there
+    return ways
 
 
 def _namespace(file: KustomizationFile) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from sluice.reconcilers.flag_mode import source_of
 from sluice.reconcilers.git_targets import GitTarget, GitTargets, Place
 from sluice.reconcilers.update_run import UpdateRun
 from sluice.registry.scanner import ScanResult
+from sluice.render import Renderer
 from tests.git_servers import Hosted, git_http, hosted, mirrors
 from tests.git_writing import wanted
 
@@ -44,12 +46,16 @@ ALL = WorkloadId("shop", "deployment", "web")
 class InTheCluster(GitTargets):
     """The targets of an operator in whose cluster everything runs, and that runs no commands."""
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, work: Path) -> None:
+        self._renderer = Renderer(work)
 
     @property
     def generators(self) -> None:
         return None
+
+    @property
+    def renderer(self) -> Renderer:
+        return self._renderer
 
     async def running(self, target: GitTarget, names: Iterable[WorkloadId]) -> frozenset[WorkloadId]:
         return frozenset(names)
@@ -67,7 +73,7 @@ async def updated(
 ) -> tuple[Written, UpdateRun]:
     source = source_of(FlagSource(url=hosted.url, branch="main"), "sluice")
     place = Place(NamespacedName("sluice", "flag"), path, imposed or "default", imposed)
-    run = UpdateRun(InTheCluster(), NoTags(), GitTarget(source, (place,)), UpdateSpec(spec))
+    run = UpdateRun(InTheCluster(hosted.bare.parent / "build"), NoTags(), GitTarget(source, (place,)), UpdateSpec(spec))
     return await write_back(hosted.mirror, wanted(), run.plan), run
 
 
@@ -170,3 +176,114 @@ async def test_what_a_kustomization_leaves_out_is_in_no_file(hosted: Hosted) -> 
     written, run = await updated(hosted, PolicySpec((PolicyUpdate(ALL, {"automated": "true"}),)))
     assert written.outcome == "unchanged"
     assert "is in no file" in str(run.results[ALL].problem)
+
+
+IMAGES = "images:\n- name: web   # the only one\n  newTag: '1.0'\n"
+FILE = WEB.replace("web:1.0", "web:0.1")
+BY_ENTRY = {"apps/kustomization.yaml": f"namespace: shop\n{BASE}{IMAGES}", "apps/web.yaml": FILE}
+OTHER = FILE.replace("name: web}", "name: worker}")
+
+
+async def test_an_image_that_an_entry_of_images_replaces_is_changed_there_and_nowhere_else(hosted: Hosted) -> None:
+    hosted.commit({**BY_ENTRY})
+    written, run = await updated(hosted, release(ALL))
+    assert (written.outcome, written.files) == ("pushed", ("apps/kustomization.yaml",))
+    text = await content(hosted, written, "apps/kustomization.yaml")
+    assert text == BY_ENTRY["apps/kustomization.yaml"].replace("'1.0'", "'1.1'")
+    [change] = run.changes
+    assert (change.subject.name, change.line, change.old, change.new) == ("web", 5, "web:1.0", "web:1.1")
+
+
+@pytest.mark.parametrize(
+    ("before", "image", "after"),
+    [
+        (
+            "- {name: web, newName: acme/web, newTag: v1}",
+            "acme/web:1.1",
+            "- {name: web, newName: acme/web, newTag: 1.1}",
+        ),
+        ("- name: web\n  newTag: v1", "acme/web:v2", "- name: web\n  newTag: v2\n  newName: acme/web"),
+        (
+            f"- name: web\n  digest: sha256:{'1' * 64}",
+            f"web@sha256:{'2' * 64}",
+            f"- name: web\n  digest: sha256:{'2' * 64}",
+        ),
+        ("- name: web\n  newName: acme/web", "acme/web:v2", "- name: web\n  newName: acme/web\n  newTag: v2"),
+    ],
+)
+async def test_every_form_of_an_entry_is_written_so_that_it_yields_the_image(
+    hosted: Hosted, before: str, image: str, after: str
+) -> None:
+    kustomization = f"namespace: shop\nimages:\n{before}\nresources: [web.yaml]   # end\n"
+    hosted.commit({"apps/kustomization.yaml": kustomization, "apps/web.yaml": FILE})
+    written, _ = await updated(hosted, ContainerSpec((ContainerUpdate(ALL, "main", parse(image)),)))
+    expected = kustomization.replace(before, after).replace("newTag: 1.1}", 'newTag: "1.1"}')
+    assert await content(hosted, written, "apps/kustomization.yaml") == expected
+
+
+async def test_a_shared_base_is_released_by_the_entries_of_its_overlay(hosted: Hosted) -> None:
+    overlays: dict[str, str | bytes | None] = {
+        f"apps/{name}/kustomization.yaml": OVERLAY.replace("NAMESPACE", name).replace("../base", "../../base") + IMAGES
+        for name in ("shop", "prod")
+    }
+    base = {"base/kustomization.yaml": BASE, "base/web.yaml": FILE}
+    hosted.commit({**base, **overlays, "apps/kustomization.yaml": "resources: [shop, prod]\n"})
+    written, run = await updated(hosted, release(ALL))
+    assert written.files == ("apps/shop/kustomization.yaml",)
+    _, run = await updated(hosted, PolicySpec((PolicyUpdate(ALL, {"automated": "true"}),)))
+    assert "not this sync's alone" in str(run.results[ALL].problem)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            {"apps/kustomization.yaml": f"namespace: shop\n{BASE}{IMAGES}- {{name: web, newTag: '1.0'}}\n"},
+            "several entries",
+        ),
+        (
+            {
+                "apps/kustomization.yaml": "namespace: shop\nresources: [../base]\n",
+                "base/kustomization.yaml": BASE + IMAGES,
+                "base/web.yaml": FILE,
+            },
+            "not this sync's alone",
+        ),
+        ({"apps/web.yaml": f"{FILE}---\n{OTHER}"}, "shop:deployment/worker main would become web:1.1, too"),
+        (
+            {
+                "apps/kustomization.yaml": f"namespace: shop\n{BASE}{IMAGES}transformers: [t.yaml]\n",
+                "apps/t.yaml": "apiVersion: builtin\nkind: ImageTagTransformer\nmetadata: {name: t}\n"
+                "imageTag: {name: web, newTag: '3'}\n",
+            },
+            "would become web:3, not web:1.1",
+        ),
+    ],
+    ids=["several entries", "of a base beside the path", "of two workloads", "replaced once more"],
+)
+async def test_an_entry_that_can_not_be_changed_for_the_workload_alone_is_refused_with_its_line(
+    hosted: Hosted, files: dict[str, str], said: str
+) -> None:
+    hosted.commit({**BY_ENTRY, **files})
+    with pytest.raises(UserError) as caught:
+        await updated(hosted, release(ALL))
+    [problem] = caught.value.problems
+    assert problem.code is codes.IMAGE_ENTRY
+    assert problem.origin is not None
+    assert problem.origin.path.endswith("kustomization.yaml")
+    assert problem.origin.line > 1
+    assert said in str(problem)
+
+
+async def test_all_workloads_of_one_entry_are_released_together(hosted: Hosted) -> None:
+    hosted.commit({**BY_ENTRY, "apps/web.yaml": f"{FILE}---\n{OTHER}"})
+    written, run = await updated(hosted, release(ALL, WorkloadId("shop", "deployment", "worker")))
+    assert written.files == ("apps/kustomization.yaml",)
+    assert [change.subject.name for change in run.changes] == ["web", "worker"]
+
+
+async def test_the_image_that_the_file_has_is_not_the_one_that_runs(hosted: Hosted) -> None:
+    hosted.commit({**BY_ENTRY})
+    stale = ContainerUpdate(ALL, "main", parse("web:1.1"), parse("web:0.1"))
+    with pytest.raises(UserError, match="cannot satisfy specs"):
+        await updated(hosted, ContainerSpec((stale,)))

@@ -277,6 +277,13 @@ PAGES: dict[str, _Page] = {
         "Overlays or copies for several clusters.",
         "Narrow the path.",
     ),
+    "E568": _Page(
+        "The image is replaced by an `images:` entry of a kustomization, and that entry can't be changed for it.",
+        "several entries of images: replace the image [E568] at apps/kustomization.yaml:7@a1b2c3d",
+        "Several entries replace the image one after another, other folders may build the kustomization, too, or other "
+        "containers that were not asked for take their image from the same entry.",
+        "Keep one entry in the kustomization of the sync's path; release all workloads of an entry together.",
+    ),
     "E570": _Page(
         "The git host refused the push by a rule of its own.",
         "the git host declined the push [E570]: pre-receive hook declined: message needs a ticket",

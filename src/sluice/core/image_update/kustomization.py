@@ -39,9 +39,8 @@ def _in_file(file: YamlText, images: Sequence[ImageRef]) -> ImageUpdate:
     changes: list[ImageChange] = []
     skipped: list[Skipped] = []
     for at, image in list(_entries(file, images)):
-        entry = value_at(file, at)
         try:
-            data, made = _update_entry(file, at, entry, image)
+            data, made = update_entry(file, at, image)
         except EditRefused as error:
             skipped.append(skip(file, at, error.problems[0]))
             continue
@@ -70,16 +69,24 @@ def _yielded(entry: Any) -> str | None:
         return None
 
 
-def _update_entry(
-    file: YamlText, at: Address, entry: dict[str, Any], image: ImageRef
-) -> tuple[bytes, tuple[ImageChange, ...]]:
+def update_entry(file: YamlText, at: Address, image: ImageRef) -> tuple[bytes, tuple[ImageChange, ...]]:
+    """Make one entry yield an image: the file's new bytes, and each value that changes.
+
+    `newName` is set where the entry yields another repository. Raises EditRefused.
+    """
+    entry: dict[str, Any] = value_at(file, at)
     wanted = {key: value for key, value in (("newTag", image.tag), ("digest", image.digest)) if value is not None}
+    if _yielded(entry) != image.canonical_name:
+        wanted = {"newName": image.name, **wanted}
+    if image.tag is None and image.digest is None:
+        title, fix = "an image without a tag can't be written here", "name the image with a tag"
+        raise file.refused(codes.IMAGE_FORM, title, at=file.branch(at)[-1], address=at, fix=fix)
     if "digest" in entry and image.digest is None:
         title, cause = "the entry is pinned by a digest", f"{image} has none"
         fix = "let the policy reflect digests, or remove the entry's digest"
         raise file.refused(codes.IMAGE_FORM, title, at=file.branch(at)[-1], address=at, cause=cause, fix=fix)
     if image.digest is not None and "digest" in entry and "newTag" not in entry:
-        del wanted["newTag"]
+        wanted.pop("newTag", None)
     subject = FileObject(kind="Kustomization")
     changes: list[ImageChange] = []
     now, expected = file, copy.deepcopy(file.values())

@@ -116,6 +116,11 @@ def _text(value: str | bool) -> str:
     return value if isinstance(value, str) else str(value).lower()
 
 
+def is_pod_kind(kind: str) -> bool:
+    """True for a kind, in lower case, whose images are those of a pod template."""
+    return kind in _POD_SPEC
+
+
 def pod_template(value: Any, kind: str) -> Any:
     """The pod template of a workload's object, `kind` in lower case; None for a kind without one."""
     for step in _POD_SPEC.get(kind, ("", ""))[:-1]:
@@ -141,4 +146,4 @@ def _pod_container(item: dict[str, Any], at: Address) -> Container:
     try:
         return Container(name, parse(text), place, written=text)
     except ImageRefError as error:
-        return Container(name, None, place, fault=str(error))
+        return Container(name, None, place, written=text, fault=str(error))
