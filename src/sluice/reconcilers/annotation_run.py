@@ -6,7 +6,7 @@ Observes (files, the cluster, tags, history) and leaves every decision to `core.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sluice.core.codes import TAGS_INCOMPLETE
@@ -30,6 +30,7 @@ from sluice.core.image_update.annotated_history import (
     taken_back,
 )
 from sluice.core.image_update.file_edit import merged
+from sluice.core.image_update.kustomized import EntryUpdate
 from sluice.core.image_update.release import ContainerUpdate, update_containers
 from sluice.core.image_update.result import ImageChange, ImageUpdate
 from sluice.core.image_update.unhealthy import FailedRollout, Versions
@@ -38,10 +39,13 @@ from sluice.core.running_workload import RunningWorkload
 from sluice.git.head import Head
 from sluice.reconcilers.annotated_files import Place, annotated_files
 from sluice.reconcilers.flip_memory import FlipMemory
+from sluice.reconcilers.image_entries import Entries, meant, split_updates, write_each
+from sluice.reconcilers.image_homes import Home, container_workloads, homes_of, seen_through
 from sluice.reconcilers.workload_images import ScanKey, WantedTags, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
 from sluice.render import workload_files
 from sluice.render.generators import Generators
+from sluice.render.renderer import Renderer
 from sluice.render.workload_files import WorkloadFiles, generated_files
 
 
@@ -63,6 +67,7 @@ class AnnotationRun:
     flips: FlipMemory
     known: Known
     generators: Generators | None = None
+    renderer: Renderer | None = None
     update: ImageUpdate = field(default_factory=ImageUpdate)
     updates: list[ContainerUpdate] = field(default_factory=list)
     failed: dict[ContainerId, tuple[Rejection, ImageRef]] = field(default_factory=dict)
@@ -86,7 +91,7 @@ class AnnotationRun:
             found = await annotated_files(place, head, seen)
             self.reasons += found.reasons
             for part, files in found.parts:
-                seen.update(files)
+                seen.update(files.keys() - (part.folder.shared if part.folder is not None else ()))
                 await self._in_place(part, files, head, branch)
         # To all parts but its own a rejection is one that could not be decided.
         self.rejected = {key: each for key, each in self.rejected.items() if key not in self._lifted}
@@ -107,24 +112,26 @@ class AnnotationRun:
     ) -> None:
         """`generated` writes where the place has a generated path."""
         commit = head.commit
-        annotated, unread = await asyncio.to_thread(find_annotated, files, place.namespace, commit)
+        found, unread = await asyncio.to_thread(find_annotated, files, place.namespace, commit)
+        annotated = seen_through(place.folder, found, files, commit)
         failed = await self._failed(place, annotated, files, head, branch)
         back = ImageUpdate()
         if failed and self.known.revert_failed:
-            back = update_containers(files, taken_back(failed), place.namespace, commit)
+            back = await _Written(files, place, head, None, self.renderer).update(taken_back(failed))
             if back.files:
                 self.failed |= failed
                 generated = await generated.changed(back.files) if generated is not None else None
                 files = {**files, **back.files} if generated is None else generated.contents
-                annotated, _ = find_annotated(files, place.namespace, commit)
+                annotated = seen_through(place.folder, find_annotated(files, place.namespace, commit)[0], files, commit)
         self._want(place, annotated)
         rejected = {**_not_current(self.known.rejected, annotated), **{key: each for key, (each, _) in failed.items()}}
         decision = self._decide(place, annotated, rejected)
-        set_back = await self._set_back(decision, place, annotated, branch, commit)
+        set_back = await self._set_back(decision, place, homes_of(place.folder, annotated, files), branch, commit)
         if set_back:
             rejected |= set_back
             decision = self._decide(place, annotated, rejected)
-        decision, update = await self._without_flips(decision, _Written(files, place, commit, generated), branch)
+        written = _Written(files, place, head, generated, self.renderer, back, meant(taken_back(failed)))
+        decision, update = await self._without_flips(decision, written, branch)
         told = {(each.workload, each.container) for each in decision.reasons if each.problem is not None}
         kept = still_held(rejected, annotated, told)
         self.rejected |= kept
@@ -180,35 +187,35 @@ class AnnotationRun:
             if not rollout.good or not await then.is_there() or not await good.is_there():
                 continue
             versions = Versions(files, await then.read(files), await good.read(files))
-            suspects = failed_containers(annotated, versions, rollout, place.namespace)
-            paths = {
-                each.workload.id: each.path for each in annotated if each.workload.id in {key[0] for key in suspects}
-            }
-            ours = {path for path in paths.values() if await branch.last_update(path, head.commit, rollout.commit)}
-            found |= {key: each for key, each in suspects.items() if paths[key[0]] in ours}
+            chains = place.folder.chains if place.folder is not None else None
+            suspects = failed_containers(annotated, versions, rollout, place.namespace, chains)
+            homes = homes_of(place.folder, annotated, files)
+            paths = {homes[key].path for key in suspects}
+            ours = {path for path in paths if await branch.last_update(path, head.commit, rollout.commit)}
+            found |= {key: each for key, each in suspects.items() if homes[key].path in ours}
         return found
 
     async def _set_back(
-        self, decision: Decision, place: Place, annotated: tuple[Annotated, ...], branch: WrittenBranch, commit: str
+        self, decision: Decision, place: Place, homes: Mapping[ContainerId, Home], branch: WrittenBranch, commit: str
     ) -> dict[ContainerId, Rejection]:
         """What our last commit had as it is wanted now: a person has changed it since."""
         if not decision.updates:
             return {}
-        paths = {each.workload.id: each.path for each in annotated}
-        written = await self._written({paths[update.workload] for update in decision.updates}, branch, commit)
-        found = set_back_images(decision.updates, container_images(written, place.namespace))
-        return {key: each for key, each in found.items() if await branch.is_by_a_person(paths[key[0]], commit)}
+        written = await self._written([homes[_key(update)] for update in decision.updates], branch, commit)
+        chains = place.folder.chains if place.folder is not None else None
+        found = set_back_images(decision.updates, container_images(written, place.namespace, chains))
+        return {key: each for key, each in found.items() if await branch.is_by_a_person(homes[key].path, commit)}
 
-    async def _written(self, paths: set[str], branch: WrittenBranch, commit: str) -> dict[str, bytes]:
+    async def _written(self, homes: Iterable[Home], branch: WrittenBranch, commit: str) -> dict[str, bytes]:
         """The files as we left them. Where our last commit is not remembered, git knows it."""
         last = self.known.last
         if last is not None and await last.is_there():
-            return await last.read(paths)
+            return await last.read({path for home in homes for path in home.read})
         found: dict[str, bytes] = {}
-        for path in paths:
+        for path, read in {home.path: home.read for home in homes}.items():
             ours = await branch.last_written(path, commit)
             if ours:
-                found |= await branch.mirror.head(ours).read([path])
+                found |= await branch.mirror.head(ours).read(read)
         return found
 
     # --- decide -------------------------------------------------------------------------------------------------
@@ -227,7 +234,8 @@ class AnnotationRun:
         self, decision: Decision, written: _Written, branch: WrittenBranch
     ) -> tuple[Decision, ImageUpdate]:
         """Make the edits, but for those that go on with a fight between two writers."""
-        commit, update = written.commit, await written.update(decision.updates)
+        commit, update = written.head.commit, await written.update(decision.updates)
+        decision = _but_refused(decision, update)
         held = {
             _container_of(change): await branch.flip(change, writer, commit)
             for change, writer in self.flips.held(branch.where, update.changes)
@@ -253,18 +261,50 @@ class AnnotationRun:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """Where images are written: in the files, or as a `.flux.yaml` says."""
+    """Where images are written: in the files, in entries of kustomizations, or as a `.flux.yaml` says.
+
+    `back` has been edited before, so that containers have the images `backed`.
+    """
 
     files: Mapping[str, bytes]
     place: Place
-    commit: str
+    head: Head
     generated: WorkloadFiles | None
+    renderer: Renderer | None
+    back: ImageUpdate = field(default_factory=ImageUpdate)
+    backed: Mapping[ContainerId, ImageRef] = field(default_factory=dict)
 
     async def update(self, updates: Sequence[ContainerUpdate]) -> ImageUpdate:
         """The edits that these updates are."""
         if self.generated is not None:
             return await self.generated.update_containers(updates)
-        return await asyncio.to_thread(update_containers, self.files, updates, self.place.namespace, self.commit)
+        namespace, commit, folder = self.place.namespace, self.head.commit, self.place.folder
+        of_entries: tuple[EntryUpdate, ...] = ()
+        if folder is not None and self.renderer is not None:
+            found = container_workloads(self.files, updates, namespace, folder, commit)
+            updates, of_entries = split_updates(updates, found, folder.kustomized(self.files, commit), folder.path)
+        in_files = await asyncio.to_thread(update_containers, self.files, updates, namespace, commit)
+        if folder is None or self.renderer is None or not of_entries:
+            return in_files
+        others = {**self.back.files, **in_files.files}
+        entries = Entries(folder.spec, folder.home, self.files, of_entries, {**self.backed, **meant(updates)})
+        return merged([in_files, await write_each(self.head, entries, self.renderer, others)])
+
+
+def _key(each: ContainerUpdate) -> ContainerId:
+    return each.workload, each.container
+
+
+def _but_refused(decision: Decision, update: ImageUpdate) -> Decision:
+    """What could not be written is no update, and says why."""
+    refused = {(each.subject.kind.lower(), each.subject.name, each.field): each.problem for each in update.skipped}
+    if not refused:
+        return decision
+    reasons = tuple(
+        replace(each, reason=problem.title, problem=problem) if (problem := refused.get(_place_of(each))) else each
+        for each in decision.reasons
+    )
+    return Decision(tuple(each for each in decision.updates if _place_of(each) not in refused), reasons)
 
 
 def _container_of(change: ImageChange) -> tuple[str, str, str]:

@@ -10,11 +10,13 @@ from sluice.core import codes
 from sluice.core.errors import UserError
 from sluice.core.image import ImageRef
 from sluice.core.image_update.annotated import ContainerId
+from sluice.core.image_update.file_edit import merged
 from sluice.core.image_update.kustomized import EntryUpdate, Kustomized, replacing_entries, update_entries
 from sluice.core.image_update.release import ContainerUpdate
 from sluice.core.image_update.result import ImageUpdate
 from sluice.core.image_update.workload import Workload, WorkloadId
-from sluice.core.problem import Problem, clip
+from sluice.core.problem import Origin, Problem, clip
+from sluice.core.yaml_text import Address
 from sluice.git.head import Head
 from sluice.render.built_images import Built, changed_others, differences
 from sluice.render.renderer import Renderer
@@ -43,9 +45,10 @@ def split_updates(
     """The updates that are made in the files of workloads (given as they are seen), and those of entries."""
     in_files, of_entries = [], []
     for update in updates:
-        path, workload = workloads[update.workload]
-        entries = replacing_entries(kustomized, path, workload).get((update.workload, update.container), ())
-        if entries:
+        path, workload = workloads.get(update.workload, ("", None))
+        key = update.workload, update.container
+        entries = replacing_entries(kustomized, path, workload).get(key, ()) if workload is not None else ()
+        if entries and workload is not None:
             of_entries.append(EntryUpdate(update, workload, entries, editable))
         else:
             in_files.append(update)
@@ -77,6 +80,24 @@ async def write_entries(
         return made
     skipped = [update.skipped(replace(refused, origin=update.entries[-1].origin)).skipped for update in updates]
     return ImageUpdate(skipped=tuple(each for one in skipped for each in one))
+
+
+async def write_each(head: Head, entries: Entries, renderer: Renderer, others: Mapping[str, bytes]) -> ImageUpdate:
+    """Edit the entries of a folder, each that can be changed. Raises StateError when git can't be read."""
+    groups: dict[tuple[Origin, Address], list[EntryUpdate]] = {}
+    for each in entries.updates:
+        groups.setdefault((each.entries[-1].origin, each.entries[-1].at), []).append(each)
+    parts: list[ImageUpdate] = []
+    wanted, files = dict(entries.meant), dict(entries.files)
+    for group in groups.values():
+        tried = {**wanted, **meant(each.update for each in group)}
+        one = Entries(entries.spec, entries.namespace, files, tuple(group), tried)
+        made = await write_entries(head, [one], renderer, {**others, **merged(parts).files})
+        parts.append(made)
+        if not made.skipped:
+            wanted = tried
+            files.update(made.files)
+    return merged(parts)
 
 
 async def _refused(

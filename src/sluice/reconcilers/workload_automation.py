@@ -139,7 +139,7 @@ class WorkloadAutomation:
         if pause > 0:
             return pause
         known = await self._known(source, mirror)
-        run = AnnotationRun(self._images, self._flips, known, self._targets.generators)
+        run = AnnotationRun(self._images, self._flips, known, self._targets.generators, self._targets.renderer)
         branch = WrittenBranch(mirror, f"{repository_key(mirror.remote.url)} {artifact.revision.name}", owner)
         head = mirror.head(artifact.revision.hex)
         if not await head.is_there():
@@ -161,11 +161,13 @@ class WorkloadAutomation:
 
     def _places(self, target: GitTarget) -> tuple[Place, ...]:
         """Flag mode's folders are one: whatever runs may be theirs. With kinds each belongs to its sync."""
+        specs = {place.path: place.spec for place in target.places}
         if self._targets.by_flags:
             folders = tuple(place.path for place in target.places)
-            return (Place(folders, target.places[0].namespace),) if folders else ()
+            return (Place(folders, target.places[0].namespace, specs=specs),) if folders else ()
         return tuple(
-            Place((each.path,), each.namespace, frozenset({each.sync}), each.imposed) for each in target.places
+            Place((each.path,), each.namespace, frozenset({each.sync}), each.imposed, {each.path: each.spec})
+            for each in target.places
         )
 
     async def _write(self, target: GitTarget, run: AnnotationRun, branch: WrittenBranch) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from sluice.core.ids import ResourceId
 from sluice.core.image import ImageRef
 from sluice.core.image_update.annotated import MAX_REASON, Annotated, ContainerId, Rejection
+from sluice.core.image_update.kustomized import Chain, Kustomized
 from sluice.core.image_update.release import ContainerUpdate
 from sluice.core.image_update.unhealthy import FailedRollout, Versions
 from sluice.core.image_update.workload import find_workloads
@@ -21,15 +22,21 @@ from sluice.core.yaml_text import EditRefused, open_text
 Failed = Mapping[ContainerId, tuple[Rejection, ImageRef]]
 
 
-def container_images(files: Mapping[str, bytes], namespace: str) -> dict[ContainerId, ImageRef]:
-    """The images of all containers of these files; of one that can't be read there are none."""
+def container_images(
+    files: Mapping[str, bytes], namespace: str, chains: Mapping[str, Chain] | None = None
+) -> dict[ContainerId, ImageRef]:
+    """The images of all containers of these files; of one that can't be read there are none.
+
+    They are those which the kustomizations of `chains`, among the files, make of them.
+    """
+    kustomized = Kustomized.read(chains or {}, files)
     found: dict[ContainerId, ImageRef] = {}
     for path in sorted(files):
         try:
             workloads = find_workloads(open_text(files[path], path), namespace)
         except EditRefused:
             continue
-        for workload in workloads:
+        for workload in (kustomized.seen(path, each) for each in workloads):
             found |= {(workload.id, each.name): each.image for each in workload.containers if each.image is not None}
     return found
 
@@ -45,13 +52,17 @@ def set_back_images(
 
 
 def failed_containers(
-    annotated: Iterable[Annotated], versions: Versions, failed: FailedRollout, namespace: str
+    annotated: Iterable[Annotated],
+    versions: Versions,
+    failed: FailedRollout,
+    namespace: str,
+    chains: Mapping[str, Chain] | None = None,
 ) -> dict[ContainerId, tuple[Rejection, ImageRef]]:
     """The images of `annotated` (read from `versions.now`) that their own workload failed on, each with the one before.
 
     An image counts that the failed revision had, and that the good one had not.
     """
-    then, good = container_images(versions.failed, namespace), container_images(versions.good, namespace)
+    then, good = (container_images(files, namespace, chains) for files in (versions.failed, versions.good))
     found: dict[ContainerId, tuple[Rejection, ImageRef]] = {}
     for each in annotated:
         live = next((live for live in failed.objects if _is_same(each, live)), None)
