@@ -112,12 +112,14 @@ class AnnotationRun:
     ) -> None:
         """`generated` writes where the place has a generated path."""
         commit = head.commit
+        if place.folder is not None:  # entries for several namespaces may stand in one kustomization
+            files = {path: self.update.files.get(path, data) for path, data in files.items()}
         found, unread = await asyncio.to_thread(find_annotated, files, place.namespace, commit)
         annotated = seen_through(place.folder, found, files, commit)
         failed = await self._failed(place, annotated, files, head, branch)
         back = ImageUpdate()
         if failed and self.known.revert_failed:
-            back = await _Written(files, place, head, None, self.renderer).update(taken_back(failed))
+            back = await self._writer(files, place, head).update(taken_back(failed))
             if back.files:
                 self.failed |= failed
                 generated = await generated.changed(back.files) if generated is not None else None
@@ -130,7 +132,7 @@ class AnnotationRun:
         if set_back:
             rejected |= set_back
             decision = self._decide(place, annotated, rejected)
-        written = _Written(files, place, head, generated, self.renderer, back, meant(taken_back(failed)))
+        written = self._writer(files, place, head, generated, back)
         decision, update = await self._without_flips(decision, written, branch)
         told = {(each.workload, each.container) for each in decision.reasons if each.problem is not None}
         kept = still_held(rejected, annotated, told)
@@ -218,6 +220,18 @@ class AnnotationRun:
                 found |= await branch.mirror.head(ours).read(read)
         return found
 
+    def _writer(
+        self,
+        files: Mapping[str, bytes],
+        place: Place,
+        head: Head,
+        generated: WorkloadFiles | None = None,
+        back: ImageUpdate | None = None,
+    ) -> _Written:
+        before = merged([self.update, back or ImageUpdate()])
+        images = meant([*self.updates, *taken_back(self.failed)])
+        return _Written(files, place, head, generated, self.renderer, before.files, images)
+
     # --- decide -------------------------------------------------------------------------------------------------
 
     def _decide(
@@ -263,7 +277,7 @@ class AnnotationRun:
 class _Written:
     """Where images are written: in the files, in entries of kustomizations, or as a `.flux.yaml` says.
 
-    `back` has been edited before, so that containers have the images `backed`.
+    `before` are files that were edited already, so that containers have the images `meant`.
     """
 
     files: Mapping[str, bytes]
@@ -271,8 +285,8 @@ class _Written:
     head: Head
     generated: WorkloadFiles | None
     renderer: Renderer | None
-    back: ImageUpdate = field(default_factory=ImageUpdate)
-    backed: Mapping[ContainerId, ImageRef] = field(default_factory=dict)
+    before: Mapping[str, bytes]
+    meant: Mapping[ContainerId, ImageRef]
 
     async def update(self, updates: Sequence[ContainerUpdate]) -> ImageUpdate:
         """The edits that these updates are."""
@@ -286,8 +300,8 @@ class _Written:
         in_files = await asyncio.to_thread(update_containers, self.files, updates, namespace, commit)
         if folder is None or self.renderer is None or not of_entries:
             return in_files
-        others = {**self.back.files, **in_files.files}
-        entries = Entries(folder.spec, folder.home, self.files, of_entries, {**self.backed, **meant(updates)})
+        others = {**self.before, **in_files.files}
+        entries = Entries(folder.spec, folder.home, self.files, of_entries, {**self.meant, **meant(updates)})
         return merged([in_files, await write_each(self.head, entries, self.renderer, others)])
 
 

@@ -107,9 +107,10 @@ async def _refused(
     for spec in [each.spec for n, each in enumerate(parts) if each.spec not in [one.spec for one in parts[:n]]]:
         there = [each for each in parts if each.spec == spec]
         wanted = {key: image for each in there for key, image in each.meant.items()}
+        edited = meant(update.update for each in there for update in each.updates)
         built = Built(await head.tree(), head.blobs, spec, there[0].namespace, head.commit)
         try:
-            said += await differences(renderer, built, files, wanted)
+            said += await differences(renderer, built, files, {**wanted, **edited}, edited)
         except UserError as error:
             return error.problems[0]
     if not said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -37,9 +37,15 @@ def folder_spec(path: str, namespace: str = "") -> KustomizationSpec:
 
 
 async def differences(
-    renderer: Renderer, built: Built, files: Mapping[str, bytes], meant: Mapping[_Container, ImageRef]
+    renderer: Renderer,
+    built: Built,
+    files: Mapping[str, bytes],
+    meant: Mapping[_Container, ImageRef],
+    edited: Collection[_Container],
 ) -> list[str]:
     """Say in words which images the files, changed so, would make others than meant; nothing when it is as meant.
+
+    The `edited` have to be there at all.
 
     Raises UserError when what is there, or would be, can't be built.
     """
@@ -54,7 +60,7 @@ async def differences(
             said.append(f"{workload} {name} would become {has}, too")
         elif wanted is not None and not _is_meant(has, wanted):
             said.append(f"{workload} {name} would become {has}, not {wanted}")
-    said += [f"{workload} {name} is not built" for workload, name in sorted(meant.keys() - after.keys())]
+    said += [f"{workload} {name} is not built" for workload, name in sorted(set(edited) - after.keys())]
     return said
 
 
