@@ -400,3 +400,18 @@ def test_nothing_of_a_checkout_is_run_unless_a_person_says_so(generated: Checkou
     assert marker.exists() is bool(confinement())
     ran = generated("release", "--unchecked", "--image", "ghcr.io/acme/web:1.2.0", *PROD, "--generator-path", "bin")
     assert (ran.code, "--generator-path 'bin' is not a list of folders" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("folder", ["apps", "."])
+def test_an_image_that_an_entry_of_images_replaces_is_refused_with_the_line_of_the_entry(
+    checkout: Checkout, image: str, folder: str
+) -> None:
+    entry = f"resources: [web.yaml, db.yaml]\nimages:\n- name: {image}\n  newTag: 1.0.9\n"
+    (checkout.root / "apps/kustomization.yaml").write_text(entry)
+    before = checkout.read()
+    release = ("release", "--local", folder, "-w", "shop:deploy/web", "--image", f"{image}:1.2.0", "--unchecked")
+    done = checkout(*release)
+    assert done.code != 0
+    assert "error[E568]" in done.err
+    assert "--> apps/kustomization.yaml:3" in done.err
+    assert (checkout.read(), checkout.read("apps/kustomization.yaml")) == (before, entry)

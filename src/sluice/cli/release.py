@@ -25,6 +25,7 @@ from sluice.cli.local_edit import (
     wish_of,
     workloads_of,
 )
+from sluice.cli.local_entries import refuse_replaced
 from sluice.cli.registry_tags import Asked, Reach, login_hint, open_tags, registry_options
 from sluice.cli.release_output import release_fields, show_release
 from sluice.cli.structured import write_structured
@@ -139,18 +140,20 @@ class _Release:
     """A release that is decided, and not made yet."""
 
     files: Files
+    located: Located
     results: tuple[WorkloadResult, ...]
 
 
 async def _prepare(terminal: Terminal, wish: Wish, request: ReleaseRequest, ask: _Ask) -> _Release:
     files = await read_files(terminal, wish, default_namespace(terminal.flags))
     located = _locate(terminal, files, request)
-    return _Release(files, await _decide(terminal, located, request, ask))
+    return _Release(files, located, await _decide(terminal, located, request, ask))
 
 
 async def _make(terminal: Terminal, wish: Wish, request: ReleaseRequest, made: _Release, message: str) -> ExitCode:
     namespace = default_namespace(terminal.flags)
     wanted = [update for result in made.results for update in result.updates]
+    await refuse_replaced(made.files, made.located, wanted)
     update = await made.files.workloads.update_containers(wanted)
     refuse_skipped(update)
     if not terminal.flags.structured:

@@ -44,6 +44,11 @@ class AppliedFiles:
                 ways.setdefault(path, set()).update(there)
         return {path: chain for path, (chain, *others) in ways.items() if chain and not others}
 
+    def ways(self, path: str) -> list[Chain]:
+        """Every way of a file's objects through kustomizations with `images:`, whatever their namespace."""
+        found = {chain for (file, _), there in self._chains.items() if file == path for chain in there if chain}
+        return sorted(found)
+
     def own(self, default: str) -> dict[str, set[str]]:
         """By namespace, the resources below the folder that are built once: who changes one changes nothing else."""
         return self._by_namespace(self.resources, default, is_own=True)
