@@ -57,7 +57,7 @@ class Runs:
         return ()
 
     def key(self, image: ImageRef, namespace: str) -> ScanKey:
-        return ScanKey(image.canonical_name, None)
+        return ScanKey(namespace, image.canonical_name)
 
     def tags(self, image: ImageRef, namespace: str) -> ScanResult:
         times = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2))
