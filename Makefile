@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # Processes that `make test` runs, each with a control plane of its own.
-WORKERS ?= 2
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cluster-binary demo test score faults kill-matrix promises chaos lint format bench docs lock clean

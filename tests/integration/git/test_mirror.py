@@ -16,6 +16,7 @@ from sluice.core.codes import BAD_COMMIT, REF_MISSING, REPO_EMPTY, SEMVER
 from sluice.core.errors import StateError, UserError
 from sluice.core.git_url import parse_url
 from sluice.git.auth import NO_AUTH, auth_of_secret
+from sluice.git.mirror import Mirror
 from sluice.git.mirrors import Mirrors
 from sluice.git.repository import KEEP_COMMITS
 from tests.git_servers import MAIN, Hosted, git_http, host, hosted, mirrors
@@ -277,7 +278,7 @@ async def test_contents_are_read_on_after_the_reader_process_was_killed(hosted: 
     await hosted.follow()
     tree = await hosted.mirror.tree(commit)
     assert await hosted.mirror.blobs.read(tree.entries) == [b"1"]
-    children = _children("cat-file")
+    children = _readers(hosted.mirror)
     assert len(children) == 1
     os.kill(children[0], 9)
     assert await hosted.mirror.blobs.read(tree.entries) == [b"1"]
@@ -293,10 +294,10 @@ async def test_the_reader_process_ends_when_it_is_idle_and_starts_again(
     for _round in range(2):
         assert await hosted.mirror.blobs.read(tree.entries) == [b"1"]
         for _ in range(500):
-            if not _children("cat-file"):
+            if not _readers(hosted.mirror):
                 break
             await asyncio.sleep(0.02)
-        assert _children("cat-file") == []
+        assert _readers(hosted.mirror) == []
 
 
 async def test_a_content_that_the_mirror_lacks_is_an_error_not_a_wait(hosted: Hosted) -> None:
@@ -386,14 +387,14 @@ async def test_a_mirror_is_used_again_after_a_restart(
     assert git_http.requests == []
 
 
-def _children(word: str) -> list[int]:
-    """The ids of this process's children whose command line holds `word`."""
+def _readers(mirror: Mirror) -> list[int]:
+    """The ids of the processes that read contents of the mirror."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             stat, command = (folder / "stat").read_text(), (folder / "cmdline").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(stat.rpartition(")")[2].split()[1]) == os.getpid() and word in command:
+        if int(stat.rpartition(")")[2].split()[1]) == os.getpid() and f"={mirror.repository.path}\0cat-file" in command:
             found.append(int(folder.name))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,11 +56,13 @@ def inherits_orphans() -> Iterator[None]:
 
 
 def processes() -> dict[str, str]:
-    """The names of all processes by their number, those that ended and were not reaped too."""
+    """The names of this process's children by their number, those that ended and were not reaped too."""
     found = {}
-    for path in Path("/proc").glob("[0-9]*/comm"):
+    for path in Path("/proc").glob("[0-9]*/status"):
         with contextlib.suppress(OSError):
-            found[path.parent.name] = path.read_text().strip()
+            said = dict(line.split(":\t", 1) for line in path.read_text().splitlines() if ":\t" in line)
+            if said["PPid"].strip() == str(os.getpid()):
+                found[path.parent.name] = said["Name"]
     return found
 
 
