@@ -14,6 +14,7 @@ import http.client
 import json
 import secrets
 import ssl
+import sys
 import threading
 import time
 import warnings
@@ -187,6 +188,19 @@ class Audit:
         return sorted((w for w in self.requests(agent) if w.verb not in reads), key=lambda w: w.at)
 
 
+@contextlib.contextmanager
+def _nothing_told_of_leftovers() -> Iterator[None]:
+    """What objects say of themselves that are collected meanwhile is not told: their loop has been taken from them."""
+    told = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
+    finally:
+        sys.unraisablehook = told
+
+
 @dataclass
 class RunningOperator:
     """One operator in a thread with its own event loop. `logged` is everything it said."""
@@ -252,8 +266,7 @@ class RunningOperator:
                     task.cancel()
 
         # What a killed process has open the kernel closes; here it would be a warning in this or in some later test.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
+        with _nothing_told_of_leftovers():
             for _ in range(100):  # what hangs in its farewell is cancelled there, too
                 if not self._thread.is_alive():
                     break
