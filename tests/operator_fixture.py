@@ -14,7 +14,6 @@ import http.client
 import json
 import secrets
 import ssl
-import sys
 import threading
 import time
 import warnings
@@ -188,17 +187,17 @@ class Audit:
         return sorted((w for w in self.requests(agent) if w.verb not in reads), key=lambda w: w.at)
 
 
-@contextlib.contextmanager
-def _nothing_told_of_leftovers() -> Iterator[None]:
-    """What objects say of themselves that are collected meanwhile is not told: their loop has been taken from them."""
-    told = sys.unraisablehook
-    sys.unraisablehook = lambda _: None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            yield
-    finally:
-        sys.unraisablehook = told
+def _close_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
+    """Close what an operator that was killed has open, as the kernel does for a process."""
+    for left in gc.get_objects():
+        if not isinstance(left, asyncio.BaseTransport) or getattr(left, "_loop", None) is not loop:
+            continue
+        for name in ("_sock", "_pipe"):
+            if (held := getattr(left, name, None)) is not None:
+                held.close()
+                setattr(left, name, None)
+        if hasattr(left, "_closed"):
+            left._closed = True
 
 
 @dataclass
@@ -265,8 +264,9 @@ class RunningOperator:
                 if "_connect_pipes" not in str(task.get_coro()):
                     task.cancel()
 
-        # What a killed process has open the kernel closes; here it would be a warning in this or in some later test.
-        with _nothing_told_of_leftovers():
+        # What it has open would be a warning in this or in some later test.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
             for _ in range(100):  # what hangs in its farewell is cancelled there, too
                 if not self._thread.is_alive():
                     break
@@ -277,6 +277,7 @@ class RunningOperator:
             self._thread = None
             self._loop = None
             self.failure = None
+            _close_what_is_left(loop)
             gc.collect()
 
     def ensure(self) -> None:
