@@ -12,17 +12,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from sluice.core.codes import GITHUB_APP
 from sluice.core.errors import UserError
 from sluice.core.git_url import is_loopback, parse_url
 from sluice.core.problem import Problem
 from sluice.git.auth import GitAuth
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 API = "https://api.github.com"
 USER = "x-access-token"
@@ -67,6 +67,9 @@ def app_proof(app: GitHubApp, now: datetime) -> str:
     at = int(now.timestamp())
     claims = {"iat": at - SKEW_SECONDS, "exp": at + GOOD_SECONDS, "iss": app.app_id}
     head = b".".join(_encoded(json.dumps(each).encode()) for each in ({"alg": "RS256", "typ": "JWT"}, claims))
+    from cryptography.hazmat.primitives import hashes  # what it needs takes 9 MB, and few sources have an App
+    from cryptography.hazmat.primitives.asymmetric import padding
+
     signature = _loaded(app.key).sign(head, padding.PKCS1v15(), hashes.SHA256())
     return (head + b"." + _encoded(signature)).decode("ascii")
 
@@ -112,12 +115,16 @@ def _api(text: str) -> str:
     return str(url).rstrip("/")
 
 
-def _loaded(key: bytes) -> rsa.RSAPrivateKey:
+def _loaded(key: bytes) -> RSAPrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
     try:
         loaded = serialization.load_pem_private_key(key.replace(b"\r\n", b"\n").strip() + b"\n", None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         loaded = None
-    if not isinstance(loaded, rsa.RSAPrivateKey):
+    if not isinstance(loaded, RSAPrivateKey):
         fix = "put the .pem file there that GitHub gave when the key was made"
         raise refused("the Secret's 'githubAppPrivateKey' is no RSA private key in PEM form", "", fix)
     return loaded
