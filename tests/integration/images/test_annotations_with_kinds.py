@@ -86,7 +86,7 @@ def test_a_repository_that_names_the_workload_of_another_changes_nothing(bench: 
     theirs.wait_ready(other)
     images.push("1.1.0")
     poll("1.1.0 runs", lambda: running(mine) == f"{images.image}:1.1.0")
-    poll("it is told", lambda: any("E610" in str(entry) for entry in bench.operator.logged))
+    poll("it is told", lambda: any("E610" in str(entry) for entry in bench.operator.logged), 60)
     assert git(bench.git.root / f"{theirs.name}.git", "rev-parse", "main").strip() == other.rpartition(":")[2]
 
 
