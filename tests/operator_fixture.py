@@ -188,7 +188,10 @@ class Audit:
 
 
 def _close_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
-    """Close what an operator that was killed has open, as the kernel does for a process."""
+    """Close what an operator has open at its end, as the kernel does for a process.
+
+    A killed one has much; one that was stopped may have a connection whose TLS farewell was not answered yet.
+    """
     for left in gc.get_objects():
         if not isinstance(left, asyncio.BaseTransport) or getattr(left, "_loop", None) is not loop:
             continue
@@ -226,6 +229,8 @@ class RunningOperator:
             except BaseException as error:  # noqa: BLE001 - told to the test that waits
                 self.failure = error
             finally:
+                if self._loop is not None:
+                    _close_what_is_left(self._loop)
                 ready.set()
 
         self.failure = None
@@ -277,7 +282,6 @@ class RunningOperator:
             self._thread = None
             self._loop = None
             self.failure = None
-            _close_what_is_left(loop)
             gc.collect()
 
     def ensure(self) -> None:
