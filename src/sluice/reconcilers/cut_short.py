@@ -6,7 +6,7 @@ healthy: its pruning is finished.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
@@ -15,20 +15,21 @@ from sluice.api.kustomization import Kustomization
 from sluice.core import codes, condition
 from sluice.core.errors import SluiceError
 from sluice.core.group import compose
-from sluice.core.inventory import Inventory
-from sluice.core.plan import Owner, Plan, PlanOptions, build_plan
+from sluice.core.plan import Owner
 from sluice.core.problem import Problem, summarize
 from sluice.core.record import FailedRevision, Record
+from sluice.core.shares import Shares
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import Phase
-from sluice.reconcilers.failed_revision import UNDO_SECONDS, undo_open
+from sluice.reconcilers.failed_revision import UNDO_SECONDS, owner_in, undo_open
 from sluice.reconcilers.inventory_source import confirmed
 from sluice.reconcilers.kustomization_report import Turnout
-from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import wanted_elsewhere
+from sluice.reconcilers.live_state import kinds_of
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.prune_plan import plan_prune
 from sluice.reconcilers.sync_facts import subject_of
 from sluice.runtime.executor import Execution
+from sluice.runtime.journal import Journal
 
 # Refused for a reason outside of git: the same revision may go through the next time, and ends what is open then.
 OUTSIDE = frozenset(
@@ -74,7 +75,7 @@ async def settle(operator: Operator, sync: Kustomization, owner: Owner, turnout:
         if record is None or not is_cut_short(record):
             return turnout
         why = cut_short(record.revision, turnout.revision)
-        ended = await _end(operator, sync, owner, record, why, say)
+        ended = await _end(operator, sync, record, why, say)
     except SluiceError as error:
         return still_open(turnout, error.problems)
     tell(operator, sync, why, ended)
@@ -89,16 +90,12 @@ def still_open(turnout: Turnout, problems: tuple[Problem, ...]) -> Turnout:
     return replace(turnout, problems=(*turnout.problems, *news), reason=condition.UNDO_FAILED, stalled=False)
 
 
-async def _end(
-    operator: Operator, sync: Kustomization, owner: Owner, record: Record, why: Problem, say: Say
-) -> Transaction:
+async def _end(operator: Operator, sync: Kustomization, record: Record, why: Problem, say: Say) -> Transaction:
     if record.phase is Phase.PRUNING:
-        execution = Execution(sync=owner, revision=record.revision, timeout=UNDO_SECONDS, progress=say)
-        return await finish_prune(operator, record, execution, (owner,))
+        return await finish_prune(operator, record, say)
     held = await confirmed(operator, record)
-    return await undo_open(
-        operator, sync, owner, replace(record, inventory=held, failed=FailedRevision("", (why,))), say
-    )
+    known = replace(record, inventory=held, failed=FailedRevision("", (why,)))
+    return await undo_open(operator, (sync,), known, say)
 
 
 def tell(operator: Operator, sync: Kustomization, why: Problem, ended: Transaction) -> None:
@@ -109,23 +106,18 @@ def tell(operator: Operator, sync: Kustomization, why: Problem, ended: Transacti
                     error=str(why))  # fmt: skip
 
 
-async def finish_prune(
-    operator: Operator, record: Record, execution: Execution, members: Iterable[Owner]
-) -> Transaction:
-    """Delete what the transaction of `record` had left to delete; each object still has to be proved its owner's."""
+async def finish_prune(operator: Operator, record: Record, say: Say, journal: Journal | None = None) -> Transaction:
+    """Delete what the transaction of `record` had left to delete; each object still has to be proved its owner's.
+
+    `journal` is where a group's is recorded. Raises NotReady, ClusterError.
+    """
     assert record.target is not None  # noqa: S101 - the caller looked
+    owner = owner_in(record)
+    shares = record.shares or Shares.of_one(owner)
     leaving = record.inventory.without(record.target.inventory.ids())
-    plans = [
-        await _prune_plan(operator, member, leaving if record.shares is None else record.shares.part(member, leaving))
-        for member in members
-    ]
-    joint, _ = compose(execution.sync, plans)
+    resources = await kinds_of(operator, leaving)
+    parts = {member: shares.part(member, leaving) for member in shares.members}
+    joint, _ = compose(owner, [await plan_prune(operator, m, part, resources) for m, part in parts.items()])
     plan = replace(joint, before=record.inventory, during=record.inventory, after=record.target.inventory)
+    execution = Execution(sync=owner, revision=record.revision, timeout=UNDO_SECONDS, progress=say, journal=journal)
     return await operator.executor.resume_prune(plan, record, execution)
-
-
-async def _prune_plan(operator: Operator, owner: Owner, leaving: Inventory) -> Plan:
-    resources = {e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in leaving}
-    live = await find_live(operator, owner, leaving.ids(), resources)
-    handed_over = await wanted_elsewhere(operator, owner, leaving.ids())
-    return build_plan(owner, (), leaving, live.__getitem__, PlanOptions(handed_over=handed_over))

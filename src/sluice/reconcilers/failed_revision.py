@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization
@@ -20,6 +20,7 @@ from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 from sluice.reconcilers.sync_facts import source_of
 from sluice.runtime.executor import Execution
+from sluice.runtime.journal import Journal
 
 UNDO_SECONDS = 300.0
 
@@ -74,25 +75,34 @@ async def finish_undo(
     record = operator.records.get(str(owner))
     if record is None or record.phase is not Phase.UNDOING or record.target is None:
         return None
-    ended = await undo_open(operator, sync, owner, record, progress)
+    ended = await undo_open(operator, (sync,), record, progress)
     if ended.undo_problems:
         problems = (*ended.problems, *ended.undo_problems)
         return Turnout(record.revision, problems, UNDO_FAILED, inventory=ended.inventory)
     return None
 
 
+def owner_in(record: Record) -> Owner:
+    """Whose record it is: a sync's, or a group's."""
+    return Owner(*record.owner.split("/", 1))
+
+
 async def undo_open(
     operator: Operator,
-    sync: Kustomization,
-    owner: Owner,
+    syncs: Sequence[Kustomization],
     record: Record,
     progress: Callable[[str], Awaitable[None]],
+    journal: Journal | None = None,
 ) -> Transaction:
-    """Undo the open transaction that `record` tells of; its `failed` says why, and whether that is remembered."""
-    union, failed = record.inventory, record.failed
+    """Undo the open transaction of `syncs` that `record` tells of; its `failed` says why, and if that is remembered.
+
+    `journal` is where a group's is recorded. Raises NotReady, ClusterError.
+    """
+    owner, union, failed = owner_in(record), record.inventory, record.failed
 
     async def requests() -> frozenset[str]:
-        return await requests_of(operator, sync) | (failed.answered if failed is not None else frozenset())
+        made = [await requests_of(operator, sync) for sync in syncs]
+        return frozenset().union(*made, failed.answered if failed is not None else ())
 
     execution = Execution(
         sync=owner,
@@ -102,6 +112,7 @@ async def undo_open(
         on_failure=OnFailure.UNDO,
         inputs=failed.inputs if failed is not None else "",
         requests=requests,
+        journal=journal,
     )
     plan = Plan(owner, (), (), (), before=union, during=union, after=Inventory())
     return await operator.executor.resume_undo(plan, record, execution)

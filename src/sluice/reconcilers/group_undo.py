@@ -6,17 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from sluice.api.kustomization import Kustomization
-from sluice.core.inventory import Inventory
-from sluice.core.plan import Owner, Plan
 from sluice.core.problem import Problem
 from sluice.core.record import FailedRevision, Record
 from sluice.core.transaction import Transaction
-from sluice.core.transaction_messages import OnFailure, Phase
+from sluice.core.transaction_messages import Phase
 from sluice.reconcilers.cut_short import finish_prune
-from sluice.reconcilers.failed_revision import UNDO_SECONDS, requests_of
+from sluice.reconcilers.failed_revision import owner_in, undo_open
 from sluice.reconcilers.inventory_source import confirmed
 from sluice.reconcilers.operator import Operator
-from sluice.runtime.executor import Execution
 from sluice.runtime.journal import GroupJournal
 
 
@@ -37,23 +34,7 @@ async def end_group(
         return None
     failed = record.failed or FailedRevision("", problems)
     union = record.inventory if begun else await confirmed(operator, record)
-    owner = Owner(*record.owner.split("/", 1))
-
-    async def requests() -> frozenset[str]:
-        made = [await requests_of(operator, sync) for sync in syncs]
-        return failed.answered.union(*made)
-
-    execution = Execution(
-        sync=owner,
-        revision=record.revision,
-        timeout=UNDO_SECONDS,
-        progress=progress,
-        on_failure=OnFailure.UNDO,
-        inputs=failed.inputs,
-        requests=requests,
-        journal=GroupJournal(operator.records, owner, record.shares, before=union, target=record.way_back),
-    )
+    journal = GroupJournal(operator.records, owner_in(record), record.shares, before=union, target=record.way_back)
     if record.phase is Phase.PRUNING:
-        return await finish_prune(operator, record, execution, record.shares.members)
-    plan = Plan(owner, (), (), (), before=union, during=union, after=Inventory())
-    return await operator.executor.resume_undo(plan, replace(record, failed=failed), execution)
+        return await finish_prune(operator, record, progress, journal)
+    return await undo_open(operator, syncs, replace(record, inventory=union, failed=failed), progress, journal)

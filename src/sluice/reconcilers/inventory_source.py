@@ -16,7 +16,7 @@ from sluice.core.record import Record
 from sluice.core.revision import Revision
 from sluice.kube.resource import Resource
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
-from sluice.reconcilers.live_state import find_live
+from sluice.reconcilers.live_state import find_live, kinds_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.our_kinds import KUSTOMIZATIONS
 from sluice.reconcilers.rendering import render_sync
@@ -86,8 +86,7 @@ async def _of_last_good(operator: Operator, owner: Owner, sync: Kustomization) -
 
 async def _labelled(operator: Operator, owner: Owner, inventory: Inventory) -> Inventory:
     """Those of its objects that carry the owner's labels."""
-    resources = {e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory}
-    live = await find_live(operator, owner, inventory.ids(), resources)
+    live = await find_live(operator, owner, inventory.ids(), await kinds_of(operator, inventory))
     return inventory.without(key for key, found in live.items() if found is None or found.owner != owner)
 
 

@@ -9,15 +9,15 @@ import structlog
 from sluice.api.kustomization import GROUP, Kustomization
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
-from sluice.core.plan import Action, Change, Owner, PlanOptions, build_plan
+from sluice.core.plan import Action, Change, Owner
 from sluice.core.problem import summarize
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS, NAMESPACES
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_report import stray_problem
-from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import wanted_elsewhere
+from sluice.reconcilers.live_state import kinds_of
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.prune_plan import plan_prune
 from sluice.reconcilers.strays import find_strays
 from sluice.reconcilers.sync_facts import owner_of, retry_of, subject_of, timeout_of
 from sluice.runtime.executor import Execution
@@ -86,12 +86,8 @@ async def _home_is_going(operator: Operator, sync: Kustomization) -> bool:
 async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> float | None:
     # A sync that installed the operator, and is deleted, leaves it running: it could not even finish deleting.
     inventory = Inventory(e for e in await inventory_of(operator, owner, sync) if not operator.own.include(e.id))
-    resources: dict[ResourceId, Resource | None] = {
-        e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory
-    }
-    live = await find_live(operator, owner, inventory.ids(), resources)
-    handed_over = await wanted_elsewhere(operator, owner, inventory.ids())
-    plan = build_plan(owner, (), inventory, live.__getitem__, PlanOptions(handed_over=handed_over))
+    resources = await kinds_of(operator, inventory)
+    plan = await plan_prune(operator, owner, inventory, resources)
 
     async def silent(message: str) -> None:
         log.info(message, namespace=owner.namespace, name=owner.name)

@@ -7,9 +7,15 @@ from collections.abc import Collection, Mapping
 from sluice.core import codes
 from sluice.core.errors import ClusterError
 from sluice.core.ids import ResourceId
+from sluice.core.inventory import Inventory
 from sluice.core.plan import Live, Owner
 from sluice.kube.resource import Resource
 from sluice.reconcilers.operator import Operator
+
+
+async def kinds_of(operator: Operator, inventory: Inventory) -> dict[ResourceId, Resource | None]:
+    """How the API server serves the kind of each entry; None where it does not."""
+    return {e.id: await operator.discovery.find(e.api_version, e.id.kind) for e in inventory}
 
 
 async def find_live(

@@ -1,0 +1,22 @@
+"""The plan of deleting what is a sync's own: each object has to be proved its, and another sync gets what it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sluice.core.ids import ResourceId
+from sluice.core.inventory import Inventory
+from sluice.core.plan import Owner, Plan, PlanOptions, build_plan
+from sluice.kube.resource import Resource
+from sluice.reconcilers.live_state import find_live
+from sluice.reconcilers.moves import wanted_elsewhere
+from sluice.reconcilers.operator import Operator
+
+
+async def plan_prune(
+    operator: Operator, owner: Owner, leaving: Inventory, resources: Mapping[ResourceId, Resource | None]
+) -> Plan:
+    """Delete all of `leaving`; `resources` says how each kind is served. Raises NotReady, ClusterError."""
+    live = await find_live(operator, owner, leaving.ids(), resources)
+    handed_over = await wanted_elsewhere(operator, owner, leaving.ids())
+    return build_plan(owner, (), leaving, live.__getitem__, PlanOptions(handed_over=handed_over))
