@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from sluice.api.kinds import ApiStruct, ArtifactStatus, Condition, LocalRef, ObjectMeta
-from sluice.api.notification_intent import NotificationIntent
-from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
+from sluice.api.notification_intent import StatusNotifications
+from sluice.api.problem_status import StatusProblems
 from sluice.api.schema import AGE, DURATION, DURATION_WITHOUT_HOURS, READY, STATUS, Column, Definition, cel, doc
 
 GROUP = "source.toolkit.fluxcd.io"
@@ -101,13 +101,8 @@ class GitRepositoryStatus(ApiStruct, frozen=True, kw_only=True):
     observedSparseCheckout: Annotated[tuple[str, ...], doc("The folders that the artifact was made from.")] = ()
     sourceVerificationMode: Annotated[str, doc("Which signatures were verified.")] = ""
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
-    notifications: Annotated[
-        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
-    ] = ()
-    problem: Annotated[
-        tuple[ProblemStatus, ...],
-        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
-    ] = ()
+    notifications: StatusNotifications = ()
+    problem: StatusProblems = ()
 
 
 class GitRepository(ApiStruct, frozen=True, kw_only=True):

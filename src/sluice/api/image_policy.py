@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from sluice.api.kinds import IMAGE_GROUP, ApiStruct, Condition, ObjectMeta
-from sluice.api.notification_intent import NotificationIntent
-from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
+from sluice.api.notification_intent import StatusNotifications
+from sluice.api.problem_status import StatusProblems
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Column, Definition, cel, doc
 from sluice.core.ids import NamespacedName
 
@@ -134,13 +134,8 @@ class ImagePolicyStatus(ApiStruct, frozen=True, kw_only=True):
     latestRef: Annotated[ImageRef | None, doc("The image that the policy chose.")] = None
     observedPreviousRef: Annotated[ImageRef | None, doc("The image that it had chosen before that.")] = None
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
-    notifications: Annotated[
-        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
-    ] = ()
-    problem: Annotated[
-        tuple[ProblemStatus, ...],
-        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
-    ] = ()
+    notifications: StatusNotifications = ()
+    problem: StatusProblems = ()
 
 
 class ImagePolicy(ApiStruct, frozen=True, kw_only=True):

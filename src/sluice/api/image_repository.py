@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from sluice.api.kinds import IMAGE_GROUP, ApiStruct, Condition, LocalRef, ObjectMeta
-from sluice.api.notification_intent import NotificationIntent
-from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
+from sluice.api.notification_intent import StatusNotifications
+from sluice.api.problem_status import StatusProblems
 from sluice.api.schema import AGE, DURATION, DURATION_WITHOUT_HOURS, READY, STATUS, Column, Definition, doc
 
 GROUP = IMAGE_GROUP
@@ -102,13 +102,8 @@ class ImageRepositoryStatus(ApiStruct, frozen=True, kw_only=True):
     lastScanResult: Annotated[ScanResult | None, doc("What the last scan found.")] = None
     observedExclusionList: Annotated[tuple[str, ...], doc("The exclusions of the last scan.")] = ()
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
-    notifications: Annotated[
-        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
-    ] = ()
-    problem: Annotated[
-        tuple[ProblemStatus, ...],
-        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
-    ] = ()
+    notifications: StatusNotifications = ()
+    problem: StatusProblems = ()
 
 
 class ImageRepository(ApiStruct, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from typing import Annotated
 from sluice.api.git_repository import GitRef
 from sluice.api.image_policy import ImageRef
 from sluice.api.kinds import IMAGE_GROUP, ApiStruct, Condition, LocalRef, ObjectMeta
-from sluice.api.notification_intent import NotificationIntent
-from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
+from sluice.api.notification_intent import StatusNotifications
+from sluice.api.problem_status import StatusProblems
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Column, Definition, doc
 from sluice.core.ids import NamespacedName
 
@@ -151,17 +151,12 @@ class ImageUpdateAutomationStatus(ApiStruct, frozen=True, kw_only=True):
     observedPolicies: Annotated[dict[str, ImageRef], doc("The images of the policies at the last run.")] = {}
     observedSourceRevision: Annotated[str, doc("The revision of the repository at the last run.")] = ""
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
-    problem: Annotated[
-        tuple[ProblemStatus, ...],
-        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
-    ] = ()
+    problem: StatusProblems = ()
     rejectedImages: Annotated[
         tuple[RejectedImage, ...],
         doc("Extension of Sluice: images that failed, or that somebody took out again; they stay out."),
     ] = ()
-    notifications: Annotated[
-        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
-    ] = ()
+    notifications: StatusNotifications = ()
 
 
 class ImageUpdateAutomation(ApiStruct, frozen=True, kw_only=True):

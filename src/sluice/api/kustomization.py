@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 
 from sluice.api.kinds import ApiStruct, Condition, LocalRef, ObjectMeta
-from sluice.api.notification_intent import NotificationIntent
-from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
+from sluice.api.notification_intent import StatusNotifications
+from sluice.api.problem_status import StatusProblems
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Definition, cel, doc, not_served
 from sluice.core import history as past
 
@@ -318,13 +318,8 @@ class KustomizationStatus(ApiStruct, frozen=True, kw_only=True):
     inventory: Annotated[InventoryStatus | None, doc("The objects that were applied.")] = None
     history: Annotated[tuple[Snapshot, ...], doc("The last outcomes, newest first.")] = ()
     transaction: Annotated[TransactionStatus | None, doc("Extension of Sluice: the present transaction.")] = None
-    notifications: Annotated[
-        tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
-    ] = ()
-    problem: Annotated[
-        tuple[ProblemStatus, ...],
-        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
-    ] = ()
+    notifications: StatusNotifications = ()
+    problem: StatusProblems = ()
     updateRequest: Annotated[
         UpdateAnswer | None,
         doc("Extension of Sluice: the answer to sluice.dev/update-request, which `sluice release` and others write."),

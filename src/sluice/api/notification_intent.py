@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from sluice.api.kinds import ApiStruct, ObjectMeta
 from sluice.api.schema import doc
@@ -30,6 +30,12 @@ class NotificationIntent(ApiStruct, frozen=True, kw_only=True):
     controller: Annotated[str, doc("Which of Flux's controllers it is told as.")] = ""
     metadata: Annotated[dict[str, str], doc("The event's metadata.")] = {}
     seal: Annotated[str, doc("Proves that the operator wrote this: status can be written by others.")] = ""
+
+
+# The field `status.notifications` of every kind that has it.
+StatusNotifications: TypeAlias = Annotated[
+    tuple[NotificationIntent, ...], doc("Extension of Sluice: events that somebody is still to be told of.")
+]
 
 
 def intent_of(occurrence: Occurrence) -> NotificationIntent:

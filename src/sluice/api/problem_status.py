@@ -7,7 +7,7 @@ controller that takes over leaves it standing. So it counts only where Ready's m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -52,6 +52,13 @@ class ProblemStatus(ApiStruct, frozen=True, kw_only=True):
         tuple[str, ...],
         doc("Kustomizations that wait for this object, as namespace/name, when it was told.", maxItems=MAX_WAITS),
     ] = ()
+
+
+# The field `status.problem` of every kind that has it.
+StatusProblems: TypeAlias = Annotated[
+    tuple[ProblemStatus, ...],
+    doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
+]
 
 
 def problem_status(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from sluice.api.kinds import NOTIFICATION_GROUP, ApiStruct, Condition, LocalRef, ObjectMeta
-from sluice.api.problem_status import MAX_PROBLEMS, ProblemStatus
+from sluice.api.problem_status import StatusProblems
 from sluice.api.schema import AGE, DURATION, READY, STATUS, Definition, cel, doc
 
 GROUP = NOTIFICATION_GROUP
@@ -105,10 +105,7 @@ class ReceiverStatus(ApiStruct, frozen=True, kw_only=True):
     observedGeneration: Annotated[int, doc("The generation that was last acted on.")] = 0
     webhookPath: Annotated[str, doc("Path of the address that is to be called.")] = ""
     lastHandledReconcileAt: Annotated[str, doc("The last request annotation that was acted on.")] = ""
-    problem: Annotated[
-        tuple[ProblemStatus, ...],
-        doc("Extension of Sluice: what Ready tells as text, part by part.", maxItems=MAX_PROBLEMS),
-    ] = ()
+    problem: StatusProblems = ()
 
 
 class Receiver(ApiStruct, frozen=True, kw_only=True):

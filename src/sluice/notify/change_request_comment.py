@@ -6,7 +6,7 @@ The comment is found by a mark that is not shown, and by who wrote it: anybody c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from sluice.core.errors import UserError
 from sluice.core.event import CHANGE_REQUEST, Event
 from sluice.core.problem import Problem, clip, printable
 from sluice.notify.markdown import markdown
-from sluice.notify.message import Request, Target, named
+from sluice.notify.message import Request, Target, named, post_json
 
 # A hundred comments, each as long as hosts allow: the first page is enough, for ours is among the first.
 LIST_BYTES = 8 << 20
@@ -38,6 +38,29 @@ class CommentApi:
     comments: Callable[[Target, str], Request]
     create: Callable[[Target, str, str], Request]
     edit: Callable[[Target, str, str, str], Request]
+
+
+def comments_like_githubs(
+    me: Callable[[Target], Request],
+    api: Callable[[Target], str],
+    headers: Callable[[Target], dict[str, str]],
+    *,
+    first_page: str,
+) -> CommentApi:
+    """GitHub's API, which Gitea's is like: `api` is the address of the repository, `first_page` asks for the most."""
+
+    def comments(target: Target, number: str) -> Request:
+        url = f"{api(target)}/issues/{number}/comments?{first_page}"
+        return Request(url, method="GET", headers=headers(target), answer_bytes=LIST_BYTES)
+
+    def create(target: Target, number: str, text: str) -> Request:
+        return post_json(f"{api(target)}/issues/{number}/comments", {"body": text}, headers(target))
+
+    def edit(target: Target, number: str, comment: str, text: str) -> Request:
+        request = post_json(f"{api(target)}/issues/comments/{comment}", {"body": text}, headers(target))
+        return replace(request, method="PATCH")
+
+    return CommentApi("flux-pr-comment-key", "login", ("user", "login"), me, comments, create, edit)
 
 
 def change_request(event: Event) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from sluice.notify.change_request_comment import LIST_BYTES, PER_PAGE, CommentApi
+from sluice.notify.change_request_comment import PER_PAGE, comments_like_githubs
 from sluice.notify.commit_status import CommitStatus, StatusApi, latest_says, read, repository_of
 from sluice.notify.message import Request, Target, post_json
 
@@ -45,18 +44,4 @@ def _me(target: Target) -> Request:
     return Request(f"{origin}/api/v1/user", method="GET", headers=_headers(target))
 
 
-def _comments(target: Target, number: str) -> Request:
-    url = f"{_api(target)}/issues/{number}/comments?page=1&limit={PER_PAGE}"
-    return Request(url, method="GET", headers=_headers(target), answer_bytes=LIST_BYTES)
-
-
-def _create(target: Target, number: str, text: str) -> Request:
-    return post_json(f"{_api(target)}/issues/{number}/comments", {"body": text}, _headers(target))
-
-
-def _edit(target: Target, number: str, comment: str, text: str) -> Request:
-    request = post_json(f"{_api(target)}/issues/comments/{comment}", {"body": text}, _headers(target))
-    return replace(request, method="PATCH")
-
-
-GITEA_COMMENTS = CommentApi("flux-pr-comment-key", "login", ("user", "login"), _me, _comments, _create, _edit)
+GITEA_COMMENTS = comments_like_githubs(_me, _api, _headers, first_page=f"page=1&limit={PER_PAGE}")
