@@ -13,6 +13,7 @@ import gc
 import http.client
 import json
 import secrets
+import socket
 import ssl
 import threading
 import time
@@ -646,16 +647,32 @@ class OpenBench:
         self._operator.check()
 
 
+@contextlib.contextmanager
+def bench_with(
+    cluster: Cluster, capture: LogCapture, factory: pytest.TempPathFactory, **changes: Any
+) -> Iterator[Bench]:
+    """A running operator in a namespace of its own, with some of its settings changed."""
+    name = f"op-{secrets.token_hex(4)}"
+    create_namespace(cluster, name)
+    root = factory.mktemp("bench")
+    with OpenBench(cluster, root, capture, replace(settings_for(name, root), **changes)) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module")
 def bench(
     cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """A running operator for the module, in a namespace of its own."""
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    root = tmp_path_factory.mktemp("bench")
-    with OpenBench(cluster, root, log_capture, settings_for(name, root)) as opened:
+    with bench_with(cluster, log_capture, tmp_path_factory) as opened:
         yield opened
+
+
+def free_port() -> int:
+    """A loopback port that nobody had a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def settings_for(name: str, root: Path) -> Settings:

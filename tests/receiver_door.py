@@ -22,7 +22,7 @@ from sluice.reconcilers.receiver_calls import Said
 from sluice.reconcilers.receivers import OpenReceiver, Receivers, Target
 from sluice.server.front_door import FrontDoor
 from sluice.server.hooks import Hooks
-from tests.integration.receivers.conftest import free_port
+from tests.operator_fixture import free_port
 from tests.webhook_calls import TOKEN
 
 LOOPBACK = ("127.0.0.0/8",)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
 from devcluster.registry import Registry
 from tests.cli.conftest import Sluice
-from tests.operator_fixture import Bench, LogCapture, OpenBench, settings_for
+from tests.operator_fixture import Bench, LogCapture, bench_with
 from tests.update_asking import REQUEST, WEB, Asking
 
 pytestmark = pytest.mark.cluster
@@ -26,11 +24,7 @@ def bench(
     cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """A running operator for the module, to which the registry on this machine needs no TLS."""
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    root = tmp_path_factory.mktemp("bench")
-    settings = replace(settings_for(name, root), registry_insecure_hosts=("127.0.0.1",))
-    with OpenBench(cluster, root, log_capture, settings) as opened:
+    with bench_with(cluster, log_capture, tmp_path_factory, registry_insecure_hosts=("127.0.0.1",)) as opened:
         yield opened
 
 

@@ -9,7 +9,7 @@ import json
 import secrets
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,7 +19,6 @@ import msgspec
 import pytest
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
 from devcluster.git_http import GitHttpServer
 from devcluster.registry import Registry
 from sluice.api.crds import KINDS
@@ -29,11 +28,18 @@ from sluice.runtime.scrape import exposition
 from tests.cli.conftest import Sluice
 from tests.image_objects import Images
 from tests.integration.notifications.conftest import sink
-from tests.integration.receivers.conftest import free_port
 from tests.integration.receivers.hook_calls import Hook
 from tests.notification_objects import Notifications
 from tests.notification_sink import Answer, NotificationSink
-from tests.operator_fixture import Bench, LogCapture, OpenBench, Sync, condition, poll, settings_for
+from tests.operator_fixture import (
+    Bench,
+    LogCapture,
+    Sync,
+    bench_with,
+    condition,
+    free_port,
+    poll,
+)
 
 __all__ = ["sink"]
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -73,18 +79,10 @@ def bench(
     cluster: Cluster, crds: None, canaries: Canaries, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """An operator with everything on, in a namespace of its own."""
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    root = tmp_path_factory.mktemp("bench")
-    token = root / "token"
+    token = tmp_path_factory.mktemp("fluxd") / "token"
     token.write_text(canaries.plant("token of fluxd's API"))
-    settings = replace(
-        settings_for(name, root),
-        hook_address=f"127.0.0.1:{free_port()}",
-        fluxd_address=f"127.0.0.1:{free_port()}",
-        fluxd_token_file=token,
-    )
-    with OpenBench(cluster, root, log_capture, settings) as opened:
+    addresses = {"hook_address": f"127.0.0.1:{free_port()}", "fluxd_address": f"127.0.0.1:{free_port()}"}
+    with bench_with(cluster, log_capture, tmp_path_factory, **addresses, fluxd_token_file=token) as opened:
         yield opened
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from devcluster.cluster import Cluster
 from tests.faults.adapter import Site
 from tests.faults.adapter_sluice import SluiceAdapter
 from tests.faults.fault_proxy import Asked
+from tests.operator_fixture import free_port
 
 APPLIES = "kustomize-controller"
 FETCHES = "source-controller"
@@ -31,13 +31,6 @@ def folder() -> Path:
     return Path(os.environ["FLUX_CONTROLLERS"])
 
 
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
-
-
 @dataclass
 class Controller:
     """One controller's process; its ports stay the same over its lives."""
@@ -45,7 +38,7 @@ class Controller:
     name: str
     site: Site
     flags: tuple[str, ...] = ()
-    health: int = field(default_factory=_free_port)
+    health: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -102,7 +95,7 @@ class FluxProcess:
     """Both controllers; killed is the one that applies, and the other lives on."""
 
     def __init__(self, site: Site) -> None:
-        port, data = _free_port(), site.folder / "artifacts"
+        port, data = free_port(), site.folder / "artifacts"
         data.mkdir(exist_ok=True)
         where = (f"--storage-addr=127.0.0.1:{port}", f"--storage-adv-addr=127.0.0.1:{port}", f"--storage-path={data}")
         self._fetches = Controller(FETCHES, site, where)

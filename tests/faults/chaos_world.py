@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from random import Random
 
 from devcluster.git_repository import WorkingRepo
-from sluice.api.kinds import IN_GROUP
 from sluice.core.ids import ResourceId
+from tests.faults.lane import create_members, joint_record, members_of
 from tests.faults.oracle import TOOLKIT, Live, Verdict, as_wanted, desired_of, judge, owned_by, record_of
 from tests.operator_fixture import FAILING_JOB, Api, Bench, Json, Sync, condition, config_map, deployment
 
@@ -57,7 +57,7 @@ class Player:
 
     sync: Sync
     files: Files
-    folders: tuple[str, ...] = ("",)
+    folders: tuple[str, ...] = ()
     allowed: list[tuple[str, Files]] = field(default_factory=list)
     head: str = ""
     bad: str = ""
@@ -69,10 +69,7 @@ class Player:
     @property
     def parts(self) -> dict[str, Sync]:
         """The syncs by the folder that each applies."""
-        if self.folders == ("",):
-            return {"": self.sync}
-        base = self.sync
-        return {f"{f}/": Sync(base.bench, f"{base.name}-{f}", base.target, base.repo) for f in self.folders}
+        return members_of(self.sync, self.folders)
 
     def start(self, api: Api) -> None:
         """Make it, with bystanders in its namespace; one of them carries the owner labels of a sync of it."""
@@ -90,11 +87,7 @@ class Player:
             self.others[f"{place}/{name}"] = api.get(f"{place}/{name}")
         self.head = self.sync.commit(self.files)
         self.allowed = [(self.head, dict(self.files))]
-        self.sync.create_source()
-        source = {"kind": "GitRepository", "name": self.sync.name}
-        for folder, part in self.parts.items():
-            metadata = {"annotations": {IN_GROUP: self.sync.name} if folder else {}}
-            part.create(metadata=metadata, sourceRef=source, path=f"./{folder}", **SPEC)
+        create_members(self.sync, self.folders, SPEC)
 
     # --- what people do -----------------------------------------------------------------------------------------
 
@@ -173,8 +166,8 @@ class Player:
                 break
             best = best if best is not None and len(best.wrong) <= len(found.wrong) else found
         assert best is not None
-        joint = record_of(api, self.sync, f"group:{self.sync.name}") if len(self.parts) > 1 else None
-        if joint is not None and joint.shares is not None:
+        joint = joint_record(api, self.sync, self.folders)
+        if joint is not None:
             best.half.append(f"the group's record says {joint.phase}")
         best.lost += [f"{path} was touched" for path, body in self.others.items() if api.get(path) != body]
         return best
@@ -241,8 +234,8 @@ def start_players(bench: Bench, count: int) -> list[Player]:
     """Syncs with a few objects each, being installed; the second is a group of two."""
     players = []
     for n in range(count):
-        folders = ("a", "b") if n == 1 else ("",)
-        places = [f"{folder}/" if folder else "" for folder in folders]
+        folders = ("a", "b") if n == 1 else ()
+        places = [f"{folder}/" for folder in folders] or [""]
         names = ("c0", "c1", "c2", "a0", "s0", *(["w0"] if n == 0 else []))
         files = {f"{places[i % len(places)]}{name}.yaml": text_of(name, 1) for i, name in enumerate(names)}
         player = Player(named_sync(bench, f"s{n}"), files, folders)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from devcluster.git_http import GitHttpServer
 from sluice.api.kinds import IN_GROUP
+from sluice.core.record import Record
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy
@@ -55,11 +56,26 @@ class Result:
     writes: list[str] = field(default_factory=list)
 
 
-def members(scenario: Scenario, sync: Sync) -> dict[str, Sync]:
-    """The syncs of a cell by the folder that each applies: the one, or those of a group that reads its source."""
-    if not scenario.folders:
+def members_of(sync: Sync, folders: Sequence[str]) -> dict[str, Sync]:
+    """The syncs by the folder that each applies: the one, or those of a group that reads its source."""
+    if not folders:
         return {"": sync}
-    return {f: Sync(sync.bench, f"{sync.name}-{f}", sync.target, sync.repo) for f in scenario.folders}
+    return {f"{f}/": Sync(sync.bench, f"{sync.name}-{f}", sync.target, sync.repo) for f in folders}
+
+
+def create_members(sync: Sync, folders: Sequence[str], spec: Mapping[str, object]) -> None:
+    """Make the source, and whoever reads it."""
+    sync.create_source()
+    source = {"kind": "GitRepository", "name": sync.name}
+    for folder, member in members_of(sync, folders).items():
+        annotations = {IN_GROUP: sync.name} if folder else {}
+        member.create(metadata={"annotations": annotations}, sourceRef=source, path=f"./{folder}", **spec)
+
+
+def joint_record(api: Api, sync: Sync, folders: Sequence[str]) -> Record | None:
+    """The record of the group's transaction, if there is a group and one is under way."""
+    record = record_of(api, sync, f"group:{sync.name}") if folders else None
+    return record if record is not None and record.shares is not None else None
 
 
 def _is_gone(api: Api, path: str) -> bool:
@@ -114,19 +130,15 @@ class Lane:
         self.bench.api.create(place.rpartition("/")[0], BYSTANDER)
         if scenario.base:
             revision = self._install(scenario, sync, scenario.base)
-            for member in members(scenario, sync).values():
+            for member in members_of(sync, scenario.folders).values():
                 member.wait_ready(revision)
-        before = {key: body for m in members(scenario, sync).values() for key, body in self._live(m).items()}
+        before = {key: body for m in members_of(sync, scenario.folders).values() for key, body in self._live(m).items()}
         return sync, before, self.bench.api.get(place)
 
     def _install(self, scenario: Scenario, sync: Sync, files: Mapping[str, str | None]) -> str:
         """Commit, and make the source and whoever reads it."""
         revision = sync.commit(files)
-        sync.create_source()
-        source = {"kind": "GitRepository", "name": sync.name}
-        for folder, member in members(scenario, sync).items():
-            annotations = {IN_GROUP: sync.name} if scenario.folders else {}
-            member.create(metadata={"annotations": annotations}, sourceRef=source, path=f"./{folder}", **scenario.spec)
+        create_members(sync, scenario.folders, scenario.spec)
         return revision
 
     def _live(self, sync: Sync) -> Live:
@@ -185,7 +197,7 @@ class Lane:
         self.operator.wait_ready()
 
     def _done(self, scenario: Scenario, sync: Sync, revision: str, *, refused: bool = False) -> bool:
-        found = [self.bench.api.get(member.path) or {} for member in members(scenario, sync).values()]
+        found = [self.bench.api.get(member.path) or {} for member in members_of(sync, scenario.folders).values()]
         if any(f.get("status", {}).get("lastAttemptedRevision") != revision for f in found):
             return False
         ready = [condition(f, "Ready") for f in found]
@@ -197,7 +209,7 @@ class Lane:
         """True when the living process has said how its turn of the sync, or of each of the group, ended."""
         ended = {"reconciled", "not reconciled"}
         told = {e.get("name") for e in self.operator.said() if e.get("msg") in ended}
-        return all(member.name in told for member in members(scenario, sync).values())
+        return all(member.name in told for member in members_of(sync, scenario.folders).values())
 
     def _settled(self, scenario: Scenario, sync: Sync, revision: str, *, refused: bool) -> Verdict:
         """Wait until the change is finished or undone; on the way, Ready at the new revision must be true."""
@@ -206,7 +218,9 @@ class Lane:
         while True:
             done = self._done(scenario, sync, revision, refused=refused)
             claims = done and not scenario.undone and not refused
-            if claims and {k for m in members(scenario, sync).values() for k in self._live(m)} != set(desired):
+            if claims and {k for m in members_of(sync, scenario.folders).values() for k in self._live(m)} != set(
+                desired
+            ):
                 return Verdict(half=["Ready while the cluster holds something else"])
             if done and (not self.killed or self._turned(scenario, sync)):
                 return Verdict()
@@ -231,18 +245,18 @@ class Lane:
         self, scenario: Scenario, sync: Sync, before: Live, outcome: Mapping[str, str], *, exact: bool
     ) -> Verdict:
         api, verdict = self.bench.api, Verdict()
-        for folder, member in members(scenario, sync).items():
+        for folder, member in members_of(sync, scenario.folders).items():
             files = {name: text for name, text in outcome.items() if name.startswith(folder)}
             desired = desired_of(files, sync.target)
             verdict.add(judge(self._live(member), desired, before, record_of(api, member), exact=exact))
-        joint = record_of(api, sync, f"group:{sync.name}") if scenario.folders else None
-        if joint is not None and joint.shares is not None:
+        joint = joint_record(api, sync, scenario.folders)
+        if joint is not None:
             verdict.half.append(f"the group's record says {joint.phase}")
         return verdict
 
     def _remove(self, scenario: Scenario, sync: Sync, verdict: Verdict) -> None:
         """Delete the sync, or the group: everything that it made has to go with it."""
-        api, syncs = self.bench.api, list(members(scenario, sync).values())
+        api, syncs = self.bench.api, list(members_of(sync, scenario.folders).values())
         try:
             # In the order in which git moves objects, the last first: what is to move is left to who is still there.
             for path in (*(member.path for member in reversed(syncs)), sync.source_path):

@@ -47,7 +47,7 @@ def comments_like_githubs(
     *,
     first_page: str,
 ) -> CommentApi:
-    """GitHub's API, which Gitea's is like: `api` is the address of the repository, `first_page` asks for the most."""
+    """GitHub's API, which Gitea's is like: `api` gives a repository's address, `first_page` is a query."""
 
     def comments(target: Target, number: str) -> Request:
         url = f"{api(target)}/issues/{number}/comments?{first_page}"

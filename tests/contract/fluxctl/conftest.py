@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -23,7 +22,7 @@ from devcluster.registry import Registry
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
-from tests.operator_fixture import Api, LogCapture, RunningOperator, log_capture, poll
+from tests.operator_fixture import Api, LogCapture, RunningOperator, free_port, log_capture, poll
 
 __all__ = ["log_capture"]
 
@@ -134,13 +133,6 @@ class Fluxd:
         found = self.api.get(f"/apis/apps/v1/namespaces/{self.target}/deployments/web")
         assert found is not None
         return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings_of(home: str, root: Path, port: int, source: FlagSource | None) -> Settings:

@@ -17,8 +17,8 @@ from devcluster.git_ssh import GitSshServer
 from devcluster.registry import Registry
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
-from tests.contract.fluxctl.conftest import Fluxd, free_port, settings_of
-from tests.operator_fixture import Api, Json, LogCapture, RunningOperator, poll
+from tests.contract.fluxctl.conftest import Fluxd, settings_of
+from tests.operator_fixture import Api, Json, LogCapture, RunningOperator, free_port, poll
 
 pytestmark = pytest.mark.cluster
 SECRET = "flux-git-deploy"

@@ -13,8 +13,8 @@ import pytest
 from sluice.kube.caller_access import CallerAccess
 from sluice.kube.client import KubeClient
 from sluice.server.fluxd_api import FluxdApi
-from tests.contract.fluxctl.conftest import Fluxd, free_port
-from tests.operator_fixture import poll
+from tests.contract.fluxctl.conftest import Fluxd
+from tests.operator_fixture import free_port, poll
 
 pytestmark = pytest.mark.cluster
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

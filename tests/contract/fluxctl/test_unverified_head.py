@@ -15,9 +15,9 @@ from devcluster.git_repository import WorkingRepo
 from devcluster.registry import Registry
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
-from tests.contract.fluxctl.conftest import WEB, Fluxd, free_port, settings_of
+from tests.contract.fluxctl.conftest import WEB, Fluxd, settings_of
 from tests.keyring import SshKey, signed
-from tests.operator_fixture import Api, LogCapture, RunningOperator, config_map, poll
+from tests.operator_fixture import Api, LogCapture, RunningOperator, config_map, free_port, poll
 
 pytestmark = pytest.mark.cluster
 

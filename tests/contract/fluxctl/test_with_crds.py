@@ -11,8 +11,8 @@ import pytest
 from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from devcluster.registry import Registry
-from tests.contract.fluxctl.conftest import WEB, Fluxd, free_port, settings_of
-from tests.operator_fixture import Bench, LogCapture, OpenBench, Sync, crds, poll
+from tests.contract.fluxctl.conftest import WEB, Fluxd, settings_of
+from tests.operator_fixture import Bench, LogCapture, OpenBench, Sync, crds, free_port, poll
 
 __all__ = ["crds"]
 pytestmark = pytest.mark.cluster

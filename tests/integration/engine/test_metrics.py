@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
-import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,18 +14,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
-from tests.operator_fixture import Bench, LogCapture, OpenBench, config_map, deployment, poll, settings_for
+from tests.operator_fixture import (
+    Bench,
+    LogCapture,
+    bench_with,
+    config_map,
+    deployment,
+    free_port,
+    poll,
+)
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 METRIC = re.compile(r"\b((?:gotk|controller_runtime|workqueue|rest_client|sluice|process)_[a-z_]+)\b")
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +34,9 @@ def bench(
     cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """An operator that serves its probes and metrics."""
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    root = tmp_path_factory.mktemp("bench")
     ports = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    settings = replace(settings_for(name, root), metrics_address=next(ports), health_address=next(ports))
-    with OpenBench(cluster, root, log_capture, settings) as opened:
+    addresses = {"metrics_address": next(ports), "health_address": next(ports)}
+    with bench_with(cluster, log_capture, tmp_path_factory, **addresses) as opened:
         yield opened
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
 from devcluster.registry import Registry
 from sluice.core.automation_flags import AutomationFlags
 from tests.git_writing import git
 from tests.image_objects import Images
-from tests.operator_fixture import Bench, LogCapture, OpenBench, Sync, poll, settings_for
+from tests.operator_fixture import Bench, LogCapture, Sync, bench_with, poll
 
 pytestmark = pytest.mark.cluster
 
@@ -24,15 +21,9 @@ def bench(
     cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """An operator that automates annotated workloads, too."""
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    root = tmp_path_factory.mktemp("bench")
-    settings = replace(
-        settings_for(name, root),
-        automation=AutomationFlags(is_on=True, interval=2.0, scan_interval=0.5),
-        registry_insecure_hosts=("127.0.0.1",),
-    )
-    with OpenBench(cluster, root, log_capture, settings) as opened:
+    automation = AutomationFlags(is_on=True, interval=2.0, scan_interval=0.5)
+    changes = {"automation": automation, "registry_insecure_hosts": ("127.0.0.1",)}
+    with bench_with(cluster, log_capture, tmp_path_factory, **changes) as opened:
         yield opened
 
 

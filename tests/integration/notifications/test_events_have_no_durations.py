@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
 from devcluster.registry import Registry
 from tests.image_objects import Images, deployment_of
-from tests.integration.receivers.conftest import free_port
 from tests.integration.receivers.hook_calls import Hook
 from tests.notification_objects import Notifications
 from tests.notification_sink import Answer, NotificationSink
-from tests.operator_fixture import Bench, Json, LogCapture, OpenBench, Sync, config_map, deployment, poll, settings_for
+from tests.operator_fixture import (
+    Bench,
+    Json,
+    LogCapture,
+    Sync,
+    bench_with,
+    config_map,
+    deployment,
+    free_port,
+    poll,
+)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:ms|s|m|h)\b")
@@ -30,11 +36,8 @@ def bench(
     cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
     """An operator with everything on, in a namespace of its own."""
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    root = tmp_path_factory.mktemp("bench")
     addresses = {"hook_address": f"127.0.0.1:{free_port()}", "fluxd_address": f"127.0.0.1:{free_port()}"}
-    with OpenBench(cluster, root, log_capture, replace(settings_for(name, root), **addresses)) as opened:  # type: ignore[arg-type]
+    with bench_with(cluster, log_capture, tmp_path_factory, **addresses) as opened:
         yield opened
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
 from tests.notification_sink import NotificationSink
-from tests.operator_fixture import Bench, LogCapture, OpenBench, crds, log_capture, settings_for
+from tests.operator_fixture import Bench, LogCapture, bench_with, crds, log_capture
 
 __all__ = ["crds", "log_capture"]
 
@@ -32,9 +29,5 @@ def bench(
     collector: NotificationSink,
 ) -> Iterator[Bench]:
     """An operator whose traces go to the collector."""
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    root = tmp_path_factory.mktemp("bench")
-    settings = replace(settings_for(name, root), otlp_endpoint=collector.url)
-    with OpenBench(cluster, root, log_capture, settings) as opened:
+    with bench_with(cluster, log_capture, tmp_path_factory, otlp_endpoint=collector.url) as opened:
         yield opened
