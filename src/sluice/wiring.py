@@ -265,7 +265,7 @@ async def _start(
     def suspect(owner: Owner, resource: ResourceId) -> None:
         due = sync_reconciler.suspect(owner, resource)
         if due is not None:
-            syncs.queue.add(NamespacedName(owner.namespace, owner.name), due)
+            drift.queue.add(NamespacedName(owner.namespace, owner.name), due)
 
     owned = OwnedObjects(client, group, suspect)
     operator = _operator(settings, client, discovery, mirrors, records, owned, parts, notifier=notifier)
@@ -289,6 +289,7 @@ async def _start(
     group_reconciler = GroupReconciler(operator, sync_reconciler)
     turns = SyncTurns(operator, sync_reconciler, group_reconciler, wake_sync, wake_group)
     syncs = Controller("Kustomization", turns.of_sync)
+    drift = Controller("Kustomization", turns.of_drift, name="drift")
     groups = Controller("KustomizationGroup", turns.of_group)
     for recorder in (operator.git_events, operator.sync_events):
         group.create_task(recorder.run())
@@ -312,6 +313,7 @@ async def _start(
     group.create_task(sync_reconciler.commits.run())
     group.create_task(sources.run())
     group.create_task(syncs.run())
+    group.create_task(drift.run())
     group.create_task(groups.run())
     return Started(operator, source_reconciler, sources.queue, parts.sources, parts.syncs)
 

@@ -6,10 +6,11 @@ read from a Flux status has none, and then only the owner labels on the live obj
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sluice.core.ids import ResourceId
+from sluice.core.packed import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +29,44 @@ class Entry:
 
 
 class Inventory:
-    """An immutable set of entries, one per resource id, iterated in the order of the ids."""
+    """An immutable set of entries, one per resource id, iterated in the order of the ids.
+
+    A packed one is equal to the same one open, and takes a tenth of the memory; each look at it costs more.
+    """
 
     __slots__ = ("_entries",)
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._entries: Mapping[ResourceId, Entry] = {e.id: e for e in sorted(entries, key=lambda e: e.id)}
+        self._entries: dict[ResourceId, Entry] | Packed[Entry] = {e.id: e for e in sorted(entries, key=lambda e: e.id)}
+
+    def packed(self) -> Inventory:
+        """The same, to be kept: where many are at hand, to be asked for few."""
+        if isinstance(self._entries, Packed):
+            return self
+        kept = Inventory()
+        kept._entries = Packed(tuple(self), Entry, lambda e: e.id)
+        return kept
+
+    def opened(self) -> Inventory:
+        """The same, to work with."""
+        return Inventory(self) if isinstance(self._entries, Packed) else self
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries.values())
+        return iter(self._entries if isinstance(self._entries, Packed) else self._entries.values())
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __contains__(self, resource: ResourceId) -> bool:
-        return resource in self._entries
+        return self._entries.get(resource) is not None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Inventory) and self._entries == other._entries
+        if not isinstance(other, Inventory):
+            return NotImplemented
+        return len(self) == len(other) and list(self) == list(other)
 
     def __hash__(self) -> int:
-        return hash(tuple(self._entries.values()))
+        return hash(tuple(self))
 
     def __repr__(self) -> str:
         return f"Inventory({list(self)!r})"
@@ -59,11 +77,11 @@ class Inventory:
 
     def ids(self) -> frozenset[ResourceId]:
         """All ids."""
-        return frozenset(self._entries)
+        return frozenset(entry.id for entry in self)
 
     def union(self, later: Inventory) -> Inventory:
         """Every entry of both. Where both have one, `later` wins, but a known UID is never forgotten."""
-        merged = dict(self._entries)
+        merged = {entry.id: entry for entry in self}
         for entry in later:
             known = merged.get(entry.id)
             merged[entry.id] = replace(entry, uid=entry.uid or known.uid) if known else entry

@@ -124,6 +124,17 @@ class Drift:
         ledger.arrived.set()
         return ledger.held(resource, time.monotonic())
 
+    def open(self, sync: Kustomization) -> frozenset[ResourceId]:
+        """Objects that are to be looked at now. Costs as much as they are."""
+        ledger, now = self._of(sync), time.monotonic()
+        return frozenset(key for key in ledger.pending if not ledger.held(key, now))
+
+    def dismiss(self, sync: Kustomization, resources: Collection[ResourceId]) -> None:
+        """These are not the sync's, or nothing is known of how they should be: there is nothing to settle."""
+        ledger = self._of(sync)
+        ledger.suspects.difference_update(resources)
+        ledger.taken.difference_update(resources)
+
     def suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
         """Objects that are not as our last write left them, as far as the watches know."""
         ledger, owned, owner = self._of(sync), self._op.owned, owner_of(sync)

@@ -96,7 +96,7 @@ async def confirmed(operator: Operator, record: Record) -> Inventory:
     An apply was under way and its answer never noted: the object that is there now may be another's, made meanwhile.
     """
     if record.target is None:
-        return record.inventory
+        return record.inventory.union(operator.records.moved(record.owner))
     known = record.target.inventory.ids() | record.target.images.keys()
     unsure = [entry for entry in record.inventory if not entry.uid and entry.id not in known]
     places: dict[tuple[Resource, str], set[ResourceId]] = {}

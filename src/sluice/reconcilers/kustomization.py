@@ -27,6 +27,7 @@ from sluice.reconcilers import cut_short
 from sluice.reconcilers.commit_health import CommitHealth
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.drift import Drift, Judged, Resources
+from sluice.reconcilers.drift_turns import DriftTurns
 from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
@@ -88,6 +89,7 @@ class KustomizationReconciler:
         self.gate = SyncGate(operator, self._drift, self.commits)
         self.reporter = SyncReporter(operator, self._drift, self.commits)
         self.schedule = SyncSchedule(operator.poll_jitter)
+        self._drift_turns = DriftTurns(operator, self._drift, self._last_good, self.reporter)
 
     @property
     def parts(self) -> SyncParts:
@@ -97,6 +99,14 @@ class KustomizationReconciler:
     def suspect(self, owner: Owner, resource: ResourceId) -> float | None:
         """Note that an object may have drifted; returns in how many seconds its owner's turn is due, None for never."""
         return self._drift.suspect(owner, resource)
+
+    async def settle_drift(self, sync: Kustomization) -> bool:
+        """Set right what has drifted since the last turn; False when only a turn can."""
+        return await self._drift_turns.settle(sync)
+
+    def drift_due(self, sync: Kustomization) -> float | None:
+        """Seconds until something that is fought over is to be looked at again; None when there is nothing."""
+        return self._drift.due(sync)
 
     async def reconcile(self, turn: Turn[NamespacedName]) -> float | None:
         """One turn. Returns the seconds until the next."""
@@ -112,7 +122,7 @@ class KustomizationReconciler:
             return None
         if FINALIZER not in sync.metadata.finalizers:
             await self._op.sync_finalizers.add(sync.metadata)
-        started = self._op.now()
+        started, artifact = self._op.now(), self._op.artifacts.get(source_of(sync))
         async with Progress(lambda message: self.reporter.progress(sync, message), self._pace) as progress:
             try:
                 turnout = await self._sync(sync, turn, progress.say)
@@ -127,6 +137,7 @@ class KustomizationReconciler:
         await self.reporter.doubt_kinds(turnout)
         keep_again = None if turnout.succeeded else await self._last_good.keep(sync)
         await self.reporter.report(sync, turnout, started)
+        self._drift_turns.note(sync, artifact, turnout)
         waits = (self.schedule.next_turn(sync, turnout), keep_again, self._drift.due(sync))
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -143,6 +154,7 @@ class KustomizationReconciler:
         self._rollbacks.forget(key)
         self._drift.forget(key)
         self._last_good.forget(key)
+        self._drift_turns.forget(key)
         self._strays.forget(key)
         self.commits.drop(key)
         self._op.sync_status.forget(key)
@@ -245,7 +257,7 @@ class KustomizationReconciler:
             manifests = prepared.rendered.manifests
             before = applied_of(manifests, prepared.plan.before)
             self._drift.renewed(sync, {m.id for m in manifests} - before.keys())
-            self._last_good.note(sync, artifact)
+            self._last_good.note(sync, artifact, prepared.rendered)
 
     async def look_for_strays(self, sync: Kustomization, plan: Plan, inventory: Inventory) -> None:
         """Where a record was lost, or it was Flux's, tell what is left over from then, once as an event."""

@@ -1,13 +1,14 @@
 """Keeps what was applied last in place while the source's present revision can't be: refused, undone, or waited for.
 
 Only an object whose manifest is, byte for byte, the one whose apply the record confirms is set right. So it does not
-matter what else has changed meanwhile, in the spec or in variables: what can't be made again exactly is left alone.
+matter what else has changed meanwhile, in the spec or in variables: what was not kept, and can't be made again exactly,
+is left alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,16 +22,19 @@ from sluice.core.history import last_applied
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import Manifest
+from sluice.core.packed import Packed
 from sluice.core.plan import Action, Batch, Change, Owner, PlanOptions, build_plan
 from sluice.core.record import Record
 from sluice.core.revision import Revision
 from sluice.core.transaction_messages import Answered, Outcome, Phase
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.inventory_source import confirmed
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.planning import Planner, Prepared, applied_of, ignored_by
 from sluice.reconcilers.sync_facts import owner_of, source_of
+from sluice.render import Rendered
 
 RETRY = 30.0
 PAUSE = 5.0
@@ -39,14 +43,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """What the last revision that took effect was made from."""
+    """What the last revision that took effect was made from, and the manifests that this gave."""
 
     artifact: Artifact
     spec: KustomizationSpec
+    digest: str
+    manifests: Packed[Manifest]
 
 
 class LastGood:
-    """The last good state of every sync. Of each, a reference to its artifact is kept, no manifest."""
+    """The last good state of every sync."""
 
     def __init__(self, operator: Operator, planner: Planner, drift: Drift) -> None:
         self._op = operator
@@ -55,9 +61,22 @@ class LastGood:
         self._sources = GitRepositoryReconciler(operator)
         self._good: dict[NamespacedName, Good] = {}
 
-    def note(self, sync: Kustomization, artifact: Artifact) -> None:
+    def note(self, sync: Kustomization, artifact: Artifact, rendered: Rendered) -> None:
         """That artifact, with the sync's present spec, has taken effect wholly."""
-        self._good[sync.metadata.key] = Good(artifact, sync.spec)
+        known = self._good.get(sync.metadata.key)
+        manifests = known.manifests if known is not None and _same(known, artifact, rendered) else _packed(rendered)
+        self._good[sync.metadata.key] = Good(artifact, sync.spec, rendered.digest, manifests)
+
+    def applied(
+        self, sync: Kustomization, resources: Collection[ResourceId], inventory: Inventory
+    ) -> dict[ResourceId, Manifest]:
+        """Of `resources`, the manifests that are, byte for byte, what was applied last; empty when that is not known.
+
+        Costs as much as there are `resources`.
+        """
+        good = self._good.get(sync.metadata.key)
+        found = [manifest for key in resources if (manifest := good.manifests.get(key)) is not None] if good else []
+        return applied_of(found, inventory)
 
     def forget(self, key: NamespacedName) -> None:
         """The sync is gone."""
@@ -80,34 +99,34 @@ class LastGood:
             if good is None:
                 return None
             then = msgspec.structs.replace(sync, spec=msgspec.structs.replace(good.spec, drift=sync.spec.drift))
-            rendered, resources = await self._planner.render(then, good.artifact)
-            applied = applied_of(rendered.manifests, record.inventory)
-            judged = await self._drift.judge(then, suspects & applied.keys(), applied, record.inventory, resources)
-            answer = await self._write(then, judged, applied, record, resources)
+            inventory = await confirmed(self._op, record)
+            applied = self.applied(sync, suspects, inventory)
+            judged = await self._drift.judge(then, frozenset(applied), applied, inventory, {})
+            answer = await self.correct(then, judged, applied, record)
         except SluiceError as error:
             log.warning("drift is not corrected: the last good state can't be had", name=str(owner_of(sync)),
                         error=str(error))  # fmt: skip
             return RETRY
         return RETRY if answer.problems else None
 
-    async def _write(
-        self,
-        sync: Kustomization,
-        judged: Judged,
-        applied: Mapping[ResourceId, Manifest],
-        record: Record,
-        resources: Resources,
+    async def correct(
+        self, sync: Kustomization, judged: Judged, applied: Mapping[ResourceId, Manifest], record: Record
     ) -> Answered:
-        """Apply again, the record first where a new UID is to be expected: what is made must never look foreign."""
-        batches = await self._batches(sync, judged, applied, record.inventory, resources)
+        """Apply again, the record first where a new UID is to be expected: what is made must never look foreign.
+
+        Raises NotReady (AccountMissing), ClusterError.
+        """
+        batches = await self._batches(sync, judged, applied, record.inventory, {})
         made = [c.id for batch in batches for c in batch.changes if c.action is Action.CREATE]
         if made:
             intent = (replace(e, uid="", version="") if e.id in made else e for e in record.inventory)
             record = await self._save(record, Inventory(intent))
         answer = await self._op.executor.correct(batches, owner_of(sync))
-        entries = Inventory(o.entry for o in answer.outcomes if o.entry is not None)
-        if entries:
-            await self._save(record, record.inventory.union(entries))
+        entries = [o.entry for o in answer.outcomes if o.entry is not None]
+        if made:
+            await self._save(record, record.inventory.union(Inventory(entries)))
+        else:
+            self._op.records.move(record.owner, entries)
         self._handled(sync, judged, answer)
         return answer
 
@@ -187,11 +206,21 @@ class LastGood:
         revision = last_applied(sync.status.lastAppliedRevision, sync.status.history, record.history)
         if not revision:
             return None
-        present = self._op.artifacts.get(source_of(sync))
-        if present is None or str(present.revision) != revision:
+        artifact = self._op.artifacts.get(source_of(sync))
+        if artifact is None or str(artifact.revision) != revision:
             source = self._op.git_repositories.get(source_of(sync).namespace, source_of(sync).name)
             if source is None:
                 return None
-            present = await self._sources.earlier(source, Revision.parse(revision))
-        found = self._good[sync.metadata.key] = Good(present, sync.spec)
-        return found
+            artifact = await self._sources.earlier(source, Revision.parse(revision))
+        rendered, _ = await self._planner.render(sync, artifact)
+        self.note(sync, artifact, rendered)
+        return self._good[sync.metadata.key]
+
+
+def _same(known: Good, artifact: Artifact, rendered: Rendered) -> bool:
+    """Whether the manifests are the same, and at the same places of the same commit."""
+    return known.digest == rendered.digest and known.artifact.revision == artifact.revision
+
+
+def _packed(rendered: Rendered) -> Packed[Manifest]:
+    return Packed(rendered.manifests, Manifest, lambda manifest: manifest.id)

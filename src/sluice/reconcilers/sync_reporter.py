@@ -19,7 +19,7 @@ from sluice.core.timestamp import rfc3339
 from sluice.reconcilers.commit_health import CommitHealth
 from sluice.reconcilers.dependencies import waiters_of
 from sluice.reconcilers.drift import Drift
-from sluice.reconcilers.drift_report import DRIFT_CORRECTED, corrections, with_drift
+from sluice.reconcilers.drift_report import DRIFT_CORRECTED, DriftReport, corrections, with_drift
 from sluice.reconcilers.kustomization_report import (
     Turnout,
     event_message,
@@ -91,14 +91,7 @@ class SyncReporter:
         status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=fresh)
         subject = subject_of(sync)
         annotations = {f"{GROUP}/revision": turnout.revision} if turnout.revision else {}
-        self.tell_corrections(sync)
-        if drift.news:
-            # The commit is as good as it was: what others did to its objects is no failure of it.
-            self._op.sync_events.record(
-                subject, "Warning", drift.reason, summarize(drift.standing, 1000), annotations, severity="info"
-            )
-            log.warning("drift stands", namespace=meta.namespace, name=meta.name, reason=drift.reason,
-                        drift=summarize(drift.standing))  # fmt: skip
+        self._tell_drift(sync, drift, annotations)
         corrected = {drifted.id for drifted in drift.corrected}
         # What was only set right is told as that.
         changed = any(o.result != "unchanged" and o.id not in corrected for o in turnout.outcomes)
@@ -126,6 +119,26 @@ class SyncReporter:
             changed=sum(outcome.result != "unchanged" for outcome in turnout.outcomes),
             error="" if turnout.succeeded else str(turnout.problems[0]),
         )
+
+    async def report_drift(self, sync: Kustomization, standing: Turnout) -> None:
+        """Tell what has drifted from a revision that stands: `standing` says of it what its turn came to."""
+        drift, now = self._drift.report(sync), self._op.now()
+        status = status_of(sync, standing, now, now, self._past(sync))
+        stamp = condition.Stamp(sync.metadata.generation, rfc3339(now))
+        status["conditions"] = with_drift(status["conditions"], drift, stamp, fresh=False)
+        self._tell_drift(sync, drift, {f"{GROUP}/revision": standing.revision})
+        await self._op.told()
+        await self._op.sync_status.write(sync.metadata.key, status, sync.status)
+
+    def _tell_drift(self, sync: Kustomization, drift: DriftReport, annotations: Mapping[str, str]) -> None:
+        self.tell_corrections(sync)
+        if drift.news:
+            # The commit is as good as it was: what others did to its objects is no failure of it.
+            self._op.sync_events.record(
+                subject_of(sync), "Warning", drift.reason, summarize(drift.standing, 1000), annotations, severity="info"
+            )
+            log.warning("drift stands", namespace=sync.metadata.namespace, name=sync.metadata.name,
+                        reason=drift.reason, drift=summarize(drift.standing))  # fmt: skip
 
     def _count(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
         """What the metrics are told of the turn. Waiting for something else is no failure, as with Flux."""

@@ -47,6 +47,22 @@ class SyncTurns:
             self._locks.pop(turn.key, None)
         return later
 
+    async def of_drift(self, turn: Turn[NamespacedName]) -> float | None:
+        """What has drifted of one Kustomization. Returns the seconds until something of it is to be looked at again.
+
+        It waits for a turn that is under way; what it can't settle becomes a turn.
+        """
+        async with AsyncExitStack() as stack:
+            async with turn.waiting():
+                await stack.enter_async_context(self._held({turn.key}))
+            sync = self._op.kustomizations.get(turn.key.namespace, turn.key.name)
+            if sync is None or sync.metadata.deletionTimestamp or sync.spec.suspend or self._is_handed_over(turn.key):
+                return None
+            if await self._single.settle_drift(sync):
+                return self._single.drift_due(sync)
+        self._wake_sync(turn.key)
+        return None
+
     async def of_group(self, turn: Turn[NamespacedName]) -> float | None:
         """A turn of a group, once none of its members has one of its own. Returns the seconds until the next."""
         while True:

@@ -47,15 +47,21 @@ def note_failure(problems: Iterable[Problem]) -> None:
 class Controller:
     """Runs `reconcile` for every key of its queue.
 
-    A turn's log lines have its kind, namespace and name, and a `reconcileID` of its own.
+    A turn's log lines have its kind, namespace and name, and a `reconcileID` of its own. `name` is what the metrics of
+    queues call it; the kind when it is not given.
     """
 
     def __init__(
-        self, kind: str, reconcile: Callable[[Turn[NamespacedName]], Awaitable[float | None]], slots: int = 64
+        self,
+        kind: str,
+        reconcile: Callable[[Turn[NamespacedName]], Awaitable[float | None]],
+        slots: int = 64,
+        *,
+        name: str = "",
     ) -> None:
         self.queue: KeyedQueue[NamespacedName] = KeyedQueue(slots)
         self._kind = kind
-        self._name = kind.lower()  # as controller-runtime names a controller
+        self._name = name or kind.lower()  # as controller-runtime names a controller
         self._slots = slots
         self._reconcile = reconcile
         self._failures: dict[NamespacedName, int] = {}

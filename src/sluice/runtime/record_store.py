@@ -7,7 +7,9 @@ that names them and deleted after the next head, so a reader always finds a whol
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +18,8 @@ import structlog
 
 from sluice.core import codes
 from sluice.core.errors import ClusterError, StateError
+from sluice.core.ids import ResourceId
+from sluice.core.inventory import Entry, Inventory
 from sluice.core.problem import Problem
 from sluice.core.record import Record, decode_record, encode_record
 from sluice.kube.client import KubeClient
@@ -49,6 +53,7 @@ class RecordStore:
         self._chunks: dict[str, set[str]] = {}  # by the head's name: every chunk that may exist
         self._broken: dict[str, StateError] = {}
         self._unsure: dict[str, dict[str, str]] = {}
+        self._moved: dict[str, dict[ResourceId, Entry]] = {}
         self._absent: set[str] = set()
 
     async def load(self) -> None:
@@ -97,17 +102,31 @@ class RecordStore:
             known.pop(owner, None)
 
     def get(self, owner: str) -> Record | None:
-        """The record of `owner`, or None when it has none. Raises StateError when it has one that can't be read."""
+        """The record of `owner`, or None when it has none; its inventory is packed.
+
+        Raises StateError when there is one that can't be read.
+        """
         if (error := self._broken.get(owner)) is not None:
             raise error
         return self._records.get(owner)
 
     def _keep(self, record: Record) -> None:
-        self._records[record.owner] = record
+        self._records[record.owner] = record = replace(record, inventory=record.inventory.packed())
         if record.shares is not None:
             self._groups[record.owner] = record
         else:
             self._groups.pop(record.owner, None)
+
+    def move(self, owner: str, entries: Iterable[Entry]) -> None:
+        """Note how objects of the record were left when nothing but their versions has changed.
+
+        It is written with the next record. What a crash forgets of it costs a look at each of them, and nothing else.
+        """
+        self._moved.setdefault(owner, {}).update({entry.id: entry for entry in entries})
+
+    def moved(self, owner: str) -> Inventory:
+        """What was noted so since the record of `owner` was written."""
+        return Inventory(self._moved.get(owner, {}).values())
 
     def groups(self) -> tuple[Record, ...]:
         """The records of groups whose transaction has not ended, or is not in their members' records yet."""
@@ -134,6 +153,7 @@ class RecordStore:
         answer = await outlast(partial(self._swap, record.owner, name, body))
         self._versions[record.owner] = msgspec.json.decode(answer, type=RecordSecret).metadata.resourceVersion
         self._keep(record)
+        self._moved.pop(record.owner, None)
         self._broken.pop(record.owner, None)
         for chunk in chunks.difference(names):
             with suppress(ClusterError):  # the record is written; the next one tries again
@@ -197,6 +217,7 @@ class RecordStore:
         for chunk in (head_name(owner), *self._chunks.pop(head_name(owner), ())):
             await self._client.delete(SECRETS, self._namespace, chunk)
         self._records.pop(owner, None)
+        self._moved.pop(owner, None)
         self._groups.pop(owner, None)
         self._versions.pop(owner, None)
         self._broken.pop(owner, None)

@@ -115,6 +115,35 @@ def test_a_correction_is_one_dry_run_and_one_apply(bench: Bench) -> None:
     assert [(w.path, w.dry_run) for w in sync.writes(audit)] == [(path, True), (path, False)]
 
 
+def test_a_correction_costs_no_record_and_how_it_left_the_object_is_in_the_next_one(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    audit = bench.audit()
+    bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("it is told", lambda: sync.condition("Drifted").get("reason") == "DriftCorrected", SOON)
+    assert not [w for w in audit.writes(bench.agent) if "/secrets/" in w.path]
+    sync.reconcile()
+    assert [w for w in audit.writes(bench.agent) if "/secrets/" in w.path]
+    bench.operator.stop()
+    audit = bench.audit()
+    bench.operator.start()
+    sync.reconcile()
+    assert sync.writes(audit) == []
+
+
+def test_after_a_correction_a_sync_that_waits_for_health_has_a_turn_and_others_have_none(bench: Bench) -> None:
+    plain, waiting = bench.synced({"a.yaml": config_map("a")}), bench.synced({"a.yaml": config_map("a")}, wait=True)
+    bench.operator.logged.clear()
+    for sync in (plain, waiting):
+        bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
+        poll("a is right again", lambda sync=sync: sync.config("a")["data"] == {"key": "1"}, SOON)  # type: ignore[misc]
+
+    def turns() -> list[object]:
+        return [e.get("name") for e in bench.operator.logged if e.get("event") == "reconciled"]
+
+    poll("health was looked at", lambda: waiting.name in turns(), SOON)
+    assert turns() == [waiting.name]
+
+
 def test_two_writers_in_a_fight_are_slowed_down(bench: Bench) -> None:
     sync = bench.synced({"a.yaml": config_map("a")})
     audit = bench.audit()
