@@ -64,7 +64,7 @@ def prune_before_apply() -> None:
 def uid_ignored() -> None:
     """An object of the same name is taken for the one that was applied."""
     original = plan._leaving
-    plant(plan, "_leaving", lambda owner, entry, *rest: original(owner, replace(entry, uid=""), *rest))
+    plant(plan, "_leaving", lambda owner, entry, *rest: original(owner, msgspec.structs.replace(entry, uid=""), *rest))
 
 
 def missing_is_empty() -> None:

@@ -7,14 +7,14 @@ read from a Flux status has none, and then only the owner labels on the live obj
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from sluice.core.ids import ResourceId
 from sluice.core.packed import Packed
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One object of an inventory.
 
     `digest` is of the manifest whose apply the server has confirmed, empty while that is unknown. `version` is what
@@ -84,7 +84,7 @@ class Inventory:
         merged = {entry.id: entry for entry in self}
         for entry in later:
             known = merged.get(entry.id)
-            merged[entry.id] = replace(entry, uid=entry.uid or known.uid) if known else entry
+            merged[entry.id] = msgspec.structs.replace(entry, uid=entry.uid or known.uid) if known else entry
         return Inventory(merged.values())
 
     def without(self, gone: Iterable[ResourceId]) -> Inventory:

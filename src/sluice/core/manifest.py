@@ -74,5 +74,5 @@ def with_namespace(manifest: Manifest, namespace: str) -> Manifest:
     metadata["namespace"] = msgspec.Raw(msgspec.json.encode(namespace))
     fields["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
     body = msgspec.json.encode(fields)
-    identity = replace(manifest.id, namespace=namespace)
+    identity = msgspec.structs.replace(manifest.id, namespace=namespace)
     return replace(manifest, id=identity, body=body, digest=hashlib.sha256(body).digest()[:16])

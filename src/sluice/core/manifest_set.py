@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+import msgspec
 
 from sluice.core import codes
 from sluice.core.ids import GroupKind, ResourceId
@@ -29,7 +30,7 @@ def duplicates(manifests: Iterable[Manifest]) -> list[Problem]:
     for manifest in manifests:
         id_ = manifest.id
         group = _MOVED.get(id_.group_kind) if id_.group in {"extensions", "events.k8s.io"} else None
-        known = first.setdefault(id_ if group is None else replace(id_, group=group), manifest)
+        known = first.setdefault(id_ if group is None else msgspec.structs.replace(id_, group=group), manifest)
         if known is not manifest:
             cause = f"first at {known.origin}"
             if known.api_version != manifest.api_version:
@@ -49,7 +50,7 @@ def unknown_owners(manifests: Iterable[Manifest], owners: dict[ResourceId, tuple
     problems = []
     for manifest in found:
         for owner in owners.get(manifest.id, ()):
-            if owner not in known and replace(owner, namespace="") not in known:
+            if owner not in known and msgspec.structs.replace(owner, namespace="") not in known:
                 cause = f"no {owner} in this revision; the cluster would delete the object with its owner"
                 problems.append(
                     Problem(

@@ -39,6 +39,12 @@ class Packed(Generic[T]):
     def __len__(self) -> int:
         return self._size
 
+    def __eq__(self, other: object) -> bool:
+        return self._chunks == other._chunks if isinstance(other, Packed) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._chunks))
+
     def __iter__(self) -> Iterator[T]:
         for chunk in self._chunks:
             yield from self._read(chunk)

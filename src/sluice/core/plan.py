@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from sluice.core.adoption import Adopt
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry, Inventory
@@ -21,8 +23,7 @@ OWNER_NAME = f"{TOOLKIT}/name"
 OWNER_NAMESPACE = f"{TOOLKIT}/namespace"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True, gc=False):
     """The sync that an object belongs to, as its owner labels say."""
 
     namespace: str

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
+from sluice.core.id_map import IdMap
 from sluice.core.ids import ResourceId
+from sluice.core.packed import Packed
 from sluice.core.plan import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class _Stake:
+    """Who has to do with one object. The many objects of a sync share one."""
+
+    claimed_by: Owner | None = None
+    wanted_by: tuple[Owner, ...] = ()
+
+    def claimed(self, owner: Owner) -> _Stake:
+        return self if self.claimed_by == owner else replace(self, claimed_by=owner)
+
+    def let_go(self, owner: Owner) -> _Stake:
+        return replace(self, claimed_by=None) if self.claimed_by == owner else self
+
+    def unwanted(self, owner: Owner) -> _Stake:
+        return replace(self, wanted_by=tuple(other for other in self.wanted_by if other != owner))
+
+    def wanted(self, owner: Owner) -> _Stake:
+        return self if owner in self.wanted_by else replace(self, wanted_by=(*self.wanted_by, owner))
+
+
+NOBODYS = _Stake()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is known of one sync: what it claims, and what it was seen to want at a version of its source and spec."""
+
+    claimed: Packed[ResourceId]
+    wanted: Packed[ResourceId]
+    version: str = ""
 
 
 class Claims:
@@ -15,64 +50,77 @@ class Claims:
     """
 
     def __init__(self) -> None:
-        self._owner: dict[ResourceId, Owner] = {}
-        self._claimed: dict[Owner, frozenset[ResourceId]] = {}
-        self._seen: dict[Owner, tuple[str, frozenset[ResourceId]]] = {}
-        self._wanters: dict[ResourceId, tuple[Owner, ...]] = {}
+        self._stakes: IdMap[_Stake] = IdMap()
+        self._told: dict[Owner, _Told] = {}
 
     def get(self, resource: ResourceId) -> Owner | None:
         """The sync that claims the object, or None."""
-        return self._owner.get(resource)
+        stake = self._stakes.get(resource)
+        return stake.claimed_by if stake is not None else None
 
     def seen(self, owner: Owner, version: str) -> frozenset[ResourceId] | None:
         """What `owner` wants at that version of its source and spec; None when nobody has rendered it yet."""
-        known, wanted = self._seen.get(owner, ("", frozenset()))
-        return wanted if known == version else None
+        told = self._told.get(owner)
+        return frozenset(told.wanted) if told is not None and told.version == version else None
 
     def replace(self, owner: Owner, wanted: Iterable[ResourceId], version: str) -> None:
         """From now on `owner` claims exactly these; what another claims meanwhile becomes its own."""
-        claimed = frozenset(wanted)
-        self._let_go(owner, claimed)
-        self._owner.update(dict.fromkeys(claimed, owner))
-        self._claimed[owner] = claimed
-        self._see(owner, claimed, version)
+        told, ids = self._of(owner), tuple(wanted)
+        kept = _packed(ids)
+        if kept != told.claimed:
+            self._change(frozenset(told.claimed).difference(ids), lambda stake: stake.let_go(owner))
+        self._change(ids, lambda stake: stake.claimed(owner))
+        if kept != told.wanted:
+            self._want(owner, told, frozenset(ids))
+        self._told[owner] = _Told(kept, kept, version)
 
     def note(self, owner: Owner, wanted: frozenset[ResourceId], version: str) -> None:
         """`owner` will want exactly these at its next turn: it claims no more, but perhaps less, from now on."""
-        self._let_go(owner, wanted)
-        self._claimed[owner] = self._claimed.get(owner, frozenset()) & wanted
-        self._see(owner, wanted, version)
+        told = self._of(owner)
+        claimed = frozenset(told.claimed)
+        self._change(claimed - wanted, lambda stake: stake.let_go(owner))
+        self._want(owner, told, wanted)
+        self._told[owner] = _Told(_packed(claimed & wanted), _packed(wanted), version)
 
     def unsee(self, owner: Owner) -> None:
         """What `owner` wants at its next turn can't be said any more; what it claims stays."""
-        self._see(owner, frozenset(), "")
+        told = self._of(owner)
+        self._want(owner, told, frozenset())
+        self._told[owner] = _Told(told.claimed, _packed(()))
 
     def wanted_by_others(self, owner: Owner, resources: Iterable[ResourceId]) -> frozenset[ResourceId]:
         """Those that any other sync wants, as far as it was rendered. Costs as much as there are `resources`."""
-        return frozenset(r for r in resources if any(o != owner for o in self._wanters.get(r, ())))
+        return frozenset(r for r in resources if any(o != owner for o in (self._stakes.get(r) or NOBODYS).wanted_by))
 
     def drop(self, owner: Owner) -> None:
         """`owner` is gone."""
-        self._let_go(owner, frozenset())
-        self._claimed.pop(owner, None)
+        self._change(self._of(owner).claimed, lambda stake: stake.let_go(owner))
         self.unsee(owner)
-        del self._seen[owner]
+        del self._told[owner]
 
-    def _see(self, owner: Owner, wanted: frozenset[ResourceId], version: str) -> None:
-        _, before = self._seen.get(owner, ("", frozenset()))
-        alone = (owner,)
-        for left in before - wanted:
-            others = tuple(o for o in self._wanters[left] if o != owner)
-            if others:
-                self._wanters[left] = others
-            else:
-                del self._wanters[left]
-        for new in wanted - before:
-            present = self._wanters.get(new)
-            self._wanters[new] = alone if present is None else (*present, owner)
-        self._seen[owner] = (version, wanted)
+    def _of(self, owner: Owner) -> _Told:
+        nothing = _packed(())
+        return self._told.get(owner) or _Told(nothing, nothing)
 
-    def _let_go(self, owner: Owner, kept: frozenset[ResourceId]) -> None:
-        for left in self._claimed.get(owner, frozenset()) - kept:
-            if self._owner.get(left) == owner:
-                del self._owner[left]
+    def _want(self, owner: Owner, told: _Told, wanted: frozenset[ResourceId]) -> None:
+        before = frozenset(told.wanted)
+        self._change(before - wanted, lambda stake: stake.unwanted(owner))
+        self._change(wanted - before, lambda stake: stake.wanted(owner))
+
+    def _change(self, resources: Iterable[ResourceId], change: Callable[[_Stake], _Stake]) -> None:
+        """What had one stake has one stake afterwards."""
+        changed: dict[int, tuple[_Stake, _Stake | None]] = {}
+        for resource in resources:
+            before = self._stakes.get(resource) or NOBODYS
+            if id(before) not in changed:
+                found = change(before)
+                changed[id(before)] = (before, found if found != NOBODYS else None)
+            _, after = changed[id(before)]
+            if after is None:
+                self._stakes.pop(resource)
+            elif after is not before:
+                self._stakes.put(resource, after)
+
+
+def _packed(ids: Iterable[ResourceId]) -> Packed[ResourceId]:
+    return Packed(sorted(ids), ResourceId, lambda resource: resource)

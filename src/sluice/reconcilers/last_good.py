@@ -119,7 +119,7 @@ class LastGood:
         batches = await self._batches(sync, judged, applied, record.inventory, {})
         made = [c.id for batch in batches for c in batch.changes if c.action is Action.CREATE]
         if made:
-            intent = (replace(e, uid="", version="") if e.id in made else e for e in record.inventory)
+            intent = (msgspec.structs.replace(e, uid="", version="") if e.id in made else e for e in record.inventory)
             record = await self._save(record, Inventory(intent))
         answer = await self._op.executor.correct(batches, owner_of(sync))
         entries = [o.entry for o in answer.outcomes if o.entry is not None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sluice.core import manifest_set
-from sluice.core.artifact import digest_of
+from sluice.core.artifact import FileEntry, digest_of
 from sluice.core.errors import UserError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.manifest import Manifest
@@ -25,11 +25,13 @@ from sluice.render.kustomization_file import NAMES, read_kustomization
 from sluice.render.kustomize import SECONDS, Build, Kustomize
 from sluice.render.links import Escape, Links, normal
 from sluice.render.render_input import RenderInput, find_folder, finishing_of, transform_digest, variables_of
-from sluice.render.result_cache import FileResult, ResultCache
+from sluice.render.result_cache import FileResult, ResultCache, pages
 from sluice.render.scope import CLUSTER_SCOPED, TargetNamespace, needs_kustomize
 
 CACHE_BYTES = 32 << 20
 BATCH = 256
+# A build has one result, whatever files it reads.
+WHOLE = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +89,28 @@ class Renderer:
         self, given: RenderInput, folder: str, links: Links, finishing: Finishing, transform: bytes
     ) -> tuple[list[FileResult], bool]:
         entries, problems = plain.pick(given.tree, folder, links, given.commit)
-        found = {entry.path: self._cache.get((entry.blob, entry.path, transform), given.scope) for entry in entries}
-        missing = [entry for entry in entries if found[entry.path] is None]
-        read = await plain.read_files(missing, given.blobs, finishing, given.commit)
-        for entry, (fresh, faults) in zip(missing, read, strict=True):
-            problems += faults
-            fresh_result = _with_scopes(fresh, finishing)
-            found[entry.path] = fresh_result
-            if not faults:
-                self._cache.put((entry.blob, entry.path, transform), fresh_result)
-        results = [result for result in found.values() if result is not None]
+        found: dict[str, FileResult] = {}
+        whole = True
+        for page in pages(entries):
+            key = (page[-1].path, transform)
+            known = self._cache.get(key, given.scope)
+            missing = [entry for entry in page if _name(entry) not in known]
+            read = await plain.read_files(missing, given.blobs, finishing, given.commit)
+            faulty: set[FileEntry] = set()
+            for entry, (fresh, faults) in zip(missing, read, strict=True):
+                known[_name(entry)] = _with_scopes(fresh, finishing)
+                problems += faults
+                if faults:
+                    faulty.add(entry)
+            found.update((entry.path, known[_name(entry)]) for entry in page)
+            if missing:
+                self._cache.put(key, {_name(e): found[e.path] for e in page if e not in faulty})
+            whole = whole and not missing
+            await asyncio.sleep(0)
+        results = list(found.values())
         if problems:
             raise UserError(*problems, *manifest_set.duplicates(m for result in results for m in result.manifests))
-        return results, not missing
+        return results, whole
 
     async def _generated(
         self, generators: Generators, given: RenderInput, repository: Repository, target: Target
@@ -108,14 +119,14 @@ class Renderer:
         variables = variables_of(given)
         place = (target.folder, target.file.path, generators.path)
         key = (digest_of(given.tree.entries), place, transform_digest(given, variables))
-        known = self._cache.get(key, given.scope)
+        known = self._cache.get(key, given.scope).get(WHOLE)
         if known is not None:
             return known, True
         generated = await generators.generate(repository, target)
         namespace = TargetNamespace(given.spec.targetNamespace, given.scope) if given.spec.targetNamespace else None
         finishing = finishing_of(given, variables, namespace)
         result = _with_scopes(await _made([(source, None) for source in generated.objects], finishing), finishing)
-        self._cache.put(key, result)
+        self._cache.put(key, {WHOLE: result})
         return result, False
 
     async def _built(
@@ -126,7 +137,7 @@ class Renderer:
         if build is None:
             return FileResult(()), True
         key = (build.key(), transform)
-        known = self._cache.get(key, given.scope) if not problems else None
+        known = self._cache.get(key, given.scope).get(WHOLE) if not problems else None
         if known is not None:
             return known, True
         problems += await walker.judge()
@@ -139,8 +150,12 @@ class Renderer:
             (source, known_files.get(source.origin.path) if not source.origin.renderer else None) for source in objects
         ]
         result = replace(await _made(sources, finishing), scopes=scopes)
-        self._cache.put(key, result)
+        self._cache.put(key, {WHOLE: result})
         return result, False
+
+
+def _name(entry: FileEntry) -> str:
+    return f"{entry.blob} {entry.path}"
 
 
 async def _made(sources: Sequence[tuple[SourceObject, bytes | None]], finishing: Finishing) -> FileResult:

@@ -1,17 +1,26 @@
-"""What became of files that were read before, so that an unchanged one is never read again. Bounded by bytes."""
+"""What became of files that were read before, so that an unchanged one is never read again. Bounded by bytes.
+
+Neighbours of one folder are kept together, as a page: they are much alike, and so take little room.
+"""
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
+import msgspec
+
+from sluice.core.artifact import FileEntry
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.manifest import Manifest
 from sluice.core.problem import Problem
 
 Scope = Callable[[GroupKind], bool | None]
 OVERHEAD_BYTES = 600
+# How many files a page has on average.
+PAGE_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +31,48 @@ class FileResult:
     warnings: tuple[Problem, ...] = ()
     owners: tuple[tuple[ResourceId, tuple[ResourceId, ...]], ...] = ()
     scopes: tuple[tuple[GroupKind, bool | None], ...] = ()
-    size: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", OVERHEAD_BYTES + sum(len(m.body) + OVERHEAD_BYTES for m in self.manifests))
 
 
 class ResultCache:
-    """Least recently used results go first when `limit` bytes are reached."""
+    """Pages of results; the least recently used go first when `limit` bytes are reached."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._results: OrderedDict[Hashable, FileResult] = OrderedDict()
+        self._pages: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._decoder = msgspec.msgpack.Decoder(dict[str, FileResult])
 
-    def get(self, key: Hashable, scope: Scope) -> FileResult | None:
-        """Give the result for `key`, when the kinds it depends on still have the scope they had."""
-        found = self._results.get(key)
-        if found is None or any(scope(kind) != answer for kind, answer in found.scopes):
-            return None
-        self._results.move_to_end(key)
-        return found
+    def get(self, key: Hashable, scope: Scope) -> dict[str, FileResult]:
+        """The results of the page `key` by their names: those whose kinds still have the scope they had."""
+        page = self._pages.get(key)
+        if page is None:
+            return {}
+        self._pages.move_to_end(key)
+        found = self._decoder.decode(zlib.decompress(page))
+        return {n: r for n, r in found.items() if all(scope(kind) == answer for kind, answer in r.scopes)}
 
-    def put(self, key: Hashable, result: FileResult) -> None:
-        """Keep a result; one that alone is over the limit is not kept."""
-        old = self._results.pop(key, None)
-        self._size -= old.size if old is not None else 0
-        self._results[key] = result
-        self._size += result.size
+    def put(self, key: Hashable, results: Mapping[str, FileResult]) -> None:
+        """Keep a page in place of the one before; one that alone is over the limit is not kept."""
+        old = self._pages.pop(key, None)
+        self._size -= _size(old) if old is not None else 0
+        page = self._pages[key] = zlib.compress(msgspec.msgpack.encode(results), 1)
+        self._size += _size(page)
         while self._size > self._limit:
-            _, dropped = self._results.popitem(last=False)
-            self._size -= dropped.size
+            _, dropped = self._pages.popitem(last=False)
+            self._size -= _size(dropped)
+
+
+def pages(entries: Iterable[FileEntry]) -> Iterator[list[FileEntry]]:
+    """The files in pages. Where one ends is said by the path of its last file: a new file moves no other page."""
+    page: list[FileEntry] = []
+    for entry in entries:
+        page.append(entry)
+        if zlib.crc32(entry.path.encode()) % PAGE_FILES == 0:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _size(page: bytes) -> int:
+    return OVERHEAD_BYTES + len(page)

@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from sluice.core.errors import SluiceError
 from sluice.core.health import CustomHealth, needs_watch, rule_for
@@ -301,7 +303,7 @@ class Executor:
 
 def _unconfirmed(state: Transaction) -> Inventory:
     """What a superseded transaction knows of its objects, to be sent again by the next: who they are, but no digest."""
-    return Inventory(replace(e, digest=b"") if e.id in state.outcomes else e for e in state.inventory)
+    return Inventory(msgspec.structs.replace(e, digest=b"") if e.id in state.outcomes else e for e in state.inventory)
 
 
 def _count(ended: Transaction, seconds: float) -> None:

@@ -12,7 +12,6 @@ import contextvars
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import structlog
 
@@ -26,6 +25,7 @@ from sluice.core.schedule import backoff
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
 from sluice.kube.watch import EventType
+from sluice.runtime.live_table import Kept, LiveTable
 
 log = structlog.get_logger()
 Suspect = Callable[[Owner, ResourceId], None]
@@ -56,12 +56,9 @@ class OwnedObjects:
         self._client = client
         self._group = group
         self._suspect = suspect
-        self._live: dict[ResourceId, Live] = {}
-        self._steering: dict[ResourceId, tuple[frozenset[str] | None, int]] = {}
+        self._live = LiveTable()
         self._synced: dict[GroupKind, asyncio.Event] = {}
         self._tried: dict[GroupKind, asyncio.Event] = {}
-        self._applied: dict[ResourceId, str] = {}
-        self._owners: dict[Owner, Owner] = {}
         self._sending: dict[ResourceId, LiveMeta | None] = {}
         self._senders: Counter[ResourceId] = Counter()
         self._expected_gone: set[ResourceId] = set()
@@ -91,7 +88,8 @@ class OwnedObjects:
 
     def get(self, resource: ResourceId) -> Live | None:
         """The live object if it carries an owner label; None says nothing about objects that carry none."""
-        return self._live.get(resource)
+        kept = self._live.get(resource)
+        return kept.live if kept is not None else None
 
     @contextmanager
     def sending(self, resource: ResourceId) -> Iterator[None]:
@@ -116,15 +114,13 @@ class OwnedObjects:
 
         `keys` are the labels and annotations that we set: what others put beside them is theirs.
         """
-        self._applied[resource] = meta.resource_version
         self._expected_gone.discard(resource)
-        self._steering[resource] = (keys, _digest(meta, keys))
-        self._keep(resource, meta)
+        self._keep(resource, meta, keys)
 
     def looked(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str]) -> None:
         """Note which labels and annotations of an object are ours, when somebody has looked and sent nothing."""
-        if resource in self._live:
-            self._steering[resource] = (keys, _digest(meta, keys))
+        if (kept := self._live.get(resource)) is not None:
+            self._live.put(resource, Kept(kept.live, keys, _digest(meta, keys)))
 
     def expect_gone(self, resource: ResourceId, *, expected: bool) -> None:
         """Say whether the deletion of an object would be our own doing."""
@@ -133,14 +129,14 @@ class OwnedObjects:
         else:
             self._expected_gone.discard(resource)
 
-    def _keep(self, resource: ResourceId, meta: LiveMeta) -> None:
+    def _keep(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str] | None) -> Kept | None:
         live = live_of(meta)
         if live.owner is None:
-            self._live.pop(resource, None)
-            self._steering.pop(resource, None)
-            return
-        owner = self._owners.setdefault(live.owner, live.owner)
-        self._live[resource] = replace(live, owner=owner)
+            self._live.pop(resource)
+            return None
+        kept = Kept(live, keys, _digest(meta, keys))
+        self._live.put(resource, kept)
+        return kept
 
     async def _follow(self, resource: Resource, synced: asyncio.Event) -> None:
         """Watch one kind until the server no longer serves it; then its objects are gone, and so is the watch."""
@@ -186,37 +182,29 @@ class OwnedObjects:
             self._sending[key] = meta
             return
         old = self._live.get(key)
-        if old is not None and _is_older(meta.resource_version, old.resource_version):
+        known = old.live.resource_version if old is not None else ""
+        if _is_older(meta.resource_version, known):
             return  # the watch is behind the answer to our own write
-        self._keep(key, meta)
-        new = self._live.get(key)
-        if new is None or new.owner is None:
-            return
-        keys, digest = self._steering.get(key, (None, None))
-        now = _digest(meta, keys)
-        self._steering[key] = (keys, now)
-        touched = digest is not None and now != digest
-        if self._applied.get(key) == meta.resource_version:
+        new = self._keep(key, meta, old.keys if old is not None else None)
+        if new is None or new.live.owner is None or meta.resource_version == known:
             return
         if old is None:
             if fresh:
-                self._suspect(new.owner, key)
-        elif touched or _state(new) != _state(old):
-            self._suspect(new.owner, key)
-            if old.owner is not None and old.owner != new.owner:
-                self._suspect(old.owner, key)
+                self._suspect(new.live.owner, key)
+        elif new.digest != old.digest or _state(new.live) != _state(old.live):
+            self._suspect(new.live.owner, key)
+            if old.live.owner is not None and old.live.owner != new.live.owner:
+                self._suspect(old.live.owner, key)
 
     def _deleted(self, key: ResourceId) -> None:
-        old = self._live.pop(key, None)
-        self._steering.pop(key, None)
-        self._applied.pop(key, None)
+        old = self._live.pop(key)
         if key in self._expected_gone:
             self._expected_gone.discard(key)
-        elif old is not None and old.owner is not None:
-            self._suspect(old.owner, key)
+        elif old is not None and old.live.owner is not None:
+            self._suspect(old.live.owner, key)
 
     def _forget_unseen(self, kind: GroupKind, seen: set[ResourceId]) -> None:
-        for key in [k for k in self._live if k.group_kind == kind and k not in seen]:
+        for key in [k for k in self._live.ids_of(kind) if k not in seen]:
             self._deleted(key)
 
 

@@ -157,7 +157,11 @@ class Undoer:
                 return _kept(key, "somebody recreated it meanwhile", "look whether it is what you want")
             restored = restore(image, raw, MANAGER)
             if not restored.changes:
-                return replace(entry, uid=meta.uid, version=version_of(meta)) if entry is not None else None
+                return (
+                    msgspec.structs.replace(entry, uid=meta.uid, version=version_of(meta))
+                    if entry is not None
+                    else None
+                )
             try:
                 with self._owned.sending(key):
                     if attempt == 0 and restored.ours is not None:
@@ -177,7 +181,9 @@ class Undoer:
             if restored.left:
                 fields = ", ".join(restored.left[:10])
                 return _kept(key, f"somebody else changed {fields} since", "decide whose value is right")
-            return replace(entry, uid=after.uid, version=version_of(after)) if entry is not None else None
+            return (
+                msgspec.structs.replace(entry, uid=after.uid, version=version_of(after)) if entry is not None else None
+            )
         return None
 
     async def _apply(
@@ -221,7 +227,7 @@ class Undoer:
             return _kept(image.id, "somebody deleted it meanwhile", "nothing, if that was meant")
         answer = await client.create(resource, image.id.namespace, image.body, manager=MANAGER)
         meta = msgspec.json.decode(answer, type=LiveObject).metadata
-        return replace(entry, uid=meta.uid, digest=b"", version=version_of(meta))
+        return msgspec.structs.replace(entry, uid=meta.uid, digest=b"", version=version_of(meta))
 
     # --- objects that did not exist -----------------------------------------------------------------------------
 
@@ -293,3 +299,8 @@ def _by_kind(order: tuple[ResourceId, ...]) -> list[list[ResourceId]]:
             groups.append([])
         groups[-1].append(key)
     return groups
+
+
+def _left_as(entry: Entry | None, meta: LiveMeta) -> Entry | None:
+    """The entry of an object as it is now."""
+    return msgspec.structs.replace(entry, uid=meta.uid, version=version_of(meta)) if entry is not None else None

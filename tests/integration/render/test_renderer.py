@@ -59,7 +59,7 @@ async def test_an_unchanged_plain_file_is_never_read_again(tmp_path: Path) -> No
 
 
 async def test_a_small_cache_forgets_but_is_never_wrong(tmp_path: Path) -> None:
-    renderer = Renderer(tmp_path, cache_bytes=4000)
+    renderer = Renderer(tmp_path, cache_bytes=1000)
     files = {f"{n}.yaml": config_map(f"c{n}") for n in range(20)}
     first, second = await renderer.render(render_input(files)), await renderer.render(render_input(files))
     assert first.manifests == second.manifests
