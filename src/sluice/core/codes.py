@@ -237,7 +237,7 @@ FLAG_FILE = Code("E613", "FlagFile", "a file that a flag names can't be read or 
 UPDATE_REQUEST = Code(
     "E620", "UpdateRequest", "a release, policies or a sync were asked for in a form that can't be read"
 )
-UPDATE_TARGET = Code("E621", "UpdateTarget", "no repository, or more than one, holds what an update is asked for")
+UPDATE_TARGET = Code("E621", "UpdateTarget", "no repository holds what an update is asked for")
 JOB_QUEUE_FULL = Code("E622", "JobQueueFull", "more updates wait to be carried out than are kept")
 CONTAINERS_REFUSED = Code("E623", "ContainersRefused", "containers are not as a release of chosen containers expects")
 NO_CHANGES = Code("E624", "NoChanges", "a release of chosen containers would change nothing")
@@ -307,6 +307,9 @@ NOTIFY_CHANNEL = Code(
 
 # E65x: notifications, continued.
 CHANGE_REQUEST_INVALID = Code("E650", "ChangeRequestInvalid", "an event names no number of a pull or merge request")
+
+# E65x: updates that people ask for, continued.
+UPDATE_IN_PARTS = Code("E651", "UpdateInParts", "an update of several repositories was not made in all of them")
 
 # E75x: releases and policies from the command line.
 LOCAL_ONLY = Code("E750", "LocalOnly", "a flag is about a checkout, and no folder was named")

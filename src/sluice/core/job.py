@@ -33,13 +33,15 @@ MAX_BYTES = 64 * 1024 * 1024
 class Job:
     """One update. `source` is the GitRepository that it is committed to, `sync` the sync that it was asked of.
 
-    A job that runs has, once its commit is made and not pushed yet, the result that it will have.
+    `part_of` is the id under which it was asked with others, each for another repository; empty: by itself. A job
+    that runs has, once its commit is made and not pushed yet, the result that it will have.
     """
 
     id: str
     source: NamespacedName
     status: JobStatus
     sync: NamespacedName | None = None
+    part_of: str = ""
 
     @property
     def spec(self) -> UpdateSpec:
@@ -56,21 +58,27 @@ class Job:
 def kept(jobs: Sequence[Job]) -> tuple[tuple[Job, ...], bytes]:
     """The jobs that are kept, in order, with their durable form. Those that wait are always among them.
 
-    Raises UserError (JobQueueFull) when these alone are too many, or too large.
+    Those that were asked as one stay, or go, as one. Raises UserError (JobQueueFull) when these alone are too many, or too large.
     """
-    waiting = [job for job in jobs if not job.is_done]
-    if len(waiting) > MOST_QUEUED:
-        raise _full(len(waiting) - 1)
-    done = [job for job in jobs if job.is_done][-LAST_RESULTS:]
+    waiting = sum(not job.is_done for job in jobs)
+    if waiting > MOST_QUEUED:
+        raise _full(waiting - 1)
+    wholes: dict[str, list[Job]] = {}
+    for job in jobs:
+        wholes.setdefault(job.part_of or job.id, []).append(job)
+    done = [whole for whole in wholes.values() if all(job.is_done for job in whole)]
+    given_up = {job.id for whole in done[:-LAST_RESULTS] for job in whole}
+    done = done[-LAST_RESULTS:]
     while True:
-        chosen = {job.id for job in (*waiting, *done)}
-        left = tuple(job for job in jobs if job.id in chosen)
+        left = tuple(job for job in jobs if job.id not in given_up)
         data = encode_jobs(left)
         if len(data) <= MAX_STORED:
             return left, data
         if not done:
-            raise _full(len(waiting) - 1)
-        done = done[(len(done) + 1) // 2 :]
+            raise _full(waiting - 1)
+        half = (len(done) + 1) // 2
+        given_up |= {job.id for whole in done[:half] for job in whole}
+        done = done[half:]
 
 
 def encode_jobs(jobs: Iterable[Job]) -> bytes:
@@ -111,6 +119,7 @@ class _Job(msgspec.Struct, frozen=True):
     revision: str = ""
     result: dict[str, Any] = {}
     problem: _Problem | None = None
+    part_of: str = ""
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -131,6 +140,7 @@ def _job_fields(job: Job) -> _Job:
         None
         if problem is None
         else _Problem(problem.code.number, problem.title, problem.field, problem.cause, problem.fix),
+        job.part_of,
     )
 
 
@@ -141,7 +151,7 @@ def _job(item: _Job) -> Job:
         problem = Problem(_code(held.code), held.title, field=held.field, cause=held.cause, fix=held.fix)
     status = JobStatus(item.state, problem, item.revision, update_spec_of(item.spec), result_of(item.result))
     sync = None if item.sync is None else NamespacedName(*item.sync)
-    return Job(item.id, NamespacedName(*item.source), status, sync)
+    return Job(item.id, NamespacedName(*item.source), status, sync, item.part_of)
 
 
 def _code(number: str) -> Code:

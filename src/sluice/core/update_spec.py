@@ -114,11 +114,21 @@ class UpdateSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PartOutcome:
+    """What became of an update in one of several repositories: a commit, or why there is none."""
+
+    repository: str
+    revision: str = ""
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobStatus:
     """Where a job is. `revision` is the commit that it made, or for a sync the head that it found; else empty.
 
     `result` has every workload that was looked at, by its id. `changes` are the values of files that were, or would
-    be, changed; a client of fluxd's API is not told of them.
+    be, changed; a client of fluxd's API is not told of them. `parts` are those of several repositories in which
+    something was done, or failed.
     """
 
     state: JobState
@@ -127,3 +137,4 @@ class JobStatus:
     spec: UpdateSpec | None = None
     result: Mapping[str, WorkloadResult] = field(default_factory=dict)
     changes: tuple[ImageChange, ...] = ()
+    parts: tuple[PartOutcome, ...] = ()

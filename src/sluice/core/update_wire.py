@@ -16,11 +16,14 @@ from sluice.core.update_spec import (
     ContainerSpec,
     ImageSpec,
     JobStatus,
+    PartOutcome,
     PolicySpec,
     Spec,
     SyncSpec,
     UpdateSpec,
 )
+
+MAX_PARTS = 50
 
 
 def encode_update_spec(spec: UpdateSpec) -> bytes:
@@ -43,8 +46,20 @@ def job_status_fields(status: JobStatus) -> dict[str, Any]:
         result["spec"] = update_spec_fields(status.spec)
     if status.result:
         result["result"] = result_fields(status.result)
-    said = "" if status.problem is None else str(status.problem)
-    return {"Result": result, "Err": said, "StatusString": status.state}
+    return {"Result": result, "Err": _error_text(status), "StatusString": status.state}
+
+
+def _error_text(status: JobStatus) -> str:
+    """Of a job that failed fluxctl shows nothing else: so it has what was done all the same."""
+    if status.problem is None:
+        return ""
+    lines = [_part_text(part) for part in status.parts[:MAX_PARTS]]
+    more = len(status.parts) - len(lines)
+    return "\n".join([str(status.problem), *lines, *([f"and {more} more"] if more else [])])
+
+
+def _part_text(part: PartOutcome) -> str:
+    return f"  {part.repository}: {part.problem or f'commit {part.revision} stays'}"
 
 
 def result_fields(result: Mapping[str, WorkloadResult]) -> dict[str, Any]:

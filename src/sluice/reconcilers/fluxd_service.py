@@ -51,6 +51,10 @@ class Jobs(Protocol):
         """What it would do, at once."""
         ...
 
+    def beside(self, commit: str) -> tuple[str, ...]:
+        """The commits in other repositories that were asked for as one with this one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -123,8 +127,12 @@ class FluxdService:
         return job_status_fields(status)
 
     async def pending(self, ref: str) -> list[str]:
-        """The commits up to `ref` that are not applied."""
-        return await self.sources.pending(ref)
+        """The commits up to `ref` that are not applied.
+
+        Of an update of several repositories a client knows one commit: it waits for all of them.
+        """
+        found = [each for commit in (ref, *self.jobs.beside(ref)) for each in await self.sources.pending(commit)]
+        return list(dict.fromkeys(found))
 
     async def export(self) -> bytes:
         """The cluster's workloads as YAML."""

@@ -1,7 +1,8 @@
 """Which repository, branch and folders belong to a workload, and who else must hear of a commit there.
 
 In flag mode they are those of the flags. With CRDs a workload belongs to the sync whose labels it has in the cluster,
-and that sync to its GitRepository; a request touches nothing of other syncs.
+and that sync to its GitRepository; a request touches nothing of other syncs. An update of workloads of several
+repositories is one in each.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from sluice.core.duration import parse_duration
 from sluice.core.errors import UserError
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.workload import DEFAULT_NAMESPACE, WorkloadId
+from sluice.core.job_parts import without
 from sluice.core.problem import Problem
 from sluice.core.push_target import HEADS, PushTarget, push_target
 from sluice.core.tree_path import clean_path
 from sluice.core.update_spec import UpdateSpec
 from sluice.git.refs import wanted_of
 from sluice.reconcilers.flag_mode import FlagObjects
-from sluice.reconcilers.live_workloads import owners_of
+from sluice.reconcilers.live_workloads import Owners, owners_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import source_of, sync_id
 from sluice.reconcilers.written_branch import wake_readers
@@ -72,6 +74,14 @@ class GitTarget:
         """The branch that commits go to: the one that is synced. Raises UserError (NoPushBranch, RefSyntax)."""
         followed = wanted_of(self.source.spec.ref)
         return push_target(followed.ref.removeprefix(HEADS) if followed.ref.startswith(HEADS) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of an update is about one repository."""
+
+    target: GitTarget
+    spec: UpdateSpec
 
 
 class GitTargets:
@@ -127,25 +137,22 @@ class GitTargets:
             raise _refused(f"{sync_id(sync)} has no git repository to commit to", cause, fix)
         return self._target(source, [sync])
 
-    async def of(self, spec: UpdateSpec, sync: NamespacedName | None = None) -> GitTarget:
-        """The target of an update, asked of one sync or of the operator. Raises UserError (UpdateTarget)."""
+    async def of(self, spec: UpdateSpec, sync: NamespacedName | None = None) -> tuple[Share, ...]:
+        """What an update, asked of one sync or of the operator, is to each repository that it is about; one at least.
+
+        Raises UserError (UpdateTarget), ClusterError.
+        """
         if sync is not None:
-            return self.of_sync(sync)
+            return (Share(self.of_sync(sync), spec),)
         targets = self.all()
         if spec.named and not self.by_flags:
             owners = await owners_of(self._op.client, self._op.discovery, spec.named)
-            mine = set(owners.values())
-            targets = tuple(
-                GitTarget(each.source, places)
-                for each in targets
-                if (places := tuple(place for place in each.places if place.sync in mine))
-            )
-        if len(targets) == 1:
-            return targets[0]
+            shares = _shared(targets, spec, owners)
+        else:
+            shares = tuple(Share(target, spec) for target in targets)
+        if shares:
+            return shares
         names = ", ".join(map(str, spec.named)) or "all workloads"
-        if targets:
-            cause = f"it is about {', '.join(str(each.key) for each in targets)}"
-            raise _refused(f"{names}: one update is for one repository", cause, "ask for each repository by itself")
         raise _refused(f"no repository holds {names}", "no sync of a git repository has applied it", _FIX)
 
     async def running(self, target: GitTarget, names: Iterable[WorkloadId]) -> frozenset[WorkloadId]:
@@ -188,6 +195,20 @@ def _place(sync: Kustomization, default: str) -> Place:
         path = "\0"
     target = sync.spec.targetNamespace
     return Place(sync.metadata.key, path, target or default, target, sync.spec)
+
+
+def _shared(targets: Iterable[GitTarget], spec: UpdateSpec, owners: Owners) -> tuple[Share, ...]:
+    """Each repository with the named workloads that it applies, and with those that no repository does."""
+    syncs = set(owners.values())
+    narrowed = (GitTarget(each.source, tuple(p for p in each.places if p.sync in syncs)) for each in targets)
+    found = tuple(target for target in narrowed if target.places)
+    repository = {place.sync: target.key for target in found for place in target.places}
+
+    def others(target: GitTarget) -> frozenset[WorkloadId]:
+        at = {name: repository.get(owner) for name, owner in owners.items() if owner is not None}
+        return frozenset(name for name, key in at.items() if key not in {None, target.key})
+
+    return tuple(Share(target, without(spec, others(target))) for target in found)
 
 
 def _refused(title: str, cause: str, fix: str) -> UserError:

@@ -1,6 +1,7 @@
 """Updates asked of the operator, carried out one after another: what is taken is durable before its id is given.
 
 A job that was interrupted is carried out once: its commit has its id, and is looked for before another is made.
+An update of several repositories is a job for each, under one id.
 """
 
 from __future__ import annotations
@@ -20,29 +21,30 @@ from sluice.core.commit_text import REQUEST_OWNER, UpdateMark, identity
 from sluice.core.errors import NotReady, SluiceError, UserError
 from sluice.core.fluxd_job_event import PushedUpdate
 from sluice.core.ids import NamespacedName
-from sluice.core.image_update.request import WorkloadResult
 from sluice.core.job import Job, kept
+from sluice.core.job_parts import Part, as_one
 from sluice.core.problem import Problem
 from sluice.core.update_message import author_of
 from sluice.core.update_read import decode_update_spec
-from sluice.core.update_result import Results, refuse_patterns, unverified
+from sluice.core.update_result import refuse_patterns, unverified
 from sluice.core.update_spec import JobStatus, PolicySpec, SyncSpec, UpdateSpec
 from sluice.core.update_wire import encode_update_spec, note_fields
 from sluice.git.head import Head
 from sluice.git.mirror import Mirror
 from sluice.git.notes import NOTES, Note
-from sluice.git.refs import ResolvedRef
 from sluice.git.signing import SigningKey
 from sluice.git.write_back import LOST_COMMITS, Draft, Gates, WriteBack
-from sluice.reconcilers.git_targets import GitTarget, GitTargets
+from sluice.reconcilers.git_targets import GitTarget, GitTargets, Share
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.job_notes import noted_status
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.pushed_commit import tell_pushed
+from sluice.reconcilers.update_preview import by_name, failed_status, fetched, preview_of
 from sluice.reconcilers.update_run import ImageTags, UpdateRun
 from sluice.runtime.controller import Controller
 from sluice.runtime.job_store import JobStore
 from sluice.runtime.queue import Turn
+from sluice.runtime.together import together
 
 LEASE_PAUSE = 1.0
 AUTOMATION_OWNER = "Automation/"
@@ -108,11 +110,15 @@ class Jobs:
         job_id = job_id or _new_id()
         if job_id in self._jobs:
             return job_id
-        target = await self._checked(spec, sync)
-        job = Job(job_id, target.key, JobStatus("queued", spec=spec), sync)
-        await self._save(job)
-        log.info("job queued", job=job_id, kind=spec.kind, user=spec.cause.user)
-        self._controller.queue.add(target.key)
+        shares = await self._checked(spec, sync)
+        if len(shares) == 1:
+            jobs = [Job(job_id, shares[0].target.key, JobStatus("queued", spec=spec), sync)]
+        else:
+            jobs = [Job(_new_id(), e.target.key, JobStatus("queued", spec=e.spec), part_of=job_id) for e in shares]
+        await self._save(*jobs)
+        log.info("job queued", job=job_id, kind=spec.kind, user=spec.cause.user, repositories=len(jobs))
+        for job in jobs:
+            self._controller.queue.add(job.source)
         return job_id
 
     async def status(self, job_id: str) -> JobStatus | None:
@@ -120,6 +126,9 @@ class Jobs:
         job = self._jobs.get(job_id)
         if job is not None:
             return job.status
+        parts = [Part(each.source, each.status) for each in self._jobs.values() if each.part_of == job_id]
+        if job_id and parts:
+            return as_one(parts)
         for target in self.targets.all():
             with contextlib.suppress(SluiceError):  # what can't be reached now has no answer now
                 mirror = await self._writing.sources.mirror_of(target.source)
@@ -128,18 +137,25 @@ class Jobs:
                     return found
         return None
 
+    def beside(self, commit: str) -> tuple[str, ...]:
+        """The commits in other repositories that were asked for as one with this one."""
+        ids = {job.part_of for job in self._jobs.values() if job.part_of and job.status.revision == commit}
+        found = [job.status.revision for job in self._jobs.values() if job.part_of in ids]
+        return tuple(each for each in found if each not in {"", commit})
+
     async def preview(self, spec: UpdateSpec, *, sync: NamespacedName | None = None) -> JobStatus:
         """What an update would do at git's head, decided at once. Nothing is written; a failure is in the status."""
         try:
-            target = await self._checked(spec, sync)
-            mirror = await self._writing.sources.mirror_of(target.source)
-            run = UpdateRun(self.targets, self._tags, target, spec)
-            head = mirror.head((await _fetched(mirror, target)).commit)
-            if not isinstance(spec.spec, SyncSpec):
-                await run.plan(head)
-            return JobStatus("succeeded", None, "", spec, _by_name(run.results), run.changes)
+            shares = await self._checked(spec, sync)
         except SluiceError as error:
-            return _failed(spec, error)
+            return failed_status(spec, error)
+        statuses = await together(self._preview_of(share) for share in shares)
+        if len(shares) == 1:
+            return statuses[0]
+        return as_one([Part(share.target.key, status) for share, status in zip(shares, statuses, strict=True)])
+
+    async def _preview_of(self, share: Share) -> JobStatus:
+        return await preview_of(share, self.targets, self._tags, self._writing.sources)
 
     # --- carry out ----------------------------------------------------------------------------------------------
 
@@ -154,7 +170,7 @@ class Jobs:
         except SluiceError as error:
             if isinstance(error, NotReady) and all(p.code is codes.LEASE_TOO_SHORT for p in error.problems):
                 return LEASE_PAUSE
-            status = _failed(job.spec, error)
+            status = failed_status(job.spec, error)
         except Exception:
             # Tried again, it would stand in everybody's way.
             fix = "report it with the stack in the operator's log"
@@ -175,17 +191,26 @@ class Jobs:
         mirror = await self._writing.sources.mirror_of(target.source)
         if isinstance(job.spec.spec, SyncSpec):
             return await self._looked(job, target, mirror)
-        return await self._written(job, target, mirror)
+        return await self._without_branch(job, target) or await self._written(job, target, mirror)
 
     async def _looked(self, job: Job, target: GitTarget, mirror: Mirror) -> JobStatus:
         """A sync: fetch, and wake who applies it. One that is not signed as it must be fails with what is applied."""
-        followed = await _fetched(mirror, target)
+        followed = await fetched(mirror, target)
         self.targets.wake(target, self._writing.wake)
         refused = await self._writing.sources.refusal_of(target.source, mirror, followed, target.seconds)
         if refused is None:
             return JobStatus("succeeded", None, followed.commit, job.spec)
         problem, verified = refused
         return JobStatus("failed", unverified(problem, verified, followed.commit), verified, job.spec)
+
+    async def _without_branch(self, job: Job, target: GitTarget) -> JobStatus | None:
+        """How a job ended whose source follows no branch, as one of a tag: no fault where nothing is to be changed."""
+        try:
+            target.push_target()
+        except UserError:
+            status = await self._preview_of(Share(target, job.spec))
+            return None if status.changes else status
+        return None
 
     async def _written(self, job: Job, target: GitTarget, mirror: Mirror) -> JobStatus:
         run = UpdateRun(self.targets, self._tags, target, job.spec)
@@ -196,7 +221,7 @@ class Jobs:
             if not draft.files:
                 return None
             # Before the push: after a crash the commit is found, and what came of it is known.
-            await self._save(replace(job, status=JobStatus("running", None, "", job.spec, _by_name(run.results))))
+            await self._save(replace(job, status=JobStatus("running", None, "", job.spec, by_name(run.results))))
             return Draft(draft.files, self._style.message(draft.message))
 
         mine = REQUEST_OWNER if job.spec.kind != "auto" else AUTOMATION_OWNER
@@ -207,9 +232,9 @@ class Jobs:
         gates = Gates(self._writing.read_only, verify, self._writing.lease_left)
         written = await self._writing.queue.write(mirror, wanted, plan, owner=owner, gates=gates)
         if written.outcome == "unchanged":
-            return JobStatus("succeeded", None, "", job.spec, _by_name(run.results))
+            return JobStatus("succeeded", None, "", job.spec, by_name(run.results))
         log.info("pushed", job=job.id, commit=written.commit, message=written.message.partition("\n")[0])
-        results = _by_name(run.results) or self._jobs[job.id].status.result
+        results = by_name(run.results) or self._jobs[job.id].status.result
         tell_pushed(self._op, target.source, written, PushedUpdate(written.commit, job.spec, results))
         self.targets.wake(target, self._writing.wake)
         return JobStatus("succeeded", None, written.commit, job.spec, results, run.changes)
@@ -219,7 +244,7 @@ class Jobs:
         committer = identity(style.user, style.email, field="--git-email")
 
         def note(commit: str) -> bytes:
-            return msgspec.json.encode(note_fields(job.id, job.spec, _by_name(run.results)))
+            return msgspec.json.encode(note_fields(job.id, job.spec, by_name(run.results)))
 
         return WriteBack(
             checkout=target.source.spec.ref,
@@ -242,19 +267,20 @@ class Jobs:
 
     # --- keep ---------------------------------------------------------------------------------------------------
 
-    async def _checked(self, spec: UpdateSpec, sync: NamespacedName | None) -> GitTarget:
+    async def _checked(self, spec: UpdateSpec, sync: NamespacedName | None) -> tuple[Share, ...]:
         decode_update_spec(encode_update_spec(spec))  # what is kept must be read again
         if isinstance(spec.spec, PolicySpec):
             refuse_patterns(spec.spec.updates)
         return await self.targets.of(spec, sync)
 
-    async def _save(self, job: Job) -> None:
-        """Make a job durable, in place of what is known of it. Raises UserError (JobQueueFull), and as the store."""
+    async def _save(self, *jobs: Job) -> None:
+        """Make jobs durable, in place of what is known of them. Raises UserError (JobQueueFull), and as the store."""
+        saved = {job.id: job for job in jobs}
         async with self._saving:
-            left, data = kept(tuple({**self._jobs, job.id: job}.values()))
+            left, data = kept(tuple({**self._jobs, **saved}.values()))
             await self._store.save(data)
             # Others may have been taken off or changed in memory meanwhile, but only `_save` adds any.
-            self._jobs = {each.id: self._jobs.get(each.id, each) for each in left} | {job.id: job}
+            self._jobs = {each.id: self._jobs.get(each.id, each) for each in left} | saved
 
     async def _end(self, job: Job) -> None:
         await self._save(job)
@@ -263,22 +289,6 @@ class Jobs:
         log.info(f"job {job.status.state}", job=job.id, error="" if problem is None else str(problem))
         for ended in self._ended:
             ended(job)
-
-
-async def _fetched(mirror: Mirror, target: GitTarget) -> ResolvedRef:
-    """The branch's head as it is now."""
-    followed = await mirror.resolve(target.source.spec.ref, seconds=target.seconds)
-    await mirror.fetch(followed, seconds=target.seconds)
-    return followed
-
-
-def _failed(spec: UpdateSpec, error: SluiceError) -> JobStatus:
-    problem = error.problems[0] if error.problems else Problem(codes.UPDATE_TARGET, str(error))
-    return JobStatus("failed", problem, "", spec)
-
-
-def _by_name(results: Results) -> dict[str, WorkloadResult]:
-    return {str(name): result for name, result in results.items()}
 
 
 def _new_id() -> str:

@@ -1,10 +1,11 @@
-"""One operator in flag mode per module, with fluxd's API on a port, a real git server and a real registry."""
+"""One operator per module, in flag mode or with CRDs: fluxd's API on a port, a real git server, a real registry."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,9 +23,20 @@ from devcluster.registry import Registry
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
-from tests.operator_fixture import Api, LogCapture, RunningOperator, free_port, log_capture, poll
+from tests.operator_fixture import (
+    Api,
+    Bench,
+    LogCapture,
+    OpenBench,
+    RunningOperator,
+    Sync,
+    crds,
+    free_port,
+    log_capture,
+    poll,
+)
 
-__all__ = ["log_capture"]
+__all__ = ["crds", "log_capture"]
 
 WEB = """apiVersion: apps/v1
 kind: Deployment
@@ -174,3 +186,35 @@ def fluxd(
         yield made
         operator.stop()
         api.close()
+
+
+@dataclass
+class Two:
+    """Two repositories, each with a Deployment of its own."""
+
+    bench: Bench
+    one: Fluxd
+    other: Fluxd
+    syncs: tuple[Sync, Sync]
+
+
+@contextmanager
+def open_two(
+    cluster: Cluster, registry: Registry, log_capture: LogCapture, root: Path, other: dict[str, str | None], path: str
+) -> Iterator[Two]:
+    """The second repository has the files `other`, of which `path` is applied."""
+    home, port = f"flux-{secrets.token_hex(3)}", free_port()
+    create_namespace(cluster, home)
+    with OpenBench(cluster, root, log_capture, settings_of(home, root, port, None)) as bench:
+        made = []
+        for number, files in enumerate(({"web.yaml": WEB}, other)):
+            sync = bench.source(f"s{number}-{secrets.token_hex(2)}")
+            fluxd = Fluxd(port, bench.operator, bench.api, sync.repo, registry, sync.target, sync.name)
+            fluxd.push("1.0.0", "1.1.0")
+            revision = fluxd.commit(dict(files))
+            fluxd.has_begun = True
+            sync.create_source()
+            sync.create(path=path if number else "./")
+            sync.wait_ready(f"main@sha1:{revision}")
+            made.append((fluxd, sync))
+        yield Two(bench, made[0][0], made[1][0], (made[0][1], made[1][1]))

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import create_namespace
 from devcluster.registry import Registry
-from tests.contract.fluxctl.conftest import WEB, Fluxd, settings_of
-from tests.operator_fixture import Bench, LogCapture, OpenBench, Sync, crds, free_port, poll
+from tests.contract.fluxctl.conftest import WEB, Two, open_two
+from tests.operator_fixture import LogCapture, poll
 
-__all__ = ["crds"]
 pytestmark = pytest.mark.cluster
 BASE = {
     "base/web.yaml": WEB.replace("  namespace: $NS\n", ""),
     "base/kustomization.yaml": "resources: [web.yaml]\n",
     "prod/kustomization.yaml": "resources: [../base]\nnamespace: $NS\n",
 }
-
-
-@dataclass
-class Two:
-    """Two repositories, each with a Deployment of its own."""
-
-    bench: Bench
-    one: Fluxd
-    other: Fluxd
-    syncs: tuple[Sync, Sync]
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +27,8 @@ def two(
     log_capture: LogCapture,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Two]:
-    root, home, port = tmp_path_factory.mktemp("crds"), f"flux-{secrets.token_hex(3)}", free_port()
-    create_namespace(cluster, home)
-    with OpenBench(cluster, root, log_capture, settings_of(home, root, port, None)) as bench:
-        made = []
-        for number, files in enumerate(({"web.yaml": WEB}, BASE)):
-            sync = bench.source(f"s{number}-{secrets.token_hex(2)}")
-            fluxd = Fluxd(port, bench.operator, bench.api, sync.repo, registry, sync.target, sync.name)
-            fluxd.push("1.0.0", "1.1.0")
-            revision = fluxd.commit(dict(files))
-            fluxd.has_begun = True
-            sync.create_source()
-            sync.create(path="./prod" if number else "./")
-            sync.wait_ready(f"main@sha1:{revision}")
-            made.append((fluxd, sync))
-        yield Two(bench, made[0][0], made[1][0], (made[0][1], made[1][1]))
+    with open_two(cluster, registry, log_capture, tmp_path_factory.mktemp("crds"), dict(BASE), "./prod") as opened:
+        yield opened
 
 
 def test_workloads_have_the_policies_of_their_own_repository(two: Two) -> None:

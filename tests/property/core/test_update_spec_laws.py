@@ -153,7 +153,7 @@ STATUSES_OF_JOBS = st.builds(
     JobStatus, st.sampled_from(["queued", "running", "failed", "succeeded"]), st.none(), TEXTS, REQUESTS, RESULTS
 )
 KEYS = st.builds(NamespacedName, NAMES, NAMES)
-JOBS = st.lists(st.builds(Job, st.uuids().map(str), KEYS, STATUSES_OF_JOBS, st.none() | KEYS), max_size=4)
+JOBS = st.lists(st.builds(Job, st.uuids().map(str), KEYS, STATUSES_OF_JOBS, st.none() | KEYS, TEXTS), max_size=4)
 
 
 @given(JOBS)

@@ -15,12 +15,11 @@ PAGES: dict[str, _Page] = {
         "The message names the field. `sluice release` and its sisters, and fluxctl, write requests that can be read.",
     ),
     "E621": _Page(
-        "A request needs one repository to commit to, and none was found, or several. Nothing was done.",
+        "A request needs a repository to commit to, and none was found. Nothing was done.",
         "no repository holds shop:deployment/web [E621]: no sync has applied it; "
         "fix: check namespace, kind and name, or commit the workload first",
-        "The workload is applied by no sync; workloads of several repositories in one request; a source that follows "
-        "a tag or a commit, or that is no GitRepository.",
-        "Ask for the workloads of one repository at a time; `sluice trace` shows which sync applies an object.",
+        "The workload is applied by no sync, or by one whose source is no GitRepository.",
+        "`sluice trace` shows which sync applies an object.",
     ),
     "E622": _Page(
         "So many updates wait to be carried out that no more are taken. Those that wait are carried out.",
@@ -62,5 +61,13 @@ PAGES: dict[str, _Page] = {
         "a bug ended the update [E627]; fix: report it with the stack in the operator's log",
         "A bug in Sluice.",
         "`sluice logs` has the stack. Git shows whether a commit was made: its message names the update.",
+    ),
+    "E651": _Page(
+        "An update of workloads of several repositories, as `fluxctl release --all` asks for, was made in some and "
+        "failed in others. Git has no commit over several repositories: what is committed stays, and is listed.",
+        "the update failed in 1 of 3 repositories: flux-system/shop [E651]: each repository has a commit of its own; "
+        "fix: mend what failed and ask again: what is done is skipped then",
+        "A repository that can't be reached or pushed to; a source that follows a tag; a file that can't be edited.",
+        "Each repository that failed has its own reason below the message. Mend that, and ask for the same again.",
     ),
 }
