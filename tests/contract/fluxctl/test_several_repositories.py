@@ -52,8 +52,7 @@ def test_a_release_of_all_is_a_commit_in_each_repository_and_applied_when_each_i
     done = two.one.update("image", release())
     assert done["StatusString"] == "succeeded", done
     two.one.wait_applied(done["Result"]["revision"])
-    # At once: who waits for the one commit that fluxd's wire has waits for the others, too.
-    assert [each.running().rpartition(":")[2] for each in both] == ["1.1.0", "1.1.0"]
+    assert [each.running().rpartition(":")[2] for each in both] == ["1.1.0", "1.1.0"], "at once: it waits for both"
     heads = [head(each) for each in both]
     assert not set(heads) & set(before)
     assert done["Result"]["revision"] == heads[0]
@@ -126,6 +125,25 @@ def test_a_job_of_several_repositories_is_known_to_the_next_process(two: Two) ->
     for each in (two.one, two.other):
         subjects = each.repo.git("log", "--format=%s", head(each)).splitlines()
         assert subjects.count(f"Locked: {each.workload}") == 1
+
+
+def test_who_waits_for_the_commit_that_is_told_waits_for_the_others(two: Two) -> None:
+    two.other.commit({"bad.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Bad_Name, namespace: $NS}\n"})
+    unlocked = {"add": {}, "remove": {"locked": "true"}}
+    done = two.one.update("policy", {each.workload: unlocked for each in (two.one, two.other)})
+    assert done["StatusString"] == "succeeded", done
+    commit = done["Result"]["revision"]
+    assert commit == head(two.one)
+    two.syncs[0].wait_ready(f"main@sha1:{commit}")
+    answer = poll(
+        "the other one failed", lambda: (a := two.one.call("GET", "/v6/sync", ref=commit)).status != 200 and a
+    )
+    assert two.syncs[1].name in answer.body["help"]
+    two.other.commit({"bad.yaml": None})
+    two.other.wait_applied(
+        two.other.update("policy", {two.other.workload: {"add": {"locked": "true"}}})["Result"]["revision"]
+    )
+    two.other.wait_applied(commit)
 
 
 def test_a_repository_that_follows_a_tag_is_no_fault_where_nothing_is_to_be_changed(two: Two) -> None:
