@@ -42,6 +42,7 @@ from sluice.reconcilers.group import GroupReconciler
 from sluice.reconcilers.group_members import recorded_groups
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.leader_label import mark_leader
+from sluice.reconcilers.long_requests import tell_long_requests
 from sluice.reconcilers.operator import FinalizerPatches, Operator, nothing_told, utc_now
 from sluice.reconcilers.our_kinds import GIT_REPOSITORIES, KUSTOMIZATIONS
 from sluice.reconcilers.quotas import Quotas
@@ -300,6 +301,8 @@ async def _start(
     if isinstance(parts.sources, WatchCache) and isinstance(parts.syncs, WatchCache):
         parts.sources.subscribe(wakeups.source_changed)
         parts.syncs.subscribe(wakeups.sync_changed)
+        parts.sources.subscribe(tell_long_requests(operator.git_events, GIT_REPOSITORIES))
+        parts.syncs.subscribe(tell_long_requests(operator.sync_events, KUSTOMIZATIONS))
         if notifier is not None:
             parts.sources.subscribe(notifier.intake.recall(GIT_REPOSITORIES))
             parts.syncs.subscribe(notifier.intake.recall(KUSTOMIZATIONS))

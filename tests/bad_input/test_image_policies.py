@@ -1,4 +1,4 @@
-"""Rows B090, B096, B097, B105, B106, B110 and B112 to B114, where they are about image references and policies."""
+"""Rows B090, B096, B097, B105, B106 and B110 to B114, where they are about image references and policies."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sluice.core.codes import ANNOTATION_INVALID, IMAGE_REF, NO_MATCHING_TAG, REGEX_REJECTED, TAG_RANGE
+from sluice.core.codes import ANNOTATION_INVALID, DIGEST_MISMATCH, IMAGE_REF, NO_MATCHING_TAG, REGEX_REJECTED, TAG_RANGE
 from sluice.core.errors import UserError
 from sluice.core.image import ImageRefError, ImageTag, parse
 from sluice.core.image_policy import decide, explain
 from sluice.core.image_policy.dialect_fluxd import fluxd_policy
 from sluice.core.image_policy.dialect_v2 import alphabetical_policy, build_time_policy, semver_policy, tag_filter
+from sluice.core.image_policy.workload_choice import Listing, choose_images
 from sluice.core.image_policy.workload_policies import read_policies
 from sluice.core.regular_expression import parse_pattern
 
@@ -105,6 +106,33 @@ def test_b110_what_is_no_image_is_refused_with_rule_and_position(text: str, posi
         parse(text)
     assert caught.value.position == position
     assert caught.value.problem().code is IMAGE_REF
+
+
+SHA256 = ["sha256:" + digit * 64 for digit in "01"]
+
+
+@pytest.mark.parametrize(
+    ("pinned", "listed", "told"),
+    [
+        (SHA256[0], SHA256[1], True),
+        (SHA256[0], SHA256[0], False),
+        (SHA256[0], None, False),
+        ("sha512:" + "0" * 128, SHA256[1], False),
+    ],
+    ids=["another", "the same", "not known", "not comparable"],
+)
+def test_b111_a_tag_and_a_digest_that_disagree_are_told_and_what_git_has_stays(
+    pinned: str, listed: str | None, told: bool
+) -> None:
+    image = parse(f"ghcr.io/acme/web:1.2.0@{pinned}")
+    policies = read_policies({"fluxcd.io/automated": "true", "fluxcd.io/tag.web": "semver:~1"})
+    listing = Listing([ImageTag("1.2.0", listed), ImageTag("1.1.0", SHA256[0])], True)
+    (choice,) = choose_images(policies, {"web": image}, lambda _: listing)
+    assert choice.wanted is None
+    assert (choice.problem is not None) is told
+    if choice.problem is not None:
+        assert choice.problem.code is DIGEST_MISMATCH
+        assert f"ghcr.io/acme/web:1.2.0@{listed}" in choice.problem.fix
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,22 @@ def test_links_are_never_written_through(checkout: Checkout, tmp_path: Path) -> 
     assert outside.read_text() == before
 
 
+def test_b111_a_tag_beside_the_digest_of_another_image_is_not_released(
+    sluice: Sluice, tmp_path: Path, registry: Registry
+) -> None:
+    name = "release-pinned"
+    digests = [registry.push(name, tag, make_image(content=tag)) for tag in ("1.1.0", "1.2.0")]
+    text = OTHER.replace("$IMAGE", registry.image(name)).replace('fluxcd.io/locked: "true"', "a: b")
+    (tmp_path / "db.yaml").write_text(text)
+    verb = ("release", "--local", ".", "-w", "shop:sts/db", "--registry-allow-loopback")
+    verb += ("--registry-insecure-host", "127.0.0.1", "--image")
+    refused = sluice.within(tmp_path, *verb, f"{registry.image(name)}:1.2.0@{digests[0]}")
+    assert (refused.code, "error[E652]" in refused.err) == (3, True), refused.err
+    assert (tmp_path / "db.yaml").read_text() == text
+    assert sluice.within(tmp_path, *verb, f"{registry.image(name)}:1.2.0@{digests[1]}").code == 0
+    assert f"{registry.image(name)}:1.2.0@{digests[1]}" in (tmp_path / "db.yaml").read_text()
+
+
 def test_all_images_get_the_newest_that_their_patterns_take_and_a_named_one_must_exist(
     sluice: Sluice, tmp_path: Path, registry: Registry
 ) -> None:

@@ -24,15 +24,20 @@ def small_chunks() -> None:
     record_store.CHUNK_BYTES = 600
 
 
-def quick_lease() -> None:
+def quick_lease(duration: float = 3.0, renew_deadline: float = 2.0) -> None:
     """A lease runs out within the patience of a test."""
-    timing = lease.LeaseTiming(duration=3.0, renew_deadline=2.0, retry_period=0.5)
+    timing = lease.LeaseTiming(duration, renew_deadline, retry_period=0.5)
     original = lease.Candidate.__init__
 
     def init(self: lease.Candidate, *arguments: object, **named: object) -> None:
         original(self, *arguments, **{**named, "timing": timing})  # type: ignore[arg-type]
 
     lease.Candidate.__init__ = init  # type: ignore[method-assign]
+
+
+def short_lease() -> None:
+    """The same, and there is time for a push in it."""
+    quick_lease(8.0, 6.0)
 
 
 def leaping_clock() -> None:
@@ -54,6 +59,7 @@ def leaping_clock() -> None:
 PATCHES: dict[str, Callable[[], None]] = {
     "small-chunks": small_chunks,
     "quick-lease": quick_lease,
+    "short-lease": short_lease,
     "blind-leader": blind_leader,
     "leaping-clock": leaping_clock,
     **BUGS,

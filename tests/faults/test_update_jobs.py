@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from devcluster.cluster import Cluster
 from devcluster.git_http import GitHttpServer
 from devcluster.registry import Registry
+from tests.faults.fault_proxy import DROP, Asked, Fault
 from tests.faults.lane import Lane, open_lane
 from tests.git_writing import hook
 from tests.update_asking import Asking
@@ -47,3 +49,40 @@ def test_a_job_is_carried_out_once_though_the_operator_is_killed(lane: Lane, reg
     assert [each["status"] for each in answer["results"]] == ["success"]
     assert asking.commits() == commits + 1
     assert f"Sluice-Update: Request/{lane.bench.namespace} {answer['jobID']}" in asking.git("log", "-1", "main")
+
+
+@pytest.fixture
+def short_lease(cluster: Cluster, crds: None, tmp_path: Path) -> Iterator[Lane]:
+    """Of a lease of six seconds, after each renewal three are enough to begin a push."""
+    with GitHttpServer(tmp_path / "git") as git, open_lane(cluster, git, tmp_path, ("short-lease",)) as opened:
+        yield opened
+
+
+def test_a_leader_that_reaches_git_but_not_the_api_server_pushes_nothing_that_may_outlast_its_lease(
+    short_lease: Lane, registry: Registry
+) -> None:
+    lane = short_lease
+    asking = Asking.begin(lane.bench, registry)
+    asking.asked("policy", {asking.web: {"add": {"locked": "true"}, "remove": {}}})
+    commits = asking.commits()
+    saved = 0
+
+    def cut(asked: Asked) -> Fault | None:
+        """Once the commit is planned only this one answer still comes, and late; from then on there is no way."""
+        nonlocal saved
+        if saved < 2 and asked.method == "PUT" and asked.path.endswith("/sluice-record-jobs"):
+            saved += 1
+            return Fault(delay=4.0) if saved == 2 else None
+        return DROP if saved == 2 else None
+
+    lane.proxy.arm(cut)
+    nonce = asking.ask("policy", {asking.web: {"add": {}, "remove": {"locked": "true"}}})
+    assert lane.operator.wait_dead(30), "it goes on without its lease"
+    assert "the lease was lost" in lane.operator.tail()
+    assert saved == 2
+    assert asking.commits() == commits, "git could be reached all the time"
+    lane.proxy.settle()
+    lane.proxy.arm()
+    lane.operator.start()
+    assert asking.answered(nonce)["state"] == "succeeded"
+    assert asking.commits() == commits + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,8 @@ IMAGE_GROUP = "image.toolkit.fluxcd.io"
 NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+# Clients write a time or a random id; a longer one would be carried in statuses and records.
+MAX_REQUEST = 256
 # On a Kustomization: those of one namespace that have the same value here are one transaction.
 IN_GROUP = "sluice.dev/group"
 # The request to go back: to which revision, from which one of git's (it holds no longer than git says that), by whom.
@@ -58,6 +61,17 @@ class ObjectMeta(ApiStruct, frozen=True, kw_only=True):
     def key(self) -> NamespacedName:
         """The object's key in queues and caches."""
         return NamespacedName(self.namespace, self.name)
+
+    @property
+    def request(self) -> str:
+        """The request for a turn that the object has."""
+        return request_of(self.annotations)
+
+
+def request_of(annotations: Mapping[str, str]) -> str:
+    """The request for a turn that somebody made; empty without one, and where it is longer than MAX_REQUEST."""
+    asked = annotations.get(REQUESTED_AT, "")
+    return asked if len(asked) <= MAX_REQUEST else ""
 
 
 class ArtifactStatus(ApiStruct, frozen=True, kw_only=True):

@@ -14,7 +14,9 @@ import msgspec
 from sluice import __version__, settings
 from sluice.cli.terminal import Terminal
 from sluice.core import codes
+from sluice.core.errors import UserError
 from sluice.core.image import ImageRef
+from sluice.core.image_pin import pin_mismatch
 from sluice.registry.access import RegistryAccess
 from sluice.registry.keyring import NO_KEYRING, keyring_of_file
 from sluice.registry.limits import RegistryPolicy
@@ -72,9 +74,17 @@ class TagReader:
         return {key: task.result() for key, task in tasks.items()}
 
     async def check(self, image: ImageRef) -> None:
-        """Raise RegistryError (ManifestMissing) when the registry has no such image, and what requests raise."""
-        reference = image.digest or image.tag or "latest"
-        await self._registries.open(image, self._access).fetch(reference)
+        """Raise RegistryError (ManifestMissing) when the registry has no such image, and what requests raise.
+
+        Raises UserError (DigestMismatch) for a tag of another image than the digest beside it.
+        """
+        repository = self._registries.open(image, self._access)
+        fetched = await repository.fetch(image.digest or image.tag or "latest")
+        if image.tag is not None and image.digest is not None:
+            fetched = await repository.fetch(image.tag)
+        mismatch = pin_mismatch(image, fetched.digest)
+        if mismatch is not None:
+            raise UserError(mismatch)
 
     async def _one(self, asked: Asked) -> ScanResult:
         async with self._turns:

@@ -311,6 +311,9 @@ CHANGE_REQUEST_INVALID = Code("E650", "ChangeRequestInvalid", "an event names no
 # E65x: updates that people ask for, continued.
 UPDATE_IN_PARTS = Code("E651", "UpdateInParts", "an update of several repositories was not made in all of them")
 
+# E65x: images, continued.
+DIGEST_MISMATCH = Code("E652", "DigestMismatch", "an image's tag and the digest that pins it are of different images")
+
 # E75x: releases and policies from the command line.
 LOCAL_ONLY = Code("E750", "LocalOnly", "a flag is about a checkout, and no folder was named")
 CHECKOUT_DIRTY = Code("E751", "CheckoutDirty", "what is to be committed has changes of yours, or is in no repository")

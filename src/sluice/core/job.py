@@ -58,7 +58,8 @@ class Job:
 def kept(jobs: Sequence[Job]) -> tuple[tuple[Job, ...], bytes]:
     """The jobs that are kept, in order, with their durable form. Those that wait are always among them.
 
-    Those that were asked as one stay, or go, as one. Raises UserError (JobQueueFull) when these alone are too many, or too large.
+    Those that were asked as one stay, or go, as one. Raises UserError (JobQueueFull) when what is always kept is too
+    much.
     """
     waiting = sum(not job.is_done for job in jobs)
     if waiting > MOST_QUEUED:

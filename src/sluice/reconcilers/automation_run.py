@@ -9,7 +9,6 @@ import msgspec
 
 from sluice.api.image_policy import ImagePolicy, ImageRef
 from sluice.api.image_update_automation import ImageUpdateAutomation, RejectedImage
-from sluice.api.kinds import REQUESTED_AT
 from sluice.core import codes, condition
 from sluice.core.errors import SluiceError
 from sluice.core.ids import NamespacedName
@@ -75,7 +74,7 @@ class AutomationRun:
     @property
     def is_requested(self) -> bool:
         """True when a person asks for this turn: then what was set back is written again."""
-        request = self.automation.metadata.annotations.get(REQUESTED_AT, "")
+        request = self.automation.metadata.request
         return bool(request) and request != self.automation.status.lastHandledReconcileAt
 
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from sluice.api.kinds import REQUESTED_AT
+from sluice.api.kinds import request_of
 from sluice.api.kustomization import Kustomization
 from sluice.core.condition import UNDO_FAILED, UNDONE
 from sluice.core.errors import ClusterError
@@ -41,13 +41,12 @@ async def requests_of(operator: Operator, sync: Kustomization) -> frozenset[str]
     """
     source = source_of(sync)
     read = operator.git_repositories.get(source.namespace, source.name)
-    made = {sync.metadata.annotations.get(REQUESTED_AT)}
-    made.add(read.metadata.annotations.get(REQUESTED_AT) if read is not None else None)
+    made = {sync.metadata.request, read.metadata.request if read is not None else ""}
     if sync.metadata.uid:
         with contextlib.suppress(ClusterError):  # then a request of the last moment asks for another try
             key = sync.metadata.key
             meta = await operator.client.get_metadata(KUSTOMIZATIONS, key.namespace, key.name)
-            made.add(meta.annotations.get(REQUESTED_AT) if meta is not None else None)
+            made.add(request_of(meta.annotations) if meta is not None else "")
     return frozenset(request for request in made if request)
 
 
@@ -58,7 +57,7 @@ def remembered_failure(
     record = operator.records.get(str(owner))
     if record is None or record.failed is None or record.failed.inputs != inputs or record.phase is not Phase.FAILED:
         return None
-    request = sync.metadata.annotations.get(REQUESTED_AT)
+    request = sync.metadata.request
     if is_passing(record.failed.problems) or (request and request not in record.failed.answered):
         return None
     return Turnout(revision, record.failed.problems, UNDONE, stalled=True, inventory=record.inventory)

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from sluice.api.git_repository import GROUP, KIND, VERSION, GitRepository, Include
-from sluice.api.kinds import FINALIZER, REQUESTED_AT, ArtifactStatus
+from sluice.api.kinds import FINALIZER, ArtifactStatus
 from sluice.api.problem_status import problem_status
 from sluice.api.validate_git_repository import validate_git_repository, warn_git_repository
 from sluice.core import codes, condition
@@ -222,7 +222,7 @@ class GitRepositoryReconciler:
     ) -> None:
         """Return when the revision may be used. Nothing is asked again while it, spec and requests stay the same."""
         meta = source.metadata
-        asked = (meta.generation, meta.annotations.get(REQUESTED_AT, ""), resolved.commit, resolved.tag_object)
+        asked = (meta.generation, meta.request, resolved.commit, resolved.tag_object)
         if memory.verified_for != asked:
             memory.verified_for = ()
             memory.verification = await self._signatures.check(source, mirror, resolved, seconds=seconds)
@@ -352,7 +352,7 @@ class GitRepositoryReconciler:
 
     async def _auth(self, source: GitRepository, url: GitUrl, memory: _Memory) -> GitAuth:
         spec, meta = source.spec, source.metadata
-        asked = (meta.generation, meta.annotations.get(REQUESTED_AT, ""))
+        asked = (meta.generation, meta.request)
         if memory.auth is None or memory.auth_for != asked:
             data = await self._secret(source, spec.secretRef.name, "secretRef") if spec.secretRef else None
             proxy = (
@@ -428,7 +428,7 @@ class GitRepositoryReconciler:
                 "observedInclude": source.spec.include or None,
                 "observedSparseCheckout": source.spec.sparseCheckout or None,
                 "sourceVerificationMode": verification.mode if verification is not None else None,
-                "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
+                "lastHandledReconcileAt": source.metadata.request or None,
             },
             source.status,
         )
@@ -460,7 +460,7 @@ class GitRepositoryReconciler:
         status: dict[str, Any] = {
             "conditions": self._failure_conditions(source, error, stamp, stalled=stalled),
             "problem": problem_status(error.problems, source.status.problem, stamp.now, waits),
-            "lastHandledReconcileAt": source.metadata.annotations.get(REQUESTED_AT),
+            "lastHandledReconcileAt": source.metadata.request or None,
         }
         if stalled:
             status["observedGeneration"] = source.metadata.generation

@@ -12,7 +12,6 @@ import structlog
 
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository, ScanResult
-from sluice.api.kinds import REQUESTED_AT
 from sluice.api.validate_image import image_of, validate_image_repository
 from sluice.core import codes
 from sluice.core.duration import parse_duration
@@ -90,7 +89,7 @@ class ImageRepositoryReconciler:
         image, interval = image_of(repository), parse_duration(repository.spec.interval)
         by_time = self._policies_by_time(repository)
         tags = scan_filter(repository, by_time.values())
-        request = repository.metadata.annotations.get(REQUESTED_AT, "")
+        request = repository.metadata.request
         wanted = Wanted(image.canonical_name, repository.spec.exclusionList, request, frozenset(by_time))
         now = self._op.now()
         decided = due(wanted, await self._last_scan(repository, image, tags), interval, now)

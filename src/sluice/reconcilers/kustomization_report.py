@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sluice.api.kinds import REQUESTED_AT
 from sluice.api.kustomization import Kustomization, Snapshot
 from sluice.api.problem_status import problem_status
 from sluice.core import codes, condition
@@ -129,7 +128,7 @@ def status_of(
     status: dict[str, Any] = {
         "conditions": _conditions(sync, turnout, message, stamp),
         "problem": problem_status(turnout.problems, sync.status.problem, stamp.now, waits),
-        "lastHandledReconcileAt": sync.metadata.annotations.get(REQUESTED_AT),
+        "lastHandledReconcileAt": sync.metadata.request or None,
     }
     if turnout.revision:
         status["lastAttemptedRevision"] = turnout.revision

@@ -15,7 +15,7 @@ import structlog
 from sluice.api.image_policy import ImagePolicy
 from sluice.api.image_repository import ImageRepository
 from sluice.api.image_update_automation import ImageUpdateAutomation
-from sluice.api.kinds import FINALIZER, REQUESTED_AT
+from sluice.api.kinds import FINALIZER
 from sluice.api.problem_status import problem_status
 from sluice.api.receiver import Receiver
 from sluice.core import condition
@@ -26,6 +26,7 @@ from sluice.core.schedule import backoff
 from sluice.core.timestamp import rfc3339
 from sluice.kube.resource import Resource, Selection
 from sluice.kube.watch_cache import WatchCache
+from sluice.reconcilers.long_requests import tell_long_requests
 from sluice.reconcilers.operator import FinalizerPatches, Operator
 from sluice.runtime.controller import note_failure
 from sluice.runtime.event_recorder import EventRecorder, Subject
@@ -54,6 +55,7 @@ class ReportedKind(Generic[T]):
         self._told = operator.told
         self._now = operator.now
         self._failures: dict[NamespacedName, int] = {}
+        self.objects.subscribe(tell_long_requests(events, selection.resource))
 
     async def due(self, key: NamespacedName) -> T | None:
         """The object that is to be acted on; None when it is gone, going (then it is let go) or suspended."""
@@ -121,7 +123,7 @@ class ReportedKind(Generic[T]):
         status = {
             "conditions": conditions,
             "problem": problem_status(problems, item.status.problem, rfc3339(self._now())),
-            "lastHandledReconcileAt": item.metadata.annotations.get(REQUESTED_AT),
+            "lastHandledReconcileAt": item.metadata.request or None,
             **({"observedGeneration": item.metadata.generation} if final else {}),
             **fields,
         }

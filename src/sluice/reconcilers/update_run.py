@@ -14,6 +14,7 @@ from typing import Protocol
 from sluice.core import codes
 from sluice.core.errors import RemoteError, UserError
 from sluice.core.image import ImageRef
+from sluice.core.image_pin import pin_mismatch
 from sluice.core.image_policy.workload_choice import Listing
 from sluice.core.image_update.file_edit import merged
 from sluice.core.image_update.policy_annotation import PolicyUpdate, update_policies
@@ -129,7 +130,11 @@ class UpdateRun:
 
     async def _refuse_absent(self, image: ImageRef, namespace: str) -> None:
         scan = await self.tags.look(image, namespace)
-        if any(tag.tag == image.tag for tag in scan.tags):
+        listed = next((tag for tag in scan.tags if tag.tag == image.tag), None)
+        if listed is not None:
+            mismatch = pin_mismatch(image, listed.digest)
+            if mismatch is not None:
+                raise UserError(mismatch)
             return
         if not scan.complete:
             cause = f"not all tags of {image.canonical_name} are known"

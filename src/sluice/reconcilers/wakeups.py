@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.api.git_repository import GitRepository
-from sluice.api.kinds import IN_GROUP, IRREVERSIBLE, REQUESTED_AT, ObjectMeta
+from sluice.api.kinds import IN_GROUP, IRREVERSIBLE, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.core import condition
 from sluice.core.ids import NamespacedName, ResourceId
@@ -105,9 +105,8 @@ def asks_for_a_turn(new: ObjectMeta, old: ObjectMeta) -> bool:
     return (
         new.generation != old.generation
         or new.uid != old.uid
-        or any(
-            new.annotations.get(word) != old.annotations.get(word) for word in (REQUESTED_AT, IRREVERSIBLE, IN_GROUP)
-        )
+        or new.request != old.request
+        or any(new.annotations.get(word) != old.annotations.get(word) for word in (IRREVERSIBLE, IN_GROUP))
         or new.deletionTimestamp != old.deletionTimestamp
     )
 

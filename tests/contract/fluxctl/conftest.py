@@ -207,11 +207,12 @@ def open_two(
     create_namespace(cluster, home)
     with OpenBench(cluster, root, log_capture, settings_of(home, root, port, None)) as bench:
         made = []
-        for number, files in enumerate(({"web.yaml": WEB}, other)):
+        of_each: list[dict[str, str | None]] = [{"web.yaml": WEB}, other]
+        for number, files in enumerate(of_each):
             sync = bench.source(f"s{number}-{secrets.token_hex(2)}")
             fluxd = Fluxd(port, bench.operator, bench.api, sync.repo, registry, sync.target, sync.name)
             fluxd.push("1.0.0", "1.1.0")
-            revision = fluxd.commit(dict(files))
+            revision = fluxd.commit(files)
             fluxd.has_begun = True
             sync.create_source()
             sync.create(path=path if number else "./")

@@ -35,7 +35,7 @@ from sluice.reconcilers.git_targets import GitTargets
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.jobs import CommitStyle, Jobs
 from sluice.reconcilers.operator import Operator
-from sluice.registry.scanner import Scanner, ScanResult
+from sluice.registry.scanner import Scanner, ScanResult, TagFilter
 from sluice.wiring import reading_operator
 from tests.git_servers import git_http
 from tests.operator_fixture import deployment, settings_for
@@ -54,7 +54,7 @@ class Tags:
     scanner: Scanner
 
     async def look(self, image: ImageRef, namespace: str = "") -> ScanResult:
-        return await self.scanner.scan(image)
+        return await self.scanner.scan(image, wanted=TagFilter(described=lambda _: True))
 
 
 @dataclass
@@ -221,6 +221,16 @@ async def test_a_read_only_operator_commits_nothing_and_syncs_all_the_same(flagg
     assert refused.problem is not None
     assert refused.problem.code.number == "E581"
     assert (synced.state, synced.revision) == ("succeeded", head)
+    assert flagged.log("%H") == head
+
+
+async def test_b111_a_tag_beside_the_digest_of_another_image_is_not_released(flagged: Flagged) -> None:
+    head = flagged.log("%H")
+    image = parse(f"{flagged.image}:1.1.0@sha256:{'0' * 64}")
+    async with flagged.jobs() as jobs:
+        refused = await ended(jobs, await jobs.submit(UpdateSpec(ImageSpec(image, (flagged.workload("web"),)))))
+    assert refused.problem is not None
+    assert refused.problem.code.number == "E652"
     assert flagged.log("%H") == head
 
 

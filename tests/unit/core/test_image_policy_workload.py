@@ -40,7 +40,7 @@ def choose(image: str, pattern: str, listing: Listing | None, **extra: str) -> C
         ("acme/web:1.3.0", "semver:~1", None),
         ("acme/web:latest", "glob:latest", None),
         ("acme/web", "glob:latest", None),
-        (f"acme/web:1.3.0@{OLD}", "semver:~1", None),
+        (f"acme/web:1.3.0@{NEW}", "semver:~1", None),
     ],
 )
 def test_the_newest_tag_that_the_pattern_takes_is_wanted_in_the_form_that_git_has(

@@ -405,6 +405,17 @@ PAGES: dict[str, _Page] = {
         "spec.accessFrom of the ImageRepository does not name the namespace.",
         "Add the namespace's labels to spec.accessFrom, or make the ImageRepository in the policy's own namespace.",
     ),
+    "E652": _Page(
+        "An image is written with a tag and with a digest, and the registry has another image under that tag. "
+        "What runs is the digest's: nothing looks at the tag. A release of such an image is refused; one that git has "
+        "stays.",
+        "ghcr.io/acme/web:1.2.0 is another image than sha256:3f0d…, by which it is pinned [E652]: the registry has "
+        "sha256:77ab… for the tag, which was moved or is a slip; the digest is what runs; "
+        "fix: write ghcr.io/acme/web:1.2.0@sha256:77ab…, or the tag that the digest is of",
+        "Somebody pushed another image to the tag; a digest was copied from another tag; it is that of one platform, "
+        "where the tag has an index of several.",
+        "Find out who moved the tag before you follow it. Then write the digest that the tag has, or the digest alone.",
+    ),
     "E660": _Page(
         "An image policy has chosen an image, and no file that its automation may edit names the policy.",
         "no file names ImagePolicy shop/web [E660]: ghcr.io/acme/web:1.2.0 is chosen; no marker for it is below ./apps",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sluice.core.codes import TAGS_INCOMPLETE
 from sluice.core.image import ImageRef, ImageTag
+from sluice.core.image_pin import pin_mismatch
 from sluice.core.image_policy.choice import Choice, Previous, decide
 from sluice.core.image_policy.policy import quoted
 from sluice.core.image_policy.workload_policies import WorkloadPolicies
@@ -68,7 +69,9 @@ def _outcome(name: str, image: ImageRef, choice: Choice) -> ContainerChoice:
     if choice.outcome != "chosen" or choice.tag is None:
         return ContainerChoice(name, image, None, choice.reason, choice.problem)
     if choice.tag.tag == (image.tag or "latest"):
-        return ContainerChoice(name, image, None, f"it is up to date: {choice.reason}")
+        problem = pin_mismatch(image, choice.tag.digest)
+        reason = problem.title if problem is not None else f"it is up to date: {choice.reason}"
+        return ContainerChoice(name, image, None, reason, problem)
     if image.digest is None:
         return ContainerChoice(name, image, image.with_tag(choice.tag.tag), choice.reason)
     if choice.tag.digest is None:
