@@ -28,7 +28,7 @@ from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.image_kinds import ImageKinds
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.jobs import CommitStyle
-from sluice.reconcilers.node_platforms import node_platforms
+from sluice.reconcilers.node_platforms import NodePlatforms
 from sluice.reconcilers.operator import Operator, utc_now
 from sluice.reconcilers.running_workloads import RunningWorkloads
 from sluice.reconcilers.sync_marker import SyncMarker
@@ -248,7 +248,7 @@ async def start_services(
     group: asyncio.TaskGroup, settings: Settings, started: Started, images: Images, writing: Writing, open_: Surfaces
 ) -> None:
     """Start all that works beside the syncs; returns once it does."""
-    images.scanner.platforms = await node_platforms(started.operator.client)
+    await NodePlatforms(started.operator.client, images.scanner.look_for).start(group)
     _start_marker(group, settings, started, writing)
     found = _images_of(group, settings, started.operator, images)
     style = CommitStyle.of(settings.git_writing)

@@ -71,8 +71,8 @@ def _cluster_rules() -> list[Object]:
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         # Whether the namespace of an object, or of a sync that is deleted, is there to stay; listed when it is many.
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},
-        # Which platforms images are looked for.
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]},
+        # Which platforms images are looked for; only nodes of other platforms are watched.
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]},
         # Whether there is room for what a revision creates: looked at before its first write.
         {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]},
         # Which pod, and why, when an object has not become healthy.

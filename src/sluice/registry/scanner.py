@@ -131,6 +131,10 @@ class Scanner:
         self._running: dict[tuple[str, str], _Turns] = {}
         self._tidied = _NEVER
 
+    def look_for(self, platforms: tuple[Platform, ...]) -> None:
+        """From the next scan on these are the platforms."""
+        self.platforms = platforms
+
     async def scan(
         self,
         image: ImageRef,
