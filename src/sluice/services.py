@@ -95,7 +95,14 @@ async def open_images(stack: AsyncExitStack, settings: Settings) -> Images:
     flags = settings.automation
     ecr = EcrFilter(*(frozenset(ids) for ids in (flags.ecr_regions, flags.ecr_include, flags.ecr_exclude)))
     principal = await azure_principal()
-    clouds = Clouds(settings.environment, ecr=ecr, principal=principal, proxies=policy.proxies, user_agent=agent)
+    clouds = Clouds(
+        settings.environment,
+        ecr=ecr,
+        principal=principal,
+        proxies=policy.proxies,
+        user_agent=agent,
+        of_objects=settings.object_identities,
+    )
     await stack.enter_async_context(clouds)
     scanner = Scanner(registries, cache, utc_now, *_scan_observer(settings))
     return Images(registries, scanner, clouds)

@@ -35,6 +35,7 @@ class Settings:
     log_level: str = "info"
     log_format: str = "json"
     no_cross_namespace_refs: bool = False
+    object_identities: bool = False
     cross_namespace_alerts: bool = False
     default_service_account: str = ""
     watch_namespace: str = ""

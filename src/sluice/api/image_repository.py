@@ -63,7 +63,13 @@ class ImageRepositorySpec(ApiStruct, frozen=True, kw_only=True):
         LocalRef | None, doc("Secret of type kubernetes.io/dockerconfigjson with the registry's credentials.")
     ] = None
     proxySecretRef: Annotated[LocalRef | None, doc("Secret with the address and credentials of a proxy.")] = None
-    serviceAccountName: Annotated[str, doc("ServiceAccount whose imagePullSecrets are used.", maxLength=253)] = ""
+    serviceAccountName: Annotated[
+        str,
+        doc(
+            "ServiceAccount whose imagePullSecrets are used, and whose identity in the cloud of provider.",
+            maxLength=253,
+        ),
+    ] = ""
     certSecretRef: Annotated[
         LocalRef | None, doc("Secret with ca.crt for a private CA, or tls.crt and tls.key for a client certificate.")
     ] = None

@@ -11,6 +11,7 @@ import click
 from sluice import settings
 from sluice.cli.automation_flags import automation_of, automation_options, git_writing_of
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.feature_gates import OBJECT_IDENTITIES, gates_of
 from sluice.cli.flags import Flags, namespace_of, seconds_of, usage
 from sluice.cli.fluxd_api_flags import DEPLOY_SECRET, fluxd_api_options, fluxd_api_settings
 from sluice.cli.fluxd_flags import refused_options
@@ -65,6 +66,12 @@ def switch(*names: str, about: str, default: bool = False, **more: Any) -> Calla
     default="",
     metavar="NAME",
     help="Whom Kustomizations without serviceAccountName apply as, in their own namespace. [the operator itself]",
+)
+@click.option(
+    "--feature-gates",
+    multiple=True,
+    metavar="NAME=true",
+    help="What Flux does only so, too: ObjectLevelWorkloadIdentity=true uses the cloud identities of ServiceAccounts.",
 )
 @switch("--watch-all-namespaces", default=True, about="Watch everywhere; =false: the runtime namespace only.")
 @click.option(
@@ -178,6 +185,7 @@ def settings_of(flags: Flags, given: dict[str, Any]) -> Settings:
         log_level=given["log_level"],
         log_format=given["log_encoding"],
         no_cross_namespace_refs=given["no_cross_namespace_refs"],
+        object_identities=OBJECT_IDENTITIES in gates_of(given["feature_gates"]),
         cross_namespace_alerts=given["allow_cross_namespace_alerts"],
         default_service_account=_default_account(given),
         watch_namespace="" if given["watch_all_namespaces"] else namespace,

@@ -312,6 +312,9 @@ CHANGE_REQUEST_INVALID = Code("E650", "ChangeRequestInvalid", "an event names no
 UPDATE_IN_PARTS = Code("E651", "UpdateInParts", "an update of several repositories was not made in all of them")
 
 # E65x: images, continued.
+OBJECT_IDENTITY_OFF = Code(
+    "E653", "ObjectIdentityOff", "the cloud identity of a ServiceAccount is asked for, and not allowed"
+)
 DIGEST_MISMATCH = Code("E652", "DigestMismatch", "an image's tag and the digest that pins it are of different images")
 
 # E75x: releases and policies from the command line.

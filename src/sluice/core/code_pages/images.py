@@ -416,6 +416,17 @@ PAGES: dict[str, _Page] = {
         "where the tag has an index of several.",
         "Find out who moved the tag before you follow it. Then write the digest that the tag has, or the digest alone.",
     ),
+    "E653": _Page(
+        "An ImageRepository names a cloud (spec.provider) and a ServiceAccount (spec.serviceAccountName): it asks for "
+        "the identity that this account has in the cloud. The operator was not started to use others' identities, and "
+        "its own is no substitute: nothing is scanned.",
+        "the identity of ServiceAccount shop/images in its cloud is not used [E653]: spec.provider with "
+        "spec.serviceAccountName asks for it, and the operator does not allow it; fix: start the operator with "
+        "--feature-gates=ObjectLevelWorkloadIdentity=true, or remove one of the two fields",
+        "The flag was not given, as it is not with Flux either.",
+        "Give the flag and the right to create tokens of ServiceAccounts; or use the operator's identity by leaving "
+        "serviceAccountName out, or the account's imagePullSecrets by leaving provider out.",
+    ),
     "E660": _Page(
         "An image policy has chosen an image, and no file that its automation may edit names the policy.",
         "no file names ImagePolicy shop/web [E660]: ghcr.io/acme/web:1.2.0 is chosen; no marker for it is below ./apps",

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sluice.registry.cloud.account import ROLE_ARN, CloudAccount
 from sluice.registry.cloud.exchange import CloudClient, decoded, no_identity, read_secret_file
 from sluice.registry.cloud.sigv4 import AwsKeys
 
@@ -20,6 +21,9 @@ METADATA = "http://169.254.169.254"
 # Besides https and this machine: the only hosts that AWS' SDKs send a container's authorization to.
 CONTAINER_HOSTS = {"169.254.170.2", "169.254.170.23", "fd00:ec2::23", "127.0.0.1", "::1", "localhost"}
 SESSION = "sluice"
+STS = "https://sts.{region}.{domain}"
+AUDIENCE = "sts.amazonaws.com"
+MAX_SESSION = 64
 
 
 class _Container(msgspec.Struct, rename="pascal"):
@@ -36,7 +40,7 @@ class AwsIdentity:
         client: CloudClient,
         environment: Mapping[str, str],
         *,
-        sts: str = "https://sts.{region}.{domain}",
+        sts: str = STS,
         metadata: str = METADATA,
     ) -> None:
         self._client = client
@@ -60,18 +64,10 @@ class AwsIdentity:
 
     async def _web_identity(self, sts: str) -> AwsKeys:
         env = self._environment
-        form = {
-            "Action": "AssumeRoleWithWebIdentity",
-            "Version": "2011-06-15",
-            "RoleArn": env["AWS_ROLE_ARN"],
-            "RoleSessionName": env.get("AWS_ROLE_SESSION_NAME") or SESSION,
-            "WebIdentityToken": await read_secret_file(env["AWS_WEB_IDENTITY_TOKEN_FILE"]),
-        }
-        body = await self._client.send("AWS STS", "POST", f"{sts}/", form=form)
-        found = {name: _element(body, name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
-        if not all(found.values()):
-            raise no_identity("the answer of AWS STS holds no credentials", "check the role's trust policy")
-        return AwsKeys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        token = await read_secret_file(env["AWS_WEB_IDENTITY_TOKEN_FILE"])
+        return await assume_role(
+            self._client, sts, env["AWS_ROLE_ARN"], env.get("AWS_ROLE_SESSION_NAME") or SESSION, token
+        )
 
     async def _container(self) -> AwsKeys:
         env = self._environment
@@ -101,6 +97,39 @@ class AwsIdentity:
         if not re.fullmatch(r"[\w+=,.@-]+", role, re.ASCII):
             raise no_identity("the instance has no IAM role", "give the operator's service account one")
         return _keys(await self._client.send(what, "GET", place + role, headers=headers))
+
+
+class AwsRole:
+    """The keys of the role that a ServiceAccount names (IAM roles for service accounts)."""
+
+    def __init__(self, client: CloudClient, account: CloudAccount, *, sts: str = STS) -> None:
+        self._client = client
+        self._account = account
+        self._sts = sts
+
+    async def keys(self, region: str, domain: str) -> AwsKeys:
+        """The keys to use in `region`. Raises RegistryError (CloudToken), and as the token of the account does."""
+        account = self._account
+        role = account.required(ROLE_ARN)
+        session = f"{account.name}.{account.namespace}"[:MAX_SESSION]
+        sts = self._sts.format(region=region, domain=domain)
+        return await assume_role(self._client, sts, role, session, await account.token(AUDIENCE))
+
+
+async def assume_role(client: CloudClient, sts: str, role: str, session: str, token: str) -> AwsKeys:
+    """AssumeRoleWithWebIdentity of AWS STS: the keys of a role. Raises RegistryError (CloudToken)."""
+    form = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": "2011-06-15",
+        "RoleArn": role,
+        "RoleSessionName": session,
+        "WebIdentityToken": token,
+    }
+    body = await client.send("AWS STS", "POST", f"{sts}/", form=form)
+    found = {name: _element(body, name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
+    if not all(found.values()):
+        raise no_identity("the answer of AWS STS holds no credentials", "check the role's trust policy")
+    return AwsKeys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 
 
 def _keys(body: bytes) -> AwsKeys:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from sluice.registry.cloud.account import CLIENT_ID, TENANT_ID, CloudAccount
 from sluice.registry.cloud.exchange import CloudClient, CloudLogin, decoded, no_identity, read_secret_file
 from sluice.registry.errors import RegistryError
 from sluice.registry.keyring import Login
@@ -22,6 +23,7 @@ AZURE_JSON = "/etc/kubernetes/azure.json"
 AUTHORITY = "https://login.microsoftonline.com"
 METADATA = "http://169.254.169.254"
 RESOURCE = "https://containerregistry.azure.net"
+AUDIENCE = "api://AzureADTokenExchange"
 # The user name that says "the password is a refresh token".
 REFRESH_USER = "00000000-0000-0000-0000-000000000000"
 # A registry's refresh token is good for 3 hours, and nothing in the answer says so.
@@ -67,12 +69,14 @@ class Azure:
         environment: Mapping[str, str],
         *,
         principal: AzurePrincipal | None = None,
+        account: CloudAccount | None = None,
         metadata: str = METADATA,
         registry: str = "https://{host}",
     ) -> None:
         self._client = client
         self._environment = environment
         self._principal = principal
+        self._account = account
         self._metadata = metadata
         self._registry = registry
 
@@ -99,9 +103,13 @@ class Azure:
         return CloudLogin(Login(REFRESH_USER, refresh), SECONDS)
 
     async def _entra_token(self) -> str:
-        env = self._environment
+        env, account = self._environment, self._account
+        if account is not None:
+            client, tenant = account.required(CLIENT_ID), account.required(TENANT_ID)
+            return await self._workload_identity(client, tenant, await account.token(AUDIENCE))
         if env.get("AZURE_FEDERATED_TOKEN_FILE") and env.get("AZURE_CLIENT_ID") and env.get("AZURE_TENANT_ID"):
-            return await self._workload_identity()
+            token = await read_secret_file(env["AZURE_FEDERATED_TOKEN_FILE"])
+            return await self._workload_identity(env["AZURE_CLIENT_ID"], env["AZURE_TENANT_ID"], token)
         query = {"api-version": "2018-02-01", "resource": RESOURCE}
         if env.get("AZURE_CLIENT_ID"):
             query["client_id"] = env["AZURE_CLIENT_ID"]
@@ -111,15 +119,14 @@ class Azure:
             what, await self._client.send(what, "GET", url, headers={"Metadata": "true"}), _Entra
         ).access_token
 
-    async def _workload_identity(self) -> str:
-        env = self._environment
-        authority = (env.get("AZURE_AUTHORITY_HOST") or AUTHORITY).rstrip("/")
+    async def _workload_identity(self, client: str, tenant: str, token: str) -> str:
+        authority = (self._environment.get("AZURE_AUTHORITY_HOST") or AUTHORITY).rstrip("/")
         form = {
             "grant_type": "client_credentials",
-            "client_id": env["AZURE_CLIENT_ID"],
+            "client_id": client,
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": await read_secret_file(env["AZURE_FEDERATED_TOKEN_FILE"]),
+            "client_assertion": token,
             "scope": f"{RESOURCE}/.default",
         }
-        url = f"{authority}/{quote(env['AZURE_TENANT_ID'], safe='')}/oauth2/v2.0/token"
+        url = f"{authority}/{quote(tenant, safe='')}/oauth2/v2.0/token"
         return decoded("Entra ID", await self._client.send("Entra ID", "POST", url, form=form), _Entra).access_token

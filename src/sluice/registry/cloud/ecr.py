@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from sluice.registry.cloud.aws_identity import AwsIdentity
+from sluice.registry.cloud.aws_identity import AwsIdentity, AwsRole
 from sluice.registry.cloud.exchange import CloudClient, CloudLogin, decoded, no_identity
 from sluice.registry.cloud.sigv4 import signed_headers
 from sluice.registry.keyring import Login
@@ -58,7 +58,7 @@ class Ecr:
     def __init__(
         self,
         client: CloudClient,
-        identity: AwsIdentity,
+        identity: AwsIdentity | AwsRole,
         *,
         only: EcrFilter | None = None,
         endpoint: str = "https://{service}.{region}.{domain}/",

@@ -58,8 +58,9 @@ class Cloud(Protocol):
 class CloudLogins:
     """One cloud's logins, as a `TokenExchange`. `clock` is monotonic seconds."""
 
-    def __init__(self, cloud: Cloud, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, cloud: Cloud, clock: Callable[[], float] = time.monotonic, *, name: str = "") -> None:
         self._cloud = cloud
+        self._name = name or cloud.name
         self._clock = clock
         self._kept: dict[str, tuple[Login, float]] = {}
         self._failed: dict[str, tuple[RegistryError, float]] = {}
@@ -67,8 +68,8 @@ class CloudLogins:
 
     @property
     def name(self) -> str:
-        """The cloud's name for itself."""
-        return self._cloud.name
+        """The cloud, and whose identity in it is used where that is not the operator's."""
+        return self._name
 
     def serves(self, host: str) -> bool:
         """True for the hosts of this cloud's registries."""

@@ -1,7 +1,8 @@
-"""Google Container Registry and Artifact Registry: the access token of the pod's or machine's service account.
+"""Google Container Registry and Artifact Registry: an access token, as user `oauth2accesstoken`.
 
-From the metadata server (which GKE's Workload Identity answers per pod), as user `oauth2accesstoken`; Google Cloud,
-"Artifact Registry: access token".
+It is that of the pod's or machine's service account, from the metadata server (which GKE's Workload Identity answers
+per pod); or that of a ServiceAccount of the cluster, by Google's Security Token Service (`google_federation`). Google
+Cloud, "Artifact Registry: access token".
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Mapping
 import msgspec
 
 from sluice.registry.cloud.exchange import CloudClient, CloudLogin, decoded, no_identity
+from sluice.registry.cloud.google_federation import GoogleFederation
+from sluice.registry.cloud.google_metadata import metadata
 from sluice.registry.keyring import Login
 
-METADATA_HOST = "metadata.google.internal"
-METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+DEFAULT_ACCOUNT = "instance/service-accounts/default"
 USER = "oauth2accesstoken"
 
 
@@ -28,9 +30,12 @@ class Google:
 
     name = "gcp"
 
-    def __init__(self, client: CloudClient, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: CloudClient, environment: Mapping[str, str], *, federation: GoogleFederation | None = None
+    ) -> None:
         self._client = client
-        self._host = environment.get("GCE_METADATA_HOST") or METADATA_HOST
+        self._environment = environment
+        self._federation = federation
 
     def serves(self, host: str) -> bool:
         """True for Google's registries."""
@@ -42,11 +47,14 @@ class Google:
         return self.name
 
     async def exchange(self, host: str) -> CloudLogin:
-        """Ask the metadata server for a token. Raises RegistryError."""
+        """Ask the metadata server, or the Security Token Service, for a token. Raises SluiceError."""
         _ = host
-        what, url = "the Google metadata server", f"http://{self._host}{METADATA_PATH}"
-        body = await self._client.send(what, "GET", url, headers={"Metadata-Flavor": "Google"})
-        token = decoded(what, body, _Token)
-        if not token.access_token.isprintable() or not token.access_token:
-            raise no_identity(f"{what} gave no token", "bind the operator's service account to a Google one")
-        return CloudLogin(Login(USER, token.access_token), max(token.expires_in, 60.0))
+        if self._federation is not None:
+            text, seconds = await self._federation.token()
+        else:
+            what = "the Google metadata server"
+            found = decoded(what, await metadata(self._client, self._environment, f"{DEFAULT_ACCOUNT}/token"), _Token)
+            text, seconds = found.access_token, found.expires_in
+        if not text.isprintable() or not text:
+            raise no_identity("Google gave no token", "bind the operator's service account to a Google one")
+        return CloudLogin(Login(USER, text), max(seconds, 60.0))
