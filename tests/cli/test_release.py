@@ -310,8 +310,8 @@ def test_b111_a_tag_beside_the_digest_of_another_image_is_not_released(
     digests = [registry.push(name, tag, make_image(content=tag)) for tag in ("1.1.0", "1.2.0")]
     text = OTHER.replace("$IMAGE", registry.image(name)).replace('fluxcd.io/locked: "true"', "a: b")
     (tmp_path / "db.yaml").write_text(text)
-    verb = ("release", "--local", ".", "-w", "shop:sts/db", "--registry-allow-loopback")
-    verb += ("--registry-insecure-host", "127.0.0.1", "--image")
+    asked = ("--registry-allow-loopback", "--registry-insecure-host", "127.0.0.1", "--image")
+    verb = ("release", "--local", ".", "-w", "shop:sts/db", *asked)
     refused = sluice.within(tmp_path, *verb, f"{registry.image(name)}:1.2.0@{digests[0]}")
     assert (refused.code, "error[E652]" in refused.err) == (3, True), refused.err
     assert (tmp_path / "db.yaml").read_text() == text

@@ -124,7 +124,7 @@ class FluxdSources:
             if found is None:
                 return None
             if found:
-                _raise_failed(sync, found)
+                _raise_failed(sync, commit)
             pending |= dict.fromkeys(found)
         return list(pending)
 
@@ -147,10 +147,13 @@ def _hex(revision: str) -> str:
         return ""
 
 
-def _raise_failed(sync: Kustomization, pending: tuple[str, ...]) -> None:
-    """Waiting for a commit whose revision has failed would be in vain: the client is told why."""
+def _raise_failed(sync: Kustomization, commit: str) -> None:
+    """Waiting for a commit whose revision has failed would be in vain: the client is told why.
+
+    One that failed before it may be what the commit mends: it is tried next.
+    """
     stalled = condition.find_condition(sync.status.conditions, condition.STALLED)
-    if stalled is None or stalled.status != "True" or _hex(sync.status.lastAttemptedRevision) not in pending:
+    if stalled is None or stalled.status != "True" or not _hex(sync.status.lastAttemptedRevision).startswith(commit):
         return
     ready = condition.find_condition(sync.status.conditions, condition.READY)
     why = ready.message if ready is not None else stalled.message
