@@ -100,6 +100,40 @@ async def test_a_path_that_must_not_be_written_is_refused_before_anything_is(
     assert log(hosted.bare) == ["odd", "change"]
 
 
+async def test_the_configuration_hooks_and_variables_of_who_runs_the_operator_have_no_part_in_it(
+    hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosted.commit({WEB: OLD})
+    ran, hooks = tmp_path / "ran", tmp_path / "hooks"
+    hooks.mkdir()
+    for name in ("pre-commit", "commit-msg", "reference-transaction", "pre-push", "post-checkout", "fsmonitor"):
+        (hooks / name).write_text(f"#!/bin/sh\necho {name} >> {ran}\n")
+        (hooks / name).chmod(0o755)
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text(
+        f"[core]\n\thooksPath = {hooks}\n\tfsmonitor = {hooks}/fsmonitor\n\tautocrlf = true\n"
+        "[commit]\n\tgpgSign = true\n[user]\n\tname = Somebody\n"
+        f'[url "https://127.0.0.1:1/"]\n\tinsteadOf = {hosted.mirror.remote.url}\n'
+        f"[credential]\n\thelper = !echo helper >> {ran}\n"
+    )
+    own: dict[str, object] = {
+        "HOME": home,
+        "GIT_CONFIG_GLOBAL": home / ".gitconfig",
+        "GIT_DIR": tmp_path,
+        "GIT_INDEX_FILE": tmp_path / "i",
+    }
+    own |= {"GIT_AUTHOR_NAME": "Somebody", "GIT_SSH_COMMAND": f"echo ssh >> {ran}", "GIT_TRACE": ran}
+    own |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": hooks}
+    for name, value in own.items():
+        monkeypatch.setenv(name, str(value))
+    written = await write_back(hosted.mirror, wanted(), BUMP)
+    monkeypatch.undo()
+    assert git(hosted.bare, "log", "-1", "--format=%H %an", "main").strip() == f"{written.commit} Sluice"
+    assert show(hosted.bare, "main", WEB) == NEW
+    assert not ran.exists(), ran.read_text()
+
+
 async def test_nothing_is_committed_when_the_plan_changes_nothing(hosted: Hosted) -> None:
     head = hosted.commit({WEB: OLD})
     for old, new in ((b"absent", b"x"), (OLD, OLD)):
