@@ -70,7 +70,7 @@ def _weight(change: Change) -> int:
     """Who wants an object has it before who deletes it, who waits for its deletion, and who lets it go."""
     if change.manifest is not None:
         return 3
-    return {Action.PRUNE: 2, Action.KEEP: 1}.get(change.action, 0)
+    return {Action.PRUNE: 2, Action.KEEP: 1, Action.OFFER: 1}.get(change.action, 0)
 
 
 def joint_target(parts: Iterable[tuple[Inventory, UndoTarget | None]]) -> UndoTarget | None:

@@ -60,7 +60,10 @@ class Live:
 
 
 class Action(StrEnum):
-    """What is done with one object. KEEP, SKIP and RELEASE touch nothing and carry their reason."""
+    """What is done with one object. KEEP, SKIP, OFFER and RELEASE touch nothing and carry their reason.
+
+    OFFER holds an object that has left until the sync that git gives it to has taken it; RELEASE lets go of it.
+    """
 
     CREATE = "create"
     UPDATE = "update"
@@ -68,6 +71,7 @@ class Action(StrEnum):
     KEEP = "keep"
     SKIP = "skip"
     PRUNE = "prune"
+    OFFER = "offer"
     RELEASE = "release"
 
     @property
@@ -145,14 +149,15 @@ class Plan:
 class PlanOptions:
     """How one sync wants its plan.
 
-    `suspects` are objects that may have drifted: they are never kept unasked. `handed_over` are objects that another
-    sync wants: they are let go, not pruned, when they leave this one. `ignored` are the fields left to the cluster.
+    `suspects` are objects that may have drifted: they are never kept unasked. `handed_over` are objects that others
+    want, or are taking: when they leave this one they are neither pruned nor let go before one of those has them.
+    `ignored` are the fields left to the cluster.
     """
 
     prune: bool = True
     force_all: bool = False
     suspects: frozenset[ResourceId] = frozenset()
-    handed_over: frozenset[ResourceId] = frozenset()
+    handed_over: Mapping[ResourceId, tuple[Owner, ...]] = field(default_factory=dict)
     adopt: Adopt = Adopt.ALWAYS
     ignored: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
 
@@ -180,7 +185,7 @@ def build_plan(
     left = [_leaving(owner, e, live(e.id), options) for e in inventory if e.id not in wanted]
     applied = Inventory(_entry_after(c, inventory.get(c.id)) for c in changes)
     held = Inventory(e for e in inventory if e.id not in wanted)
-    deleting = {c.id for c in left if c.action is Action.KEEP}
+    staying = {c.id for c in left if c.action in {Action.KEEP, Action.OFFER}}
     pruned = [c for c in left if c.action is Action.PRUNE]
     return Plan(
         owner=owner,
@@ -189,7 +194,7 @@ def build_plan(
         kept=tuple(c for c in (*changes, *left) if not c.action.applies and c.action is not Action.PRUNE),
         before=inventory,
         during=held.union(applied),
-        after=applied.union(Inventory(e for e in held if e.id in deleting)),
+        after=applied.union(Inventory(e for e in held if e.id in staying)),
     )
 
 
@@ -264,18 +269,21 @@ def _leaving(owner: Owner, entry: Entry, found: Live | None, options: PlanOption
         return change(Action.RELEASE, "already gone")
     if not options.prune:
         return change(Action.RELEASE, "pruning is off")
+    takers = options.handed_over.get(entry.id, ())
+    if found.owner in takers:
+        return change(Action.OFFER, f"{found.owner} is taking it over")
     if found.owner != owner:
         return change(Action.RELEASE, f"now belongs to {found.owner}" if found.owner else "has lost our owner labels")
     if entry.uid and entry.uid != found.uid:
         return change(Action.RELEASE, "was recreated by somebody else: not the object we applied")
-    if entry.id in options.handed_over:
-        return change(Action.RELEASE, "another sync takes it over")
     if not found.directives.prune:
         return change(Action.RELEASE, f"{TOOLKIT}/prune: disabled")
     if not found.directives.reconcile or found.directives.ssa == "ignore":
         return change(Action.RELEASE, f"{TOOLKIT}/reconcile: disabled or ssa: Ignore on the live object")
     if found.deleting:
         return change(Action.KEEP, "is being deleted; a finalizer holds it")
+    if takers:
+        return change(Action.OFFER, f"{' or '.join(map(str, takers))} takes it over")
     return change(Action.PRUNE, "left the desired state")
 
 

@@ -88,9 +88,9 @@ class Claims:
         self._want(owner, told, frozenset())
         self._told[owner] = _Told(told.claimed, _packed(()))
 
-    def wanted_by_others(self, owner: Owner, resources: Iterable[ResourceId]) -> frozenset[ResourceId]:
-        """Those that any other sync wants, as far as it was rendered. Costs as much as there are `resources`."""
-        return frozenset(r for r in resources if any(o != owner for o in (self._stakes.get(r) or NOBODYS).wanted_by))
+    def others(self, owner: Owner, resource: ResourceId) -> tuple[Owner, ...]:
+        """Every other sync that wants the object, as far as it was rendered."""
+        return tuple(o for o in (self._stakes.get(resource) or NOBODYS).wanted_by if o != owner)
 
     def drop(self, owner: Owner) -> None:
         """`owner` is gone."""

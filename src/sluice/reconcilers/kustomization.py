@@ -161,7 +161,7 @@ class KustomizationReconciler:
         self._op.sync_finalizers.forget(key)
         owner = Owner(key.namespace, key.name)
         self._op.claims.drop(owner)
-        self._op.wishes.drop(owner)
+        self._op.wishes.forget(owner)
 
     # --- observe, decide, act -----------------------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ import asyncio
 import structlog
 
 from sluice.api.kustomization import GROUP, Kustomization
+from sluice.core import codes
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Action, Change, Owner
-from sluice.core.problem import summarize
+from sluice.core.problem import Problem, summarize
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS, NAMESPACES
 from sluice.reconcilers.inventory_source import inventory_of
@@ -19,7 +20,7 @@ from sluice.reconcilers.live_state import kinds_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.prune_plan import plan_prune
 from sluice.reconcilers.strays import find_strays
-from sluice.reconcilers.sync_facts import owner_of, retry_of, subject_of, timeout_of
+from sluice.reconcilers.sync_facts import owner_of, retry_of, subject_of, sync_id, timeout_of
 from sluice.runtime.executor import Execution
 from sluice.runtime.gone import await_gone
 from sluice.runtime.together import together
@@ -30,7 +31,8 @@ log = structlog.get_logger()
 async def finalize(operator: Operator, sync: Kustomization) -> float | None:
     """Prune what the policy asks for, let go of the rest, and take the finalizer off.
 
-    Returns the seconds until another try when something could not be deleted; the finalizer stays on until then.
+    Returns the seconds until another try when something could not be deleted, or git gives it to another sync that has
+    not taken it yet; the finalizer stays on until then.
     A suspended Kustomization deletes nothing, and neither does one whose namespace or CRD is going: its objects are
     left in place and its record is kept. Nor does one whose service account is gone: nobody else may do it.
     """
@@ -54,7 +56,7 @@ async def finalize(operator: Operator, sync: Kustomization) -> float | None:
     if not going:
         await operator.records.forget(str(owner))
     operator.claims.drop(owner)
-    operator.wishes.drop(owner)
+    operator.wishes.forget(owner)
     await operator.sync_finalizers.remove(sync.metadata)
     operator.sync_status.forget(sync.metadata.key)
     return None
@@ -104,10 +106,24 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
         problem = stray_problem(strays)
         operator.sync_events.record(subject_of(sync), "Warning", problem.code.name, summarize((problem,), 1000))
         log.warning("objects are left in place", name=str(owner), error=str(problem))
+    if offered := [change for change in plan.kept if change.action is Action.OFFER]:
+        told = (_offered(change, sync) for change in offered)
+        operator.sync_events.record(subject_of(sync), "Warning", "HandOver", summarize(tuple(told), 1000))
+        return min(retry_of(sync), 60.0)  # whoever takes it, or does not want it any more, wakes this one earlier
     if sync.spec.deletionPolicy == "WaitForTermination":
         pruned = [c for c in plan.changes() if c.action in {Action.PRUNE, Action.KEEP}]
         return await _await_all_gone(operator, pruned, resources, execution.timeout)
     return None
+
+
+def _offered(change: Change, sync: Kustomization) -> Problem:
+    return Problem(
+        codes.HAND_OVER,
+        f"{change.id} holds up the deletion of Kustomization {owner_of(sync)}",
+        subject=sync_id(sync),
+        cause=f"git has moved it: {change.reason}, and that has not happened yet",
+        fix="see why that one does not apply it; or remove it there, or set spec.deletionPolicy: Orphan here",
+    )
 
 
 async def _await_all_gone(

@@ -9,7 +9,7 @@ times.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate_kustomization import validate_kustomization
@@ -18,7 +18,7 @@ from sluice.core.artifact import Artifact
 from sluice.core.condition import READY, find_condition
 from sluice.core.errors import NotReady, SluiceError, StateError
 from sluice.core.ids import ResourceId
-from sluice.core.plan import Owner, Plan
+from sluice.core.plan import Action, Live, Owner, Plan
 from sluice.core.problem import Problem
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.rendering import render_sync
@@ -31,17 +31,50 @@ def version_of(sync: Kustomization, artifact: Artifact) -> str:
     return f"{artifact.revision} {artifact.digest} {sync.metadata.uid} {sync.metadata.generation}"
 
 
-async def wanted_elsewhere(operator: Operator, owner: Owner, leaving: Collection[ResourceId]) -> frozenset[ResourceId]:
-    """Those of `leaving` that another sync has in its desired state now, or waits for.
+async def takers_of(
+    operator: Operator, owner: Owner, leaving: Collection[ResourceId], live: Callable[[ResourceId], Live | None]
+) -> dict[ResourceId, tuple[Owner, ...]]:
+    """Who is to have which of `leaving`, which `owner` holds until then: git may change, and a taking be undone.
 
-    A sync that can't be rendered does not keep the others from deleting: it could not take the object either. Raises
-    NotReady when one has not been seen yet because its source is being fetched for the first time since the start.
+    Those are the syncs that have an object of `owner`'s in their desired state now, or wait for it; and who has taken
+    one in a transaction that may still give it back. A sync that can't be rendered does not keep the others from
+    deleting: it could not take the object either. Raises NotReady when one has not been seen yet because its source is
+    being fetched for the first time since the start.
     """
     if not leaving:
-        return frozenset()
+        return {}
     await operator.doubts.settle(owner, lambda others: _ask(operator, others))
-    found = operator.wishes.of_others(owner).intersection(leaving)
-    return found | operator.claims.wanted_by_others(owner, leaving)
+    found: dict[ResourceId, tuple[Owner, ...]] = {}
+    for key in leaving:
+        seen = live(key)
+        has = seen.owner if seen is not None else None
+        if has == owner:
+            wanting = {*operator.claims.others(owner, key), *operator.wishes.others(owner, key)}
+            found[key] = tuple(sorted(wanting, key=str))
+        elif has is not None and _is_taking(operator, has, key):
+            found[key] = (has,)
+    return {key: takers for key, takers in found.items() if takers}
+
+
+def _is_taking(operator: Operator, taker: Owner, resource: ResourceId) -> bool:
+    """Whether the taker's transaction, or its group's, is open and would give the object back if it were undone."""
+    if operator.kustomizations.get(taker.namespace, taker.name) is None:
+        return False  # nobody would undo it
+    try:
+        own = operator.records.get(str(taker))
+    except StateError:
+        return True
+    joint = (record for record in operator.records.groups() if record.shares is not None and taker in record.shares)
+    return any(
+        record is not None and not record.phase.ended and record.target is not None and resource in record.target.images
+        for record in (own, *joint)
+    )
+
+
+def note_offers(operator: Operator, plan: Plan, takers: Mapping[ResourceId, tuple[Owner, ...]]) -> None:
+    """From now on the plan's sync is woken when one of those that it holds something for may have taken it."""
+    offered = (change.id for change in plan.kept if change.action is Action.OFFER)
+    operator.wishes.offer(plan.owner, {taker for key in offered for taker in takers[key]})
 
 
 async def _ask(operator: Operator, owners: Collection[Owner]) -> Collection[Owner]:

@@ -29,7 +29,7 @@ from sluice.core.transaction_messages import Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import holders_of, wanted_elsewhere
+from sluice.reconcilers.moves import holders_of, note_offers, takers_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.rendering import render_sync
 from sluice.reconcilers.sync_facts import owner_of
@@ -138,7 +138,6 @@ class Planner:
         options = PlanOptions(
             prune=sync.spec.prune,
             suspects=suspects,
-            handed_over=await wanted_elsewhere(self._op, owner, leaving),
             adopt=Adopt(sync.spec.adopt or Adopt.ALWAYS),
             ignored=ignored_by(sync, manifests),
         )
@@ -149,7 +148,10 @@ class Planner:
                 known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
         with placing(manifests):
             live = await find_live(self._op, owner, wanted, known)
-        return build_plan(owner, manifests, inventory, live.__getitem__, options)
+        takers = await takers_of(self._op, owner, leaving, live.get)
+        plan = build_plan(owner, manifests, inventory, live.__getitem__, replace(options, handed_over=takers))
+        note_offers(self._op, plan, takers)
+        return plan
 
 
 @contextmanager

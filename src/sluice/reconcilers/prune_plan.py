@@ -9,14 +9,19 @@ from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan
 from sluice.kube.resource import Resource
 from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import wanted_elsewhere
+from sluice.reconcilers.moves import note_offers, takers_of
 from sluice.reconcilers.operator import Operator
 
 
 async def plan_prune(
     operator: Operator, owner: Owner, leaving: Inventory, resources: Mapping[ResourceId, Resource | None]
 ) -> Plan:
-    """Delete all of `leaving`; `resources` says how each kind is served. Raises NotReady, ClusterError."""
+    """Delete all of `leaving` that nobody else wants; `resources` says how each kind is served.
+
+    Raises NotReady, ClusterError.
+    """
     live = await find_live(operator, owner, leaving.ids(), resources)
-    handed_over = await wanted_elsewhere(operator, owner, leaving.ids())
-    return build_plan(owner, (), leaving, live.__getitem__, PlanOptions(handed_over=handed_over))
+    takers = await takers_of(operator, owner, leaving.ids(), live.get)
+    plan = build_plan(owner, (), leaving, live.__getitem__, PlanOptions(handed_over=takers))
+    note_offers(operator, plan, takers)
+    return plan

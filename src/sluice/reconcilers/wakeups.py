@@ -7,6 +7,7 @@ from sluice.api.kinds import IN_GROUP, IRREVERSIBLE, ObjectMeta
 from sluice.api.kustomization import Kustomization
 from sluice.core import condition
 from sluice.core.ids import NamespacedName, ResourceId
+from sluice.core.plan import Owner
 from sluice.kube.watch import EventType
 from sluice.reconcilers.dependencies import dependencies_of
 from sluice.reconcilers.git_repository import source_id
@@ -61,6 +62,7 @@ class Wakeups:
             if source_of(sync) == source:
                 self._op.doubts.cast(owner_of(sync))
                 self._syncs.add(sync.metadata.key)
+                self._wake_holders(owner_of(sync))
 
     def sync_changed(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
         """A Kustomization was made, edited, asked for or deleted; or became ready, which its dependants wait for."""
@@ -84,9 +86,17 @@ class Wakeups:
             dependant = self._op.kustomizations.get(key.namespace, key.name)
             if _waits(dependant) and _asks_by_expression(dependant):
                 self._syncs.add(key)
-        if ready or event is EventType.DELETED:
+        going = old is not None and item.metadata.deletionTimestamp != old.metadata.deletionTimestamp
+        if ready or going or event is EventType.DELETED:
             for owner in self._op.wishes.waiting_for(owner_of(item)):
                 self._syncs.add(NamespacedName(owner.namespace, owner.name))
+        if ready or event is EventType.DELETED or (old is not None and _wants_anew(item, old)):
+            self._wake_holders(owner_of(item))
+
+    def _wake_holders(self, taker: Owner) -> None:
+        """Who holds something for `taker` looks whether it has it, or does not want it any more."""
+        for owner in self._op.wishes.offering_to(taker):
+            self._syncs.add(NamespacedName(owner.namespace, owner.name))
 
     def _index(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:
         """Keep who depends on whom: asking a thousand syncs at each event would cost more than the events."""

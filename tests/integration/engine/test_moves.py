@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.operator_fixture import Bench, Sync, config_map, poll
+from tests.operator_fixture import FAILING_JOB, Bench, Sync, config_map, poll
 
 LABEL = "kustomize.toolkit.fluxcd.io/name"
 
@@ -140,9 +140,10 @@ def test_a_kustomization_deleted_by_the_commit_that_moves_its_object_leaves_it_t
         lambda: (bench.api.get(first.source_path) or {})["status"]["artifact"]["revision"] == revision,
     )
     bench.api.delete(first.path)
-    first.wait_gone()
+    poll("the rest is pruned", lambda: first.live("configmaps", "rest") is None)
     assert first.config("x")["metadata"]["uid"] == uid
     second.edit(dependsOn=None)
+    first.wait_gone()
     second.wait("it is the new owner's", lambda k: f"{first.target}_x__ConfigMap" in second.inventory())
     assert first.config("x")["metadata"]["uid"] == uid
 
@@ -155,3 +156,45 @@ def test_an_object_left_behind_by_a_kustomization_that_was_deleted_long_ago_is_a
     first.wait_gone()
     second.wait_ready(second.push({"x.yaml": config_map("x", "2")}))
     assert first.config("x")["metadata"]["uid"] == uid
+
+
+def given_back(bench: Bench) -> tuple[Sync, Sync, str]:
+    """Git has moved x from the first to the second, whose revision was undone after the first one's was applied."""
+    first, second = pair(bench, {"old/x.yaml": config_map("x")}, new={"wait": True})
+    revision = first.push({**MOVE, "new/job.yaml": FAILING_JOB})
+    second.wait_failed(revision, reason="Undone")
+    first.wait_ready(revision)
+    return first, second, f"{first.target}_x__ConfigMap"
+
+
+def test_an_object_that_the_new_owner_did_not_keep_is_still_the_old_one_s(bench: Bench) -> None:
+    first, second, entry = given_back(bench)
+    assert first.config("x")["data"] == {"key": "1"}
+    assert first.config("x")["metadata"]["labels"][LABEL] == first.name
+    assert entry in first.inventory()
+    assert entry not in second.inventory()
+    uid = first.config("x")["metadata"]["uid"]
+    second.wait_ready(first.push({"new/job.yaml": None}))
+    moved(first, second, uid)
+
+
+def test_an_object_that_nobody_is_to_have_any_more_is_pruned_by_who_has_held_it(bench: Bench) -> None:
+    first, second, entry = given_back(bench)
+    revision = first.push({"new/x.yaml": None, "new/job.yaml": None})
+    first.wait_ready(revision)
+    second.wait_ready(revision)
+    poll("it is gone", lambda: first.live("configmaps", "x") is None)
+    first.wait("it is let go", lambda k: entry not in first.inventory())
+
+
+@pytest.mark.parametrize("goes_first", ["old", "new"])
+def test_both_can_be_deleted_and_leave_nothing(bench: Bench, goes_first: str) -> None:
+    first, second, _ = given_back(bench)
+    order = [first, second] if goes_first == "old" else [second, first]
+    bench.api.delete(order[0].path)
+    order[0].wait("it is seen", lambda k: k["metadata"]["deletionTimestamp"])
+    poll("what is left of it", lambda: first.live("configmaps", "rest" if goes_first == "old" else "base") is None)
+    bench.api.delete(order[1].path)
+    for sync in order:
+        sync.wait_gone()
+    assert first.live("configmaps", "x") is None

@@ -20,9 +20,9 @@ def test_what_others_want_is_told_and_what_only_the_asker_wants_is_not() -> None
     claims = Claims()
     claims.note(A, frozenset({X, Y}), "1")
     claims.replace(B, {Y, Z}, "1")
-    assert claims.wanted_by_others(A, (X, Y, Z)) == {Y, Z}
-    assert claims.wanted_by_others(B, (X, Y, Z)) == {X, Y}
-    assert claims.wanted_by_others(C, (X,)) == {X}
+    assert [claims.others(A, key) for key in (X, Y, Z)] == [(), (B,), (B,)]
+    assert [claims.others(B, key) for key in (X, Y, Z)] == [(A,), (A,), ()]
+    assert claims.others(C, Y) == (A, B)
 
 
 def test_what_is_not_wanted_any_more_is_forgotten_and_the_wish_of_another_stays() -> None:
@@ -30,11 +30,11 @@ def test_what_is_not_wanted_any_more_is_forgotten_and_the_wish_of_another_stays(
     claims.note(A, frozenset({X, Y}), "1")
     claims.note(B, frozenset({Y}), "1")
     claims.note(A, frozenset({X}), "2")
-    assert claims.wanted_by_others(C, (X, Y)) == {X, Y}
+    assert [claims.others(C, key) for key in (X, Y)] == [(A,), (B,)]
     claims.unsee(B)
-    assert claims.wanted_by_others(C, (X, Y)) == {X}
+    assert [claims.others(C, key) for key in (X, Y)] == [(A,), ()]
     claims.drop(A)
-    assert claims.wanted_by_others(C, (X, Y)) == frozenset()
+    assert claims.others(C, X) == ()
 
 
 def test_a_sync_whose_wish_is_forgotten_keeps_what_it_claims() -> None:

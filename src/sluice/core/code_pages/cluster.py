@@ -221,6 +221,15 @@ PAGES: dict[str, _Page] = {
         "It was installed by Helm, Argo CD, another Flux or by hand.",
         "Set spec.adopt, remove it from git, or delete it in the cluster.",
     ),
+    "E341": _Page(
+        "A Kustomization that is deleted still has an object that git has moved to another one. It is kept for that "
+        "one, and the Kustomization goes once that has taken it; if nobody wants it any more, it is deleted.",
+        "ConfigMap shop/x holds up the deletion of Kustomization shop/old [E341] Kustomization shop/old: git has moved "
+        "it: shop/new takes it over, and that has not happened yet",
+        "The other Kustomization fails, was undone, is not reconciled yet, or still waits for health.",
+        "Mend that one (`sluice why`), remove the object from it in git, or delete it, too. With spec.deletionPolicy: "
+        "Orphan this one goes at once and leaves the object.",
+    ),
     "E350": _Page(
         "The revision that a rollback asks for can't be gone back to. Nothing was changed.",
         "can't roll back to main@9f8e7d6c [E350] Kustomization shop/web: it never was applied; "
