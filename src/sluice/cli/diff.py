@@ -60,7 +60,7 @@ def _show(terminal: Terminal, answer: Answer, *, fields: bool) -> None:
     for each in answer.preview.objects:
         if each.effect in {Effect.UNCHANGED, Effect.SKIP}:
             continue
-        terminal.answer(line(terminal, each))
+        terminal.answer(line(terminal, answer, each))
         for change in each.fields if fields else ():
             for text in _lines(terminal, change):
                 terminal.answer(f"    {text}")

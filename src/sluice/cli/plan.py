@@ -36,7 +36,7 @@ def plan(flags: Flags, /, *, exit_zero: bool, **given: Any) -> ExitCode:
     """Show the plan of a Kustomization: stages, what is created, changed, pruned and skipped, and why.
 
     Without --path, --branch or --revision: of what its source holds now. Exits 0 when nothing would change, 1 when
-    something would, 3 when the revision would be refused.
+    something would, 3 when the revision would be refused. Of one that is of a group, the whole group's is shown.
 
     \b
     Example: sluice plan apps --path .
@@ -70,7 +70,7 @@ def _show(terminal: Terminal, answer: Answer) -> None:
     for title, group in groupby(shown, key=_heading):
         terminal.answer(terminal.paint(title, "bold", terminal.out))
         for each in group:
-            terminal.answer(f"  {line(terminal, each)}")
+            terminal.answer(f"  {line(terminal, answer, each)}")
     for problem in answer.preview.problems:
         terminal.warn(problem_text(terminal, problem))
     terminal.answer(summary(answer))
@@ -85,10 +85,12 @@ def _heading(each: Previewed) -> str:
     return f"stage {each.stage.title}" + (f", wave {wave}" if wave else "")
 
 
-def line(terminal: Terminal, each: Previewed) -> str:
-    """One object: sign, word, name, and where in git or why."""
+def line(terminal: Terminal, answer: Answer, each: Previewed) -> str:
+    """One object: sign, word, name, in a group whose it is, and where in git or why."""
     sign, word, colour = SIGNS[each.effect]
     text = f"{terminal.paint(f'{sign} {word}', colour, terminal.out)} {each.change.id}"
+    if answer.group and each.sync is not None:
+        text += f"   ks/{each.sync.name}"
     manifest = each.change.manifest
     if manifest is not None:
         text += f"   {manifest.origin}"

@@ -22,6 +22,7 @@ from sluice.cli.kinds import GIT, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.local_source import local_source
 from sluice.cli.lookup import find_views
+from sluice.cli.preview_neighbours import know, neighbours
 from sluice.cli.terminal import Terminal
 from sluice.core import codes
 from sluice.core.artifact import Artifact
@@ -30,8 +31,10 @@ from sluice.core.git_url import is_commit
 from sluice.core.ids import ResourceId
 from sluice.core.problem import Problem
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
+from sluice.reconcilers.group_preview import preview_group
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.preview import Preview, preview
+from sluice.reconcilers.sync_facts import group_of, owner_of, source_of
 from sluice.settings import Settings
 from sluice.wiring import reading_operator
 
@@ -50,6 +53,18 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Compared:
+    """The artifact, and the Kustomization with the path that is meant in it.
+
+    `is_whole` is False for a folder without a checkout: it stands for that Kustomization's path, and for nothing else.
+    """
+
+    sync: Kustomization
+    artifact: Artifact
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The preview, what it is of, and what it was compared with."""
 
@@ -57,6 +72,12 @@ class Answer:
     namespace: str
     compared: str
     preview: Preview
+
+    @property
+    def group(self) -> str:
+        """The group's name and its members', empty when it is of a single sync."""
+        names = ", ".join(member.name for member in self.preview.members)
+        return f"group '{self.preview.group}' ({names})" if names else ""
 
 
 def preview_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,9 +110,31 @@ async def look(terminal: Terminal, wanted: Wanted) -> Answer:
     async with open_cluster(terminal) as cluster, reading_parts(cluster, wanted.allow_loopback) as operator:
         sync = await _sync(cluster, chosen.names[0])
         terminal.say(f"comparing {_compared(wanted)} with {cluster.client.access.server}; nothing is written")
-        sync, artifact = await _artifact(terminal, cluster, operator, sync, wanted)
-        found = await preview(operator, sync, artifact)
+        compared = await _artifact(terminal, cluster, operator, sync, wanted)
+        found = await _previewed(terminal, cluster, operator, compared)
         return Answer(sync.metadata.name, sync.metadata.namespace, _compared(wanted), found)
+
+
+async def _previewed(terminal: Terminal, cluster: Cluster, operator: Operator, compared: _Compared) -> Preview:
+    """Of its whole group, where it is of one: none of it takes effect without the others."""
+    sync, artifact = compared.sync, compared.artifact
+    beside = await neighbours(cluster, sync)
+    group = group_of(sync) if not sync.metadata.deletionTimestamp else None
+    if group is None:
+        know(operator, beside, artifact if compared.is_whole else None)
+        return await preview(operator, sync, artifact)
+    members = [m for m in beside if group_of(m) == group and not m.metadata.deletionTimestamp]
+    names = ", ".join(member.metadata.name for member in members)
+    terminal.say(f"group '{group.name}' takes effect wholly or not at all: {names}")
+    others = artifact if compared.is_whole else await _of_source(cluster, operator, sync)
+    know(operator, beside, others)
+    artifacts = {owner_of(m): artifact if owner_of(m) == owner_of(sync) else others for m in members}
+    return await preview_group(operator, group, artifacts, members)
+
+
+async def _of_source(cluster: Cluster, operator: Operator, sync: Kustomization) -> Artifact:
+    read: GitRepository = await read_ours(cluster, source_of(sync), GitRepository)
+    return await GitRepositoryReconciler(operator).fetch(read)
 
 
 def _example() -> str:
@@ -138,22 +181,20 @@ async def read_ours(cluster: Cluster, key: ResourceId, kind: type[K]) -> K:
 
 async def _artifact(
     terminal: Terminal, cluster: Cluster, operator: Operator, sync: Kustomization, wanted: Wanted
-) -> tuple[Kustomization, Artifact]:
-    """The artifact, and the Kustomization with the path that is meant in it."""
-    ref = sync.spec.sourceRef
-    key = ResourceId(GIT.resource.group, ref.kind, ref.namespace or sync.metadata.namespace, ref.name)
+) -> _Compared:
+    key = source_of(sync)
     if wanted.path is not None:
         local = await local_source(wanted.path)
         terminal.flags.folders.append(local.folder.root)
         ignore = await _ignore_rules(cluster, key)
         # The top of a checkout stands for the repository; any other folder for the sync's own path.
         at = sync if not local.path and local.commit else _with_path(sync, local.path)
-        return at, await local.artifact(key, ignore)
+        return _Compared(at, await local.artifact(key, ignore), is_whole=bool(local.commit))
     source: GitRepository = await read_ours(cluster, key, GitRepository)
     if wanted.branch or wanted.revision:
         reference = GitRef(branch=wanted.branch, commit=wanted.revision)
         source = msgspec.structs.replace(source, spec=msgspec.structs.replace(source.spec, ref=reference))
-    return sync, await GitRepositoryReconciler(operator).fetch(source)
+    return _Compared(sync, await GitRepositoryReconciler(operator).fetch(source))
 
 
 async def _ignore_rules(cluster: Cluster, key: ResourceId) -> str | None:

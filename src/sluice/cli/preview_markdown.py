@@ -35,9 +35,10 @@ def markdown(answer: Answer, diffs: dict[int, list[str]]) -> str:
     shown = [(number, each) for number, each in enumerate(answer.preview.objects) if each.effect in _WORDS]
     parts = [_heading(answer, [each for _, each in shown])]
     parts += _problems(answer)
-    rows, left_out = _table([each for _, each in shown], LIMIT - _MARGIN - sum(map(len, parts)))
+    rows, left_out = _table(answer, [each for _, each in shown], LIMIT - _MARGIN - sum(map(len, parts)))
     if shown:
-        parts.append("| object | change | file |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n")
+        head = ("object", *(["Kustomization"] if answer.group else []), "change", "file")
+        parts.append("\n".join([_row(head), _row(["---"] * len(head)), *rows]) + "\n")
     if left_out:
         parts.append(f"… and {left_out} more objects: the table is as long as a comment may be.\n")
     blocks = {number: _block(each, diffs.get(number, [])) for number, each in shown}
@@ -55,6 +56,8 @@ def _heading(answer: Answer, shown: Sequence[Previewed]) -> str:
     unchanged = sum(each.effect is Effect.UNCHANGED for each in answer.preview.objects)
     words += [f"{unchanged} unchanged"] if unchanged else []
     what = _cell(f"{answer.namespace}/{answer.name}")
+    if answer.group:
+        what = f"{_cell(answer.group)} of {_cell(answer.namespace)}, wholly or not at all"
     return f"### What {_cell(answer.compared)} changes in {what}" + "".join(f"  ·  {word}" for word in words) + "\n"
 
 
@@ -76,10 +79,15 @@ def _sentence(problem: Problem) -> str:
     return _cell(str(problem), 1000)
 
 
-def _table(shown: Sequence[Previewed], room: int) -> tuple[list[str], int]:
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(answer: Answer, shown: Sequence[Previewed], room: int) -> tuple[list[str], int]:
     rows: list[str] = []
     for number, each in enumerate(shown):
-        row = f"| {_cell(str(each.change.id))} | {_change(each)} | {_file(each)} |"
+        whose = [_cell(each.sync.name if each.sync is not None else "")] if answer.group else []
+        row = _row([_cell(str(each.change.id)), *whose, _change(each), _file(each)])
         room -= len(row) + 1
         if room < 0:
             return rows, len(shown) - number

@@ -13,7 +13,7 @@ from sluice.core.object_diff import ABSENT, FieldChange
 from sluice.reconcilers.preview import Previewed
 
 if TYPE_CHECKING:
-    from sluice.cli.answers import DriftedField, DriftedObject, FieldDifference, PlanItem, Preview
+    from sluice.cli.answers import DriftedField, DriftedObject, FieldDifference, PlanItem, PlannedGroup, Preview
 
 
 def answer_fields(answer: Answer, kind: str) -> Preview:
@@ -23,6 +23,7 @@ def answer_fields(answer: Answer, kind: str) -> Preview:
         "kind": kind,
         "ref": ref_of_id(SYNCS.resource.id_of(answer.namespace, answer.name)),
         "compared": answer.compared,
+        "group": _group(answer) if answer.group else None,
         "differs": answer.preview.differs,
         "items": [_object(each) for each in answer.preview.objects],
         "problems": [problem_fields(problem) for problem in answer.preview.problems],
@@ -30,11 +31,18 @@ def answer_fields(answer: Answer, kind: str) -> Preview:
     }
 
 
+def _group(answer: Answer) -> PlannedGroup:
+    """The one transaction that it is part of."""
+    members = [SYNCS.resource.id_of(member.namespace, member.name) for member in answer.preview.members]
+    return {"name": answer.preview.group, "members": [ref_of_id(member) for member in members]}
+
+
 def _object(each: Previewed) -> PlanItem:
     manifest = each.change.manifest
     origin = manifest.origin if manifest is not None else None
     return {
         "ref": ref_of_id(each.change.id),
+        "sync": None if each.sync is None else ref_of_id(SYNCS.resource.id_of(each.sync.namespace, each.sync.name)),
         "effect": str(each.effect),
         "stage": each.stage.title if each.stage is not None else None,
         "reason": each.change.reason,
@@ -80,4 +88,5 @@ def summary(answer: Answer) -> str:
         "unchanged": "unchanged",
     }
     parts = [f"{counted[name]} {text}" for name, text in words.items() if counted[name]]
-    return f"Plan: {', '.join(parts) or 'no objects'}"
+    of_whom = f" of {answer.group}" if answer.group else ""
+    return f"Plan{of_whom}: {', '.join(parts) or 'no objects'}"

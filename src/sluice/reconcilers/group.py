@@ -38,11 +38,11 @@ from sluice.reconcilers.group_members import (
     record_owner,
     suspended,
 )
-from sluice.reconcilers.group_plan import GroupPlanner, Refused, Start
+from sluice.reconcilers.group_plan import GroupPlanner, Refused, Start, judging, start_of
 from sluice.reconcilers.group_report import Turnouts, of_refused
 from sluice.reconcilers.group_transaction import GroupTransactions, Say
 from sluice.reconcilers.group_undo import end_group
-from sluice.reconcilers.inventory_source import confirmed, inventory_of
+from sluice.reconcilers.inventory_source import confirmed
 from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.kustomization_report import Turnout
 from sluice.reconcilers.operator import Operator
@@ -64,7 +64,7 @@ class GroupReconciler:
         self._op = operator
         self._single = single
         self._parts = single.parts
-        self._planner = GroupPlanner(operator, single.parts)
+        self._planner = GroupPlanner(operator, single.parts.planner, judging(single.parts.drift))
         self._transactions = GroupTransactions(operator, single)
         self._pace = Pace()
 
@@ -237,10 +237,7 @@ class GroupReconciler:
             if unfinished is not None:
                 raise NotReady(*unfinished.problems)
             artifact = await self._parts.rollbacks.artifact(member, head)
-            if scene.open is not None and scene.open.shares is not None and owner in scene.open.shares:
-                return Start(member, artifact, scene.open.shares.part(owner, union), scene.open)
-            inventory = await inventory_of(self._op, owner, member)
-            return Start(member, artifact, inventory, self._op.records.get(str(owner)))
+            return await start_of(self._op, member, artifact, scene.open, union)
         except SluiceError as error:
             raise Refused({owner: error}) from error
 

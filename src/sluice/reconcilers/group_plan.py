@@ -25,7 +25,7 @@ from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.foresight import check_word, foresee_together, live_objects
-from sluice.reconcilers.kustomization import SyncParts
+from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.planning import Planner, Prepared, applied_of, changes_something, check_kinds
@@ -83,13 +83,43 @@ class JointPlan:
         return tuple(m for member in self.members for m in member.prepared.rendered.manifests)
 
 
-class GroupPlanner:
-    """Prepares one group at a time; keeps nothing between calls."""
+Judge = Callable[[Start, tuple[Manifest, ...], Resources], Awaitable[Judged]]
 
-    def __init__(self, operator: Operator, parts: SyncParts) -> None:
+
+def judging(drift: Drift) -> Judge:
+    """Which objects an operator sends although their manifests have not changed: those that have drifted."""
+
+    async def judge(start: Start, manifests: tuple[Manifest, ...], kinds: Resources) -> Judged:
+        sync, inventory = start.sync, start.inventory
+        suspects = drift.suspects(sync, inventory)
+        if changes_something(start.record, str(start.artifact.revision), manifests, inventory):
+            return drift.everything(sync, suspects)
+        return await drift.judge(sync, suspects, applied_of(manifests, inventory), inventory, kinds)
+
+    return judge
+
+
+async def start_of(
+    operator: Operator, sync: Kustomization, artifact: Artifact, open_: Record | None, union: Inventory
+) -> Start:
+    """Where a member stands. `union` is what the group's `open_` transaction, if there is one, may have made.
+
+    Raises StateError, ClusterError.
+    """
+    owner = owner_of(sync)
+    if open_ is not None and open_.shares is not None and owner in open_.shares:
+        return Start(sync, artifact, open_.shares.part(owner, union), open_)
+    inventory = await inventory_of(operator, owner, sync)
+    return Start(sync, artifact, inventory, operator.records.get(str(owner)))
+
+
+class GroupPlanner:
+    """Prepares one group at a time; keeps nothing between calls. `judge` says what is sent again."""
+
+    def __init__(self, operator: Operator, planner: Planner, judge: Judge) -> None:
         self._op = operator
-        self._planner: Planner = parts.planner
-        self._drift: Drift = parts.drift
+        self._planner = planner
+        self._judge = judge
 
     async def prepare(self, group: Owner, starts: Sequence[Start]) -> JointPlan:
         """Raises Refused when a member's part can't be made, with every member's problems; ClusterError."""
@@ -133,20 +163,16 @@ class GroupPlanner:
         resources: dict[ResourceId, Resource | None],
         defined: dict[GroupKind, DefinedKind],
     ) -> Member:
-        sync, inventory = start.sync, start.inventory
+        sync = start.sync
         check_kinds(rendered.manifests, defined, resources)
         judged = Judged()
 
         async def settle(manifests: tuple[Manifest, ...], kinds: Resources) -> frozenset[ResourceId]:
             nonlocal judged
-            suspects = self._drift.suspects(sync, inventory)
-            if changes_something(start.record, str(start.artifact.revision), manifests, inventory):
-                judged = self._drift.everything(sync, suspects)
-            else:
-                judged = await self._drift.judge(sync, suspects, applied_of(manifests, inventory), inventory, kinds)
+            judged = await self._judge(start, manifests, kinds)
             return judged.apply
 
-        plan = await self._planner.plan(sync, rendered.manifests, inventory, settle, resources)
+        plan = await self._planner.plan(sync, rendered.manifests, start.inventory, settle, resources)
         self._op.claims.replace(start.owner, (m.id for m in rendered.manifests), version_of(sync, start.artifact))
         self._op.doubts.cast(start.owner)  # another artifact may have come since this turn began
         return Member(start, Prepared(rendered, resources, plan, Deferral()), judged)

@@ -6,7 +6,7 @@ would happen wants to see drift, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -26,13 +26,15 @@ from sluice.core.managed_fields import MANAGER
 from sluice.core.manifest import Directives
 from sluice.core.object_diff import ABSENT, FieldChange, diff_objects, masked
 from sluice.core.order import Stage
-from sluice.core.plan import Action, Change, Owner
+from sluice.core.plan import Action, Change, Owner, Plan
 from sluice.core.problem import Problem
+from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner, Prepared, applied_of
+from sluice.reconcilers.sync_facts import owner_of
 from sluice.runtime.applier import placed, to_send
 from sluice.runtime.together import together
 
@@ -54,7 +56,8 @@ class Effect(StrEnum):
 class Previewed:
     """One object. `deferred`: it can only be dry-run once something of the same revision is there.
 
-    `drift` is who changed it, where its manifest has not changed; `mode` what is done about that.
+    `drift` is who changed it, where its manifest has not changed; `mode` what is done about that. `sync` is whose it
+    is afterwards.
     """
 
     change: Change
@@ -65,15 +68,18 @@ class Previewed:
     deferred: bool = False
     drift: Drifted | None = None
     mode: DriftMode = DriftMode.CORRECT
+    sync: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All of one sync, in the order of execution; what is skipped last."""
+    """All of one sync, or of one `group`, in the order of execution; what is skipped last."""
 
     revision: str
     objects: tuple[Previewed, ...]
     warnings: tuple[Problem, ...]
+    group: str = ""
+    members: tuple[Owner, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -93,33 +99,56 @@ async def preview(operator: Operator, sync: Kustomization, artifact: Artifact) -
     """
     if problems := validate_kustomization(sync, operator.rules):
         raise UserError(*problems)
-    owner = Owner(sync.metadata.namespace, sync.metadata.name)
+    owner = owner_of(sync)
     inventory = await inventory_of(operator, owner, sync)
 
     async def everything(manifests: object, resources: object) -> frozenset[ResourceId]:
         return inventory.ids()
 
     prepared = await Planner(operator).prepare(sync, artifact, inventory, everything)
-    plan = prepared.plan
+    part = Part(sync, artifact, prepared)
+    objects = await look_at(operator, prepared.plan, prepared.deferral, [part], lambda _: part)
+    return Preview(str(artifact.revision), objects, prepared.rendered.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a plan has of one sync."""
+
+    sync: Kustomization
+    artifact: Artifact
+    prepared: Prepared
+
+    @property
+    def applied(self) -> frozenset[ResourceId]:
+        """The objects whose manifests are what was applied last: what differs of them is somebody's doing."""
+        return frozenset(applied_of(self.prepared.rendered.manifests, self.prepared.plan.before))
+
+
+async def look_at(
+    operator: Operator,
+    plan: Plan,
+    deferral: Deferral,
+    parts: Sequence[Part],
+    part_of: Callable[[ResourceId], Part],
+) -> tuple[Previewed, ...]:
+    """Dry-run what the plan would write. `part_of` says of which of `parts` an object is. Raises ClusterError."""
     stages = {c.id: batch.stage for batch in (*plan.applies, *plan.prunes) for c in batch.changes}
-    applied = _unchanged(prepared)
-    looks = [_look(operator, sync, prepared, applied, change, stages.get(change.id)) for change in plan.changes()]
-    objects = await together(looks)
-    if _only_drift(prepared, applied):
+    applied = frozenset(key for part in parts for key in part.applied if part_of(key) is part)
+    looks = (
+        _look(operator, part_of(change.id), change, stages.get(change.id), deferred=change.id in deferral)
+        for change in plan.changes()
+    )
+    objects = [each if each.change.id in applied else replace(each, drift=None) for each in await together(looks)]
+    if _only_drift(plan, applied):
         objects = [_as_the_mode_says(each) for each in objects]
-    found = [await _located(operator, artifact, prepared, each) for each in objects]
-    return Preview(str(artifact.revision), tuple(found), prepared.rendered.warnings)
+    return tuple([await _located(operator, part_of(each.change.id), each) for each in objects])
 
 
-def _unchanged(prepared: Prepared) -> frozenset[ResourceId]:
-    """The objects whose manifests are what was applied last: what differs of them is somebody's doing."""
-    return frozenset(applied_of(prepared.rendered.manifests, prepared.plan.before))
-
-
-def _only_drift(prepared: Prepared, applied: frozenset[ResourceId]) -> bool:
+def _only_drift(plan: Plan, applied: frozenset[ResourceId]) -> bool:
     """True when nothing would be written but what others have changed: then each object's drift mode decides."""
-    sent = {change.id for batch in prepared.plan.applies for change in batch.changes}
-    return not prepared.plan.prunes and sent <= applied
+    sent = {change.id for batch in plan.applies for change in batch.changes}
+    return not plan.prunes and sent <= applied
 
 
 def _as_the_mode_says(each: Previewed) -> Previewed:
@@ -131,26 +160,20 @@ def _as_the_mode_says(each: Previewed) -> Previewed:
     return replace(each, change=change, effect=Effect.SKIP, fields=(), drift=None)
 
 
-async def _look(
-    operator: Operator,
-    sync: Kustomization,
-    prepared: Prepared,
-    applied: frozenset[ResourceId],
-    change: Change,
-    stage: Stage | None,
-) -> Previewed:
+async def _look(operator: Operator, part: Part, change: Change, stage: Stage | None, *, deferred: bool) -> Previewed:
+    owner = owner_of(part.sync)
     if change.action is Action.PRUNE:
-        return Previewed(change, Effect.PRUNE, stage)
+        return Previewed(change, Effect.PRUNE, stage, sync=owner)
     if not change.action.applies:
-        return Previewed(change, Effect.SKIP, stage)
-    if change.id in prepared.deferral:
+        return Previewed(change, Effect.SKIP, stage, sync=owner)
+    if deferred:
         effect = {Action.CREATE: Effect.CREATE, Action.ADOPT: Effect.ADOPT}.get(change.action, Effect.CHANGE)
-        return Previewed(change, effect, stage, deferred=True)
-    resource = prepared.resources[change.id] or await operator.discovery.find(change.api_version, change.id.kind)
+        return Previewed(change, effect, stage, deferred=True, sync=owner)
+    kind = part.prepared.resources[change.id]
+    resource = kind or await operator.discovery.find(change.api_version, change.id.kind)
     if resource is None:
-        return Previewed(change, Effect.CREATE, stage, deferred=True)
-    found = await _dry_run(operator, sync, change, stage, resource)
-    return found if change.id in applied else replace(found, drift=None)
+        return Previewed(change, Effect.CREATE, stage, deferred=True, sync=owner)
+    return replace(await _dry_run(operator, part.sync, change, stage, resource), sync=owner)
 
 
 async def _dry_run(
@@ -190,8 +213,8 @@ def _fields(key: ResourceId, live: bytes | None, wanted: bytes) -> tuple[FieldCh
     return masked(diff_objects(before, msgspec.json.decode(wanted)), key.group_kind)
 
 
-async def _located(operator: Operator, artifact: Artifact, prepared: Prepared, each: Previewed) -> Previewed:
+async def _located(operator: Operator, part: Part, each: Previewed) -> Previewed:
     if not each.problems:
         return each
-    places = await with_places(each.problems, artifact, prepared.rendered.manifests, operator.schemas)
+    places = await with_places(each.problems, part.artifact, part.prepared.rendered.manifests, operator.schemas)
     return replace(each, problems=places)

@@ -53,7 +53,15 @@ from sluice.cli.answers.parts import (
     Truth,
     Version1,
 )
-from sluice.cli.answers.preview import DriftedField, DriftedObject, FieldDifference, PlanItem, Preview, ProblemList
+from sluice.cli.answers.preview import (
+    DriftedField,
+    DriftedObject,
+    FieldDifference,
+    PlanItem,
+    PlannedGroup,
+    Preview,
+    ProblemList,
+)
 from sluice.cli.answers.words import (
     Bundle,
     CheckItem,
@@ -104,6 +112,7 @@ __all__ = [
     "Place",
     "PlacedTag",
     "PlanItem",
+    "PlannedGroup",
     "Preview",
     "ProblemItem",
     "ProblemList",

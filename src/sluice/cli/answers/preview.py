@@ -35,9 +35,10 @@ class DriftedObject(TypedDict):
 
 
 class PlanItem(TypedDict):
-    """One object with what would happen to it."""
+    """One object with what would happen to it. `sync` is the Kustomization whose it is afterwards."""
 
     ref: Ref
+    sync: Ref | None
     effect: str
     stage: str | None
     reason: str
@@ -47,13 +48,21 @@ class PlanItem(TypedDict):
     drift: DriftedObject | None
 
 
+class PlannedGroup(TypedDict):
+    """The Kustomizations that are one transaction: the items are of all of them."""
+
+    name: str
+    members: list[Ref]
+
+
 class Preview(TypedDict):
-    """`sluice plan` and `sluice diff`."""
+    """`sluice plan` and `sluice diff`. `group` is null for a Kustomization that is of none."""
 
     apiVersion: Version1
     kind: Annotated[str, one_of("Plan", "Diff")]
     ref: Ref
     compared: str
+    group: PlannedGroup | None
     differs: bool
     items: list[PlanItem]
     problems: list[ProblemItem]
