@@ -57,6 +57,46 @@ def test_a_chain_of_waits_ends_at_what_fails_by_itself() -> None:
     assert [view.name for view in waiting_for(found, chain.culprit)] == ["a", "b"]
 
 
+GROUP = {"annotations": {"sluice.dev/group": "web"}}
+
+
+def echo(name: str, code: str) -> dict[str, Any]:
+    return item(name, "False", "GroupNotReady", f"Kustomization shop/c of group 'web' [{code}]", metadata=GROUP)
+
+
+def test_a_member_of_a_group_that_stands_for_another_leads_to_that_one_s_cause() -> None:
+    broken = {**BROKEN, "metadata": {**BROKEN["metadata"], **GROUP}}
+    found = world(echo("a", "E365"), echo("b", "E365"), broken, item("d"))
+    chain = follow(found, found.syncs["shop", "a"])
+    assert [link.reference for link in chain.links] == ["ks/a", "ks/c"]
+    assert chain.cause is not None
+    assert (chain.cause.code, chain.cause.where) == ("E202", "w.yaml:1@a1b2c3d")
+    assert [view.name for view in waiting_for(found, chain.culprit)] == ["a", "b"]
+
+
+def test_a_group_that_stands_still_leads_to_the_member_that_is_suspended() -> None:
+    found = world(echo("a", "E364"), item("c", spec={"suspend": True}, metadata=GROUP))
+    chain = follow(found, found.syncs["shop", "a"])
+    assert chain.cause is not None
+    assert (chain.cause.code, [link.reference for link in chain.links]) == ("E705", ["ks/a", "ks/c"])
+
+
+def test_a_group_waits_with_its_member_for_what_that_one_depends_on() -> None:
+    member = {**waiting("b", "c"), "metadata": {**waiting("b", "c")["metadata"], **GROUP}}
+    found = world(echo("a", "E365"), member, BROKEN)
+    chain = follow(found, found.syncs["shop", "a"])
+    assert [link.reference for link in chain.links] == ["ks/a", "ks/b", "ks/c"]
+    assert chain.cause is not None
+    assert chain.cause.code == "E202"
+
+
+def test_a_member_whose_reason_is_not_to_be_found_tells_what_it_was_told() -> None:
+    found = world(echo("a", "E365"), echo("b", "E365"))
+    chain = follow(found, found.syncs["shop", "a"])
+    assert chain.cause is not None
+    assert chain.cause.code == "E365"
+
+
 def test_a_dependency_that_is_suspended_or_behind_is_the_cause() -> None:
     source = item("fleet", artifact={"revision": LATER})
     found = world(waiting("a", "b"), item("b", spec={"suspend": True}), source=source)

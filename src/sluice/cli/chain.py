@@ -19,6 +19,7 @@ from sluice.cli.chain_problem import (
     suspension,
     untried,
 )
+from sluice.cli.group_members import group_name
 from sluice.cli.kinds import SYNCS
 from sluice.cli.view import SUSPENDED_AT, View, short_revision
 from sluice.core import codes
@@ -26,6 +27,8 @@ from sluice.core.problem_text import root_of
 
 # What an object's own status tells of its pods may be old, or be missing: these are looked at again.
 _HEALTH = frozenset({codes.HEALTH_FAILED.number, codes.HEALTH_TIMEOUT.number})
+# What a member of a group says when another one is the reason.
+_ECHOES = frozenset({codes.GROUP_FAILED.number, codes.GROUP_SUSPENDED.number})
 
 
 def follow(world: World, node: Node) -> Chain:
@@ -39,8 +42,10 @@ def waiting_for(world: World, culprit: Node) -> tuple[View, ...]:
     todo = [culprit]
     while todo:
         holder = todo.pop()
+        beside = _members(world, holder) if holder.view.kind is SYNCS else set()
         for node in world.syncs.values():
             waits = holder.key in node.depends_on if holder.view.kind is SYNCS else source_key(node) == holder.key
+            waits = waits or node.key in beside
             if waits and node.key not in blocked and node.id != culprit.id and node.view.ready != "True":
                 blocked[node.key] = node.view
                 todo.append(node)
@@ -56,6 +61,8 @@ def _follow_sync(world: World, node: Node, seen: tuple[Key, ...]) -> Chain:
         return held
     source = world.sources.get(source_key(node)) if view.source.startswith("GitRepository/") else None
     if view.ready == "False":
+        if (found := _through_group(world, node, seen)) is not None:
+            return found
         if view.reason == "DependencyNotReady" and (found := _first_unmet(world, node, source, seen)) is not None:
             return found
         if any(problem.code == codes.SOURCE_MISSING.number for problem in view.problems):
@@ -77,6 +84,37 @@ def _held(node: Node) -> Chain | None:
             (_link(view, "is suspended"),), node, suspension(node), since=view.annotations.get(SUSPENDED_AT, "")
         )
     return None
+
+
+def _through_group(world: World, node: Node, seen: tuple[Key, ...]) -> Chain | None:
+    """The chain through the member that a group stands still for; None when this one says more than that it does."""
+    group, told = group_name(node.view.annotations), {problem.code for problem in node.view.problems}
+    if not group or not told or not told <= _ECHOES:
+        return None
+    link = _link(node.view, f"stands and falls with group '{group}'")
+    is_reason = _is_suspended if codes.GROUP_SUSPENDED.number in told else _fails_by_itself
+    for key in sorted(_members(world, node) - set(seen)):
+        if is_reason(world.syncs[key].view):
+            inner = _follow_sync(world, world.syncs[key], (*seen, key))
+            return replace(inner, links=(link, *inner.links))
+    return None
+
+
+def _is_suspended(view: View) -> bool:
+    return view.suspended
+
+
+def _fails_by_itself(view: View) -> bool:
+    return any(problem.code not in _ECHOES for problem in view.problems)
+
+
+def _members(world: World, node: Node) -> set[Key]:
+    """The others of its group."""
+    group = group_name(node.view.annotations)
+    if not group:
+        return set()
+    beside = (key for key in world.syncs if key[0] == node.key[0] and key != node.key)
+    return {key for key in beside if group_name(world.syncs[key].view.annotations) == group}
 
 
 def _first_unmet(world: World, node: Node, source: Node | None, seen: tuple[Key, ...]) -> Chain | None:

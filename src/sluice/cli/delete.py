@@ -112,7 +112,7 @@ def _still_there(kind: Kind, view: View, seconds: float) -> Problem:
         codes.WAIT_TIMEOUT,
         f"{view.reference} is still there after {seconds:g}s",
         kind.resource.id_of(view.namespace, view.name),
-        cause="what it applied is being pruned, or no operator runs that would do it",
+        cause="what it applied is being pruned, or git has moved it to another one, or no operator runs that does it",
         fix=f"sluice why {kind.short}/{view.name} -n {view.namespace}",
     )
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from sluice.api.kinds import REQUESTED_AT, ROLLBACK
+from sluice.api.kinds import REQUESTED_AT, ROLLBACK, ROLLBACK_TO
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import told_text
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.group_members import group_name, with_its_group
 from sluice.cli.live_names import words as words_of
 from sluice.cli.progress import Progress
 from sluice.cli.request import annotate, new_token, said, wait_until
@@ -26,16 +27,30 @@ _NOTES = (SUSPENDED_BY, SUSPENDED_AT, SUSPEND_REASON, *ROLLBACK)
 @click.option("--wait/--no-wait", default=True, help="Wait for the outcome (default).")
 @in_cluster
 async def resume(cluster: Cluster, *, words: tuple[str, ...], everything: bool, wait: bool) -> ExitCode:
-    """Resume objects, or end a rollback, and wait for the outcome of their next sync. Exits 3 when that fails.
+    """Resume objects, or end a rollback (of a whole group), and wait for their next sync. Exits 3 when that fails.
 
     \b
     Example: sluice resume ks apps
     """
     views = await chosen_views(cluster, words, everything=everything)
+    await _end_rollbacks(cluster, views)
     async with Progress(cluster.terminal) as progress:
         after = await together(_resume(cluster, view, progress, wait=wait) for view in views)
     show_views(cluster, after)
     return _report(cluster, after) if wait else ExitCode.DONE
+
+
+async def _end_rollbacks(cluster: Cluster, views: Sequence[View]) -> None:
+    """The others of a group that was rolled back as a whole go forward as a whole, too."""
+    named = {(view.kind.short, view.namespace, view.name) for view in views}
+    for view in views:
+        others = await with_its_group(cluster, view) if ROLLBACK_TO in view.annotations else []
+        for other in others:
+            key = (other.kind.short, other.namespace, other.name)
+            if key not in named and ROLLBACK_TO in other.annotations:
+                named.add(key)
+                await annotate(cluster, other, dict.fromkeys(ROLLBACK))
+                cluster.terminal.say(f"{other.reference} goes forward with group '{group_name(view.annotations)}'")
 
 
 async def _resume(cluster: Cluster, view: View, progress: Progress, *, wait: bool) -> View:

@@ -1,4 +1,4 @@
-"""`sluice rollback`: take one Kustomization back to an earlier revision, and say how to make that last."""
+"""`sluice rollback`: take a Kustomization and its group to an earlier revision, and say how to make it last."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sluice.api.kinds import REQUESTED_AT, ROLLBACK, ROLLBACK_BY, ROLLBACK_FROM,
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, told_text
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.group_members import group_name, joint_past, with_its_group
 from sluice.cli.history import one_sync
 from sluice.cli.kinds import GIT
 from sluice.cli.live_names import words as words_of
@@ -28,6 +29,7 @@ from sluice.core.errors import ClusterError, UserError
 from sluice.core.history import Past
 from sluice.core.problem import Problem, printable
 from sluice.core.revision import Revision
+from sluice.runtime.together import together
 
 
 @click.command(short_help="Take an app back to an earlier revision.")
@@ -35,7 +37,7 @@ from sluice.core.revision import Revision
 @click.option("--to", default="", metavar="REVISION", help="A revision of `sluice history`; the one before if unset.")
 @in_cluster
 async def rollback(cluster: Cluster, *, words: tuple[str, ...], to: str) -> ExitCode:
-    """Take a Kustomization back to a revision that it was at, and wait for the outcome.
+    """Take a Kustomization back to a revision that it was at, and wait for the outcome. Its group goes with it.
 
     Git keeps saying otherwise: this holds until git's next commit, or until `sluice resume`. Exits 3 when it fails.
 
@@ -43,24 +45,44 @@ async def rollback(cluster: Cluster, *, words: tuple[str, ...], to: str) -> Exit
     Example: sluice rollback apps --to main@a1b2c3d4
     """
     view = await one_sync(cluster, words, "sluice rollback apps")
-    refuse_suspended(view)
+    members = await with_its_group(cluster, view)
+    for member in members:
+        refuse_suspended(member)
     head = await _head(cluster, view)
-    target = find_target(await past_of(cluster, view), view, head, to)
-    token = new_token()
-    async with Progress(cluster.terminal) as progress:
-        progress.now(view.reference, f"asked to go back to {short_revision(target.revision)}")
-        notes: dict[str, str | None] = {
-            ROLLBACK_TO: target.revision,
-            ROLLBACK_FROM: head,
-            ROLLBACK_BY: settings.person(),
-            REQUESTED_AT: token,
-        }
-        await annotate(cluster, view, notes)
-        settled = await wait_until(cluster, view, token, progress)
-        progress.end(view.reference, "Ready" if settled.ready == "True" else "Failing", settled.reason)
-    if any(problem.code == codes.ROLLBACK_REFUSED.number for problem in settled.problems):
-        await annotate(cluster, view, {**dict.fromkeys(ROLLBACK), REQUESTED_AT: new_token()})
+    past = joint_past([(member, await past_of(cluster, member)) for member in members])
+    target = find_target(past, view, head, to)
+    if len(members) > 1:
+        names = ", ".join(member.reference for member in members)
+        cluster.terminal.say(f"group '{group_name(view.annotations)}' goes back as a whole: {names}")
+    settled = await _go_back(cluster, members, target, head)
+    if any(problem.code == codes.ROLLBACK_REFUSED.number for member in settled for problem in member.problems):
+        for member in settled:
+            await annotate(cluster, member, {**dict.fromkeys(ROLLBACK), REQUESTED_AT: new_token()})
     return _report(cluster, settled, target, head)
+
+
+async def _go_back(cluster: Cluster, members: Sequence[View], target: Past, head: str) -> list[View]:
+    """Ask all of them, and wait for each one's outcome."""
+    token = new_token()
+    notes: dict[str, str | None] = {
+        ROLLBACK_TO: target.revision,
+        ROLLBACK_FROM: head,
+        ROLLBACK_BY: settings.person(),
+    }
+    async with Progress(cluster.terminal) as progress:
+
+        async def settle(member: View) -> View:
+            settled = await wait_until(cluster, member, token, progress)
+            progress.end(member.reference, "Ready" if settled.ready == "True" else "Failing", settled.reason)
+            return settled
+
+        for member in members:
+            progress.now(member.reference, f"asked to go back to {short_revision(target.revision)}")
+            await annotate(cluster, member, {**notes, REQUESTED_AT: token} if len(members) == 1 else notes)
+        if len(members) > 1:  # a turn before all of them are asked would refuse the first
+            for member in members:
+                await annotate(cluster, member, {REQUESTED_AT: token})
+        return await together(settle(member) for member in members)
 
 
 async def _head(cluster: Cluster, view: View) -> str:
@@ -121,37 +143,43 @@ def _refused(view: View, title: str, cause: str) -> UserError:
     return UserError(Problem(codes.ROLLBACK_REFUSED, title, subject, cause=cause, fix=fix))
 
 
-def revert_command(to: str, head: str, path: str) -> str:
+def revert_command(to: str, head: str, *paths: str) -> str:
     """What makes git say the same, in a checkout of the branch.
 
     >>> revert_command("main@sha1:0a", "main@sha1:0b", "./apps/web")
     'git revert --no-edit $(git rev-list --no-merges 0a..0b -- apps/web) && git push'
     """
     span = "..".join(Revision.parse(text).hex[:12] for text in (to, head))
-    folder = path.removeprefix("./").strip("/")
-    below = f" -- {shlex.quote(folder)}" if folder not in {"", "."} else ""
+    folders = [path.removeprefix("./").strip("/") for path in paths]
+    below = "" if {"", "."} & set(folders) else f" -- {' '.join(map(shlex.quote, folders))}"
     return f"git revert --no-edit $(git rev-list --no-merges {span}{below}) && git push"
 
 
-def _report(cluster: Cluster, settled: View, target: Past, head: str) -> ExitCode:
+def _report(cluster: Cluster, settled: Sequence[View], target: Past, head: str) -> ExitCode:
     terminal = cluster.terminal
-    done = settled.ready == "True" and settled.revision == target.revision
+    done = all(each.ready == "True" and each.revision == target.revision for each in settled)
+    command = revert_command(target.revision, head, *(each.path for each in settled))
     if cluster.flags.structured:
-        command = revert_command(target.revision, head, settled.path) if done else None
-        items = [{**fields_of(settled), "toMakeItLast": command}]
+        items = [{**fields_of(each), "toMakeItLast": command if done else None} for each in settled]
         write_structured(terminal, {"apiVersion": API_VERSION, "kind": "RollbackResult", "items": items})
         return ExitCode.DONE if done else ExitCode.FAILED
     if done:
-        terminal.answer(
-            f"{terminal.glyph('Ready')} {settled.reference} is rolled back to {short_revision(target.revision)}"
-        )
-        again = f"sluice resume ks {settled.name} -n {settled.namespace}"
+        for each in settled:
+            back = f"{each.reference} is rolled back to {short_revision(target.revision)}"
+            terminal.answer(f"{terminal.glyph('Ready')} {back}")
+        again = f"sluice resume ks {settled[0].name} -n {settled[0].namespace}"
         terminal.say(f"  git still says {short_revision(head)}: this holds until its next commit, or `{again}`")
-        terminal.say(f"  to make it last, in a checkout: {revert_command(target.revision, head, settled.path)}")
+        terminal.say(f"  to make it last, in a checkout: {command}")
         return ExitCode.DONE
+    for each in settled:
+        _say_why_not(cluster, each)
+    return ExitCode.FAILED
+
+
+def _say_why_not(cluster: Cluster, settled: View) -> None:
+    terminal = cluster.terminal
     for problem in settled.problems:
         terminal.warn(told_text(terminal, problem, f"Kustomization {settled.namespace}/{settled.name}"))
     why = settled.reason if settled.ready != "True" else "git has moved on meanwhile"
     there = f"; {short_revision(settled.revision)} is in the cluster" if settled.revision else ""
     terminal.warn(f"{terminal.glyph('Failing', terminal.err)} {settled.reference} was not rolled back: {why}{there}")
-    return ExitCode.FAILED

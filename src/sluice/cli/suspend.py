@@ -9,6 +9,8 @@ import click
 from sluice import settings
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.group_members import group_name
+from sluice.cli.kinds import SYNCS
 from sluice.cli.live_names import words as words_of
 from sluice.cli.request import annotate
 from sluice.cli.several import chosen_views, show_views
@@ -38,6 +40,8 @@ async def suspend(cluster: Cluster, *, words: tuple[str, ...], everything: bool,
     for before, view in zip(views, after, strict=True):
         undo = f"undo: sluice resume {view.kind.short} {view.name} -n {view.namespace}"
         meanwhile = "drift is not corrected meanwhile" if view.kind.has_status else "what happens meanwhile is not told"
+        if (group := group_name(view.annotations)) and view.kind is SYNCS:
+            meanwhile += f", and group '{group}' stands still with it"
         said = "was suspended already" if before.suspended else f"is suspended; {meanwhile}"
         why = f" ({one_line(reason)})" if reason and not before.suspended else ""
         cluster.terminal.say(

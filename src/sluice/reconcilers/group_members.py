@@ -146,7 +146,7 @@ def differing_rollbacks(members: Sequence[Kustomization]) -> dict[Owner, tuple[P
                 f"it is asked to go back to {rollback.to}, but not all of its group are",
                 subject=sync_id(member),
                 cause="a group is at one revision",
-                fix="roll every Kustomization of the group back to it, or take the request back with `sluice resume`",
+                fix="ask all of them with `sluice rollback`, or take the request back with `sluice resume`",
             ),
         )
         for member in members
