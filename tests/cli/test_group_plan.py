@@ -154,7 +154,7 @@ def test_what_the_group_is_refused_for_is_what_the_plan_says(cli: Sluice, bench:
     made["b"].edit(onFailure=None, suspend=True)
     ran = cli("plan", made["a"].name, "--git-allow-loopback")
     assert ran.code == 0, ran.err
-    assert f"[E364]: Kustomization {bench.namespace}/{made['b'].name} of the same group is suspended" in ran.err
+    assert f"[E364]: Kustomization {bench.namespace}/{made['b'].name} of group '{made.name}' is suspended" in ran.err
 
 
 def test_a_folder_that_is_no_checkout_stands_for_the_one_that_is_named_and_the_others_are_as_their_source_has_them(

@@ -136,13 +136,13 @@ def mine(problems: Iterable[Problem], member: Owner, owners: Mapping[ResourceId,
     return tuple(p for p in problems if p.subject is None or owners.get(p.subject, member) == member)
 
 
-def echo(problems: Sequence[Problem], failed: Owner, group: Owner, this: ResourceId) -> Problem:
-    """What the others say of a member's failure: one line, which leads to the cause."""
-    cause = problems[0]
+def echo(problems: Sequence[Problem], failed: Owner, group: Owner, this: ResourceId, *, waits: bool = False) -> Problem:
+    """What the others say when a member fails, or only `waits`: one line, which leads to the cause."""
+    cause, how = problems[0], "waits" if waits else "failed"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return Problem(
         codes.GROUP_FAILED,
-        f"Kustomization {failed} of group '{group_name(group)}' failed, and the group with it",
+        f"Kustomization {failed} of group '{group_name(group)}' {how}, and the group with it",
         subject=this,
         cause=f"{cause.title}{more}",
         fix=f"look at Kustomization {failed}",

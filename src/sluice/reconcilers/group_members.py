@@ -86,13 +86,17 @@ def check_members(members: Sequence[Kustomization], syncs: Objects[Kustomization
     return {owner: problems for owner, problems in found.items() if problems}
 
 
+def _named(member: Kustomization) -> str:
+    return f"group '{member.metadata.annotations.get(IN_GROUP, '')}'"
+
+
 def _other_source(member: Kustomization, first: Kustomization) -> list[Problem]:
     if source_of(member) == source_of(first):
         return []
     return [
         Problem(
             codes.GROUP_SOURCE,
-            f"it reads {source_of(member)}, but {owner_of(first)} of the same group reads {source_of(first)}",
+            f"it reads {source_of(member)}, but {owner_of(first)} of {_named(member)} reads {source_of(first)}",
             subject=sync_id(member),
             field="spec.sourceRef",
             cause="a group is taken from one revision of one source to the next",
@@ -107,7 +111,7 @@ def _on_failure(member: Kustomization) -> list[Problem]:
     return [
         Problem(
             codes.GROUP_ON_FAILURE,
-            f"spec.onFailure: {member.spec.onFailure} in a group",
+            f"spec.onFailure: {member.spec.onFailure} in {_named(member)}",
             subject=sync_id(member),
             field="spec.onFailure",
             cause="a group takes effect wholly or is undone wholly",
@@ -124,7 +128,7 @@ def _depends_on_own(
     return [
         Problem(
             codes.GROUP_DEPENDENCY,
-            f"it depends on Kustomization {key}, which is of the same group",
+            f"it depends on Kustomization {key}, which is of {_named(member)} like itself",
             subject=sync_id(member),
             field="spec.dependsOn",
             cause="" if key in dependencies_of(member) else "one of its dependencies depends on that",
@@ -143,7 +147,7 @@ def differing_rollbacks(members: Sequence[Kustomization]) -> dict[Owner, tuple[P
         owner_of(member): (
             Problem(
                 codes.GROUP_ROLLBACK,
-                f"it is asked to go back to {rollback.to}, but not all of its group are",
+                f"it is asked to go back to {rollback.to}, but not all of {_named(member)} are",
                 subject=sync_id(member),
                 cause="a group is at one revision",
                 fix="ask all of them with `sluice rollback`, or take the request back with `sluice resume`",
@@ -158,7 +162,7 @@ def suspended(member: Kustomization) -> Problem:
     """What a suspended member makes the others say."""
     return Problem(
         codes.GROUP_SUSPENDED,
-        f"Kustomization {owner_of(member)} of the same group is suspended, so the group stands still",
+        f"Kustomization {owner_of(member)} of {_named(member)} is suspended, so the group stands still",
         subject=sync_id(member),
         cause="a group is applied wholly or not at all",
         fix=f"resume it, or take it out of the group by removing its annotation {IN_GROUP}",

@@ -96,7 +96,7 @@ def of_refused(group: Owner, own: Turnouts, others: Mapping[Owner, ResourceId]) 
     told = {
         owner: Turnout(
             turnout.revision,
-            (echo(turnout.problems, failed, group, this),),
+            (echo(turnout.problems, failed, group, this, waits=turnout.waiting),),
             reason,
             stalled=all(each.stalled for each in own.values()),
             waiting=any(each.waiting for each in own.values()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -390,14 +391,36 @@ def test_members_with_another_source_another_on_failure_or_a_dependency_inside_a
     made = group(bench, BASE, "ab")
     good = made["a"].status["lastAppliedRevision"]
     made["b"].edit(onFailure="Stop")
-    made["b"].wait_condition("Ready", "False", "GroupNotReady", "[E362]")
+    told = made["b"].wait_condition("Ready", "False", "GroupNotReady", "[E362]")["message"]
+    assert f"in group '{made.name}'" in told
     made["a"].wait_condition("Ready", "False", "GroupNotReady", "[E365]")
     made["b"].edit(onFailure=None, dependsOn=[{"name": made["a"].name}])
-    made["b"].wait_condition("Ready", "False", "GroupNotReady", "[E363]")
+    told = made["b"].wait_condition("Ready", "False", "GroupNotReady", "[E363]")["message"]
+    assert f"{made['a'].name}, which is of group '{made.name}' like itself" in told
     made["b"].edit(dependsOn=None, sourceRef={"kind": "GitRepository", "name": "another"})
-    made["b"].wait_condition("Ready", "False", "GroupNotReady", "[E361]")
+    told = made["b"].wait_condition("Ready", "False", "GroupNotReady", "[E361]")["message"]
+    assert f"another, but {bench.namespace}/{made['a'].name} of group '{made.name}' reads GitRepository" in told
+    assert f"Kustomization {bench.namespace}/{made['b'].name}" in told
+    echo = made["a"].wait_condition("Ready", "False", "GroupNotReady", "[E365]")["message"]
+    assert f"{made['b'].name} of group '{made.name}' failed" in echo
     made["b"].edit(sourceRef={"kind": "GitRepository", "name": made.source.name})
     made.wait_ready(good)
+
+
+def test_a_dependency_that_is_not_there_holds_the_whole_group_and_every_member_names_who_waits(bench: Bench) -> None:
+    made = group(bench, BASE, "ab")
+    made["b"].edit(dependsOn=[{"name": f"{made.name}-later"}], retryInterval="1s")
+    told = made["b"].wait_condition("Ready", "False", "DependencyNotReady", "[E306]")["message"]
+    assert f"{made.name}-later" in told
+    echo = made["a"].wait_condition("Ready", "False", "DependencyNotReady", "[E365]")["message"]
+    assert f"Kustomization {bench.namespace}/{made['b'].name} of group '{made.name}' waits" in echo
+    revision = made.push({"a/a.yaml": config_map("a", "2"), "later/l.yaml": config_map("later")})
+    made["a"].wait("it has seen the commit", lambda k: k["status"]["lastAttemptedRevision"] == revision)
+    assert made.values == {"a": "1", "b": "1"}
+    later = replace(made.source, name=f"{made.name}-later")
+    later.create(path="./later", sourceRef={"kind": "GitRepository", "name": made.source.name})
+    made.wait_ready(revision)
+    assert made.values == {"a": "2", "b": "1", "later": "1"}
 
 
 def test_a_dependency_that_waits_for_a_member_is_named_as_a_circle_of_the_group(bench: Bench) -> None:
@@ -424,7 +447,8 @@ def test_a_suspended_member_stops_the_group_and_the_others_say_why(bench: Bench)
     poll("set right all the same", lambda: made.values["a"] == "1")
     made["a"].wait_condition("Drifted", "False", text="ConfigMap")
     revision = made.push({"a/a.yaml": config_map("a", "2"), "b/b.yaml": config_map("b", "2")})
-    made["a"].wait_failed(revision, "[E364]", reason="GroupNotReady")
+    told = made["a"].wait_failed(revision, "[E364]", reason="GroupNotReady")
+    assert f"Kustomization {bench.namespace}/{made['b'].name} of group '{made.name}' is suspended" in told
     assert made["a"].status["lastAppliedRevision"] == good
     assert made.values == {"a": "1", "b": "1"}
     made["b"].edit(suspend=False)

@@ -245,31 +245,34 @@ PAGES: dict[str, _Page] = {
     ),
     "E361": _Page(
         "The Kustomizations of a group read different sources, so no revision is common to them. None is applied.",
-        "the group shop reads two sources [E361] Kustomization shop/web: fleet and other",
+        "it reads GitRepository shop/other, but shop/api of group 'front' reads GitRepository shop/fleet [E361] "
+        "Kustomization shop/web: a group is taken from one revision of one source to the next",
         "A member with another spec.sourceRef.",
         "Give all members the same source, or take the odd one out of the group.",
     ),
     "E362": _Page(
         "A member of a group asks for another onFailure than Undo; a group is all or nothing.",
-        "a group is undone as a whole [E362] Kustomization shop/web: spec.onFailure is Stop; fix: remove it",
+        "spec.onFailure: Stop in group 'front' [E362] Kustomization shop/web: a group takes effect wholly or is undone "
+        "wholly; fix: remove spec.onFailure, or the annotation sluice.dev/group",
         "spec.onFailure of a member.",
         "Remove it, or take the member out of the group.",
     ),
     "E363": _Page(
         "A member depends on another member; they are applied together.",
-        "shop/web depends on shop/api of its own group [E363] Kustomization shop/web",
+        "it depends on Kustomization shop/api, which is of group 'front' like itself [E363] Kustomization shop/web",
         "spec.dependsOn from before the group.",
         "Remove the dependency; order inside a group by the wave annotation.",
     ),
     "E364": _Page(
         "A member is suspended, so the whole group stands still.",
-        "shop/api of the group is suspended [E364] Kustomization shop/web",
+        "Kustomization shop/api of group 'front' is suspended, so the group stands still [E364] Kustomization shop/api",
         "`sluice suspend` on one member.",
         "`sluice resume ks NAME`, or take the member out of the group.",
     ),
     "E365": _Page(
-        "Another member of the group failed, so none is applied. Its cause is the one to mend.",
-        "shop/api of the group failed [E365] Kustomization shop/web: not valid YAML [E202]",
+        "Another member of the group failed, or waits, so none is applied. Its cause is the one to mend.",
+        "Kustomization shop/api of group 'front' failed, and the group with it [E365] Kustomization shop/web: "
+        "not valid YAML",
         "The member that the message names.",
         "Mend that one: `sluice why`.",
     ),
@@ -281,8 +284,8 @@ PAGES: dict[str, _Page] = {
     ),
     "E367": _Page(
         "Members of a group are asked to be at different revisions.",
-        "the members of group shop are asked to be at two revisions [E367] Kustomization shop/web",
-        "A rollback of one member only.",
+        "it is asked to go back to main@sha1:9f8e7d6c, but not all of group 'front' are [E367] Kustomization shop/web",
+        "A rollback asked of one member by annotation; `sluice rollback` asks all of them.",
         "Roll all members back, or resume the one.",
     ),
     "E370": _Page(
