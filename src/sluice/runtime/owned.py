@@ -112,10 +112,14 @@ class OwnedObjects:
     def applied(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str]) -> None:
         """Note our own write, so that its watch event is not taken for somebody else's.
 
-        `keys` are the labels and annotations that we set: what others put beside them is theirs.
+        `keys` are the labels and annotations that we set: what others put beside them is theirs. Whose the object was
+        before has to know that it is not any more.
         """
+        old = self._live.get(resource)
         self._expected_gone.discard(resource)
         self._keep(resource, meta, keys)
+        if old is not None and old.live.owner is not None and old.live.owner != Owner.of(meta.labels):
+            self._suspect(old.live.owner, resource)
 
     def looked(self, resource: ResourceId, meta: LiveMeta, keys: frozenset[str]) -> None:
         """Note which labels and annotations of an object are ours, when somebody has looked and sent nothing."""
