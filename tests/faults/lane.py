@@ -255,13 +255,14 @@ class Lane:
         return verdict
 
     def _remove(self, scenario: Scenario, sync: Sync, verdict: Verdict) -> None:
-        """Delete the sync, or the group: everything that it made has to go with it."""
+        """Delete the sync, or the whole group at once: everything that it made has to go with it."""
         api, syncs = self.bench.api, list(members_of(sync, scenario.folders).values())
         try:
-            # In the order in which git moves objects, the last first: what is to move is left to who is still there.
-            for path in (*(member.path for member in reversed(syncs)), sync.source_path):
-                api.delete(path)
-                poll(f"{path} is gone", partial(_is_gone, api, path), 10)
+            for paths in ([member.path for member in syncs], [sync.source_path]):
+                for path in paths:
+                    api.delete(path)
+                for path in paths:
+                    poll(f"{path} is gone", partial(_is_gone, api, path), 10)
             if scenario.folders:
                 poll("the group's record is gone", lambda: record_of(api, sync, f"group:{sync.name}") is None, 10)
         except AssertionError as error:
