@@ -130,7 +130,7 @@ class Drift:
         return frozenset(key for key in ledger.pending if not ledger.held(key, now))
 
     def dismiss(self, sync: Kustomization, resources: Collection[ResourceId]) -> None:
-        """These are not the sync's, or nothing is known of how they should be: there is nothing to settle."""
+        """These are not the sync's: there is nothing to settle."""
         ledger = self._of(sync)
         ledger.suspects.difference_update(resources)
         ledger.taken.difference_update(resources)
@@ -184,7 +184,8 @@ class Drift:
         Raises ClusterError when the API server can't be asked, NotReady (AccountMissing).
         """
         ledger, now = self._of(sync), time.monotonic()
-        ledger.begin(suspects)
+        ledger.begin(suspects & applied.keys())  # of the rest nothing says how it should be: there is nothing to settle
+        ledger.suspects.difference_update(suspects)
         looks: list[tuple[ResourceId, DriftMode, tuple[str, str]]] = []
         for key in sorted(suspects | ledger.warned.keys()):
             manifest = applied.get(key)

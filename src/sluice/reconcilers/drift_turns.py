@@ -14,7 +14,8 @@ from sluice.api.kustomization import Kustomization
 from sluice.core.artifact import Artifact
 from sluice.core.errors import SluiceError
 from sluice.core.ids import NamespacedName, ResourceId
-from sluice.core.inventory import Inventory
+from sluice.core.inventory import Entry
+from sluice.core.plan import Owner
 from sluice.core.record import Record
 from sluice.reconcilers.drift import Drift
 from sluice.reconcilers.kustomization_report import Turnout
@@ -82,9 +83,10 @@ class DriftTurns:
     async def _correct(
         self, sync: Kustomization, record: Record, turnout: Turnout, pending: frozenset[ResourceId]
     ) -> bool:
-        applied = self._last_good.applied(sync, pending, record.inventory)
-        self._drift.dismiss(sync, pending - applied.keys())
-        if not all(self._is_there(key, record.inventory) for key in applied):
+        entries = {key: entry for key in pending if (entry := record.inventory.get(key)) is not None}
+        self._drift.dismiss(sync, pending - entries.keys())
+        applied = self._last_good.applied(sync, entries, record.inventory)
+        if not all(key in applied and self._is_as_recorded(entry, owner_of(sync)) for key, entry in entries.items()):
             return False
         judged = await self._drift.judge(sync, frozenset(applied), applied, record.inventory, {})
         if judged.apply != judged.accepted:
@@ -95,6 +97,7 @@ class DriftTurns:
         # Whether it is as healthy as before is seen by waiting for it.
         return not judged.apply or not (sync.spec.wait or sync.spec.healthChecks)
 
-    def _is_there(self, resource: ResourceId, inventory: Inventory) -> bool:
-        live, entry = self._op.owned.get(resource), inventory.get(resource)
-        return live is not None and entry is not None and live.uid == entry.uid
+    def _is_as_recorded(self, entry: Entry, owner: Owner) -> bool:
+        """Whether it is the object that the record tells of, and nobody else's meanwhile."""
+        live = self._op.owned.get(entry.id)
+        return live is not None and (live.uid, live.owner) == (entry.uid, owner)
