@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -29,7 +30,8 @@ class IdMap(Generic[V]):
     def put(self, resource: ResourceId, value: V) -> None:
         """Set the value of that id."""
         place = (resource.group, resource.kind, resource.namespace)
-        self._places.setdefault(place, {})[resource.name] = value
+        # Several maps know one object: its name is kept once, and not where it lies among what a turn soon drops.
+        self._places.setdefault(place, {})[sys.intern(resource.name)] = value
 
     def pop(self, resource: ResourceId) -> V | None:
         """Take the value of that id out; None when there was none."""
