@@ -144,6 +144,7 @@ class WorkloadAutomation:
         head = mirror.head(artifact.revision.hex)
         if not await head.is_there():
             return None
+        self._waiting.add(key)  # before it is looked: what starts to run meanwhile is not missed
         await run.look(self._places(target), head, branch)
         commit = ""
         if run.update.files and not self._writing.read_only:

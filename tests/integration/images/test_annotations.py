@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from devcluster.registry import Registry
 from sluice.core.automation_flags import AutomationFlags, GitWriting
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
+from sluice.reconcilers.annotation_run import AnnotationRun
 from sluice.settings import Settings
 from tests.git_writing import git, show
 from tests.operator_fixture import Api, Json, LogCapture, RunningOperator, poll
@@ -246,6 +249,33 @@ def test_every_automated_image_that_stays_has_a_reason_in_the_log(fleet: Fleet) 
     fleet.wait_said("does not run in the cluster")
     assert "deployment/nothing" in fleet.memory()
     assert fleet.head() == first
+
+
+def test_a_workload_that_comes_up_while_it_is_looked_for_is_not_left_until_the_next_pass(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, look = threading.Event(), AnnotationRun.look
+
+    async def slow(self: AnnotationRun, *given: Any) -> None:
+        await look(self, *given)
+        looked.set()
+        runs = asyncio.Event()
+        self.images.running.subscribe(lambda *_: runs.set())
+        await runs.wait()
+
+    monkeypatch.setattr(AnnotationRun, "look", slow)
+    fleet.flags(automation=replace(fleet.operator.settings.automation, interval=3600.0))
+    fleet.push("1.0.0", "1.1.0")
+    # The sync is refused, and so never tells that it has applied something: a person applies the workload.
+    refused = "{apiVersion: v1, kind: ConfigMap, metadata: {name: refused, namespace: $NS}, data: {a: [1]}}\n"
+    fleet.commit({"web.yaml": WEB, "refused.yaml": refused})
+    fleet.operator.start()
+    assert looked.wait(30)
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    fleet.api.create(f"/apis/apps/v1/namespaces/{fleet.target}/deployments", body)
+    poll("it is updated", lambda: fleet.check() and b":1.1.0" in show(fleet.origin, "main", "web.yaml"))
 
 
 def test_a_read_only_operator_says_what_it_would_write_and_writes_nothing(fleet: Fleet) -> None:

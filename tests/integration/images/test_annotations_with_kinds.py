@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from devcluster.registry import Registry
 from sluice.core.automation_flags import AutomationFlags
 from tests.git_writing import git
 from tests.image_objects import Images
-from tests.operator_fixture import Bench, LogCapture, Sync, bench_with, poll
+from tests.operator_fixture import Bench, LogCapture, Sync, bench_with, condition, poll
 
 pytestmark = pytest.mark.cluster
 
@@ -69,16 +70,21 @@ def test_a_repository_that_names_the_workload_of_another_changes_nothing(bench: 
     mine.create_source()
     mine.create()
     mine.wait_ready(first)
-    # A file beside the path that is synced, about a workload that somebody else owns.
-    named = workload(f"{images.image}:1.0.0", namespace=mine.target)
-    other = theirs.commit({"kustomization.yaml": "resources: []\n", "web.yaml": named})
+    # Its sync applies nothing of it, for the workload is another's; its automation finds it in git all the same.
+    other = theirs.commit({"web.yaml": workload(f"{images.image}:1.0.0", namespace=mine.target)})
     theirs.create_source()
     theirs.create(prune=False)
-    theirs.wait_ready(other)
+    theirs.wait("refused", lambda each: "E315" in condition(each, "Ready").get("message", ""))
     images.push("1.1.0")
     poll("1.1.0 runs", lambda: running(mine) == f"{images.image}:1.1.0")
-    poll("it is told", lambda: any("E610" in str(entry) for entry in bench.operator.logged), 60)
+    poll("it is told", lambda: any(told(entry, theirs) for entry in bench.operator.logged))
     assert git(bench.git.root / f"{theirs.name}.git", "rev-parse", "main").strip() == other.rpartition(":")[2]
+
+
+def told(entry: Mapping[str, Any], sync: Sync) -> bool:
+    """True where the automation of the sync's repository says that a workload does not run."""
+    is_of = (entry.get("controllerKind"), entry.get("name")) == ("WorkloadAutomation", sync.name)
+    return is_of and "E610" in str(entry)
 
 
 def test_a_kustomization_gives_the_namespace_and_a_file_beside_the_path_is_told_of(
