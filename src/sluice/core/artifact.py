@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -65,6 +65,35 @@ class BlobReader(Protocol):
 
     async def read(self, entries: Sequence[FileEntry]) -> list[bytes]:
         """The contents, in the order asked. Raises StateError when one can't be had."""
+        ...
+
+
+class Version(Protocol):
+    """One version of a repository's files, a commit or a checkout, in which something is looked for.
+
+    What it is asked raises UserError for a tree that no repository may hold, and StateError when it can't be read.
+    """
+
+    @property
+    def commit(self) -> str:
+        """The commit; empty for a checkout."""
+        ...
+
+    @property
+    def blobs(self) -> BlobReader:
+        """Where the contents of `tree`'s files are read."""
+        ...
+
+    async def tree(self) -> FileTree:
+        """The files."""
+        ...
+
+    async def files_with(self, needle: str) -> tuple[str, ...]:
+        """The plain files whose bytes hold `needle`, in order."""
+        ...
+
+    async def read(self, paths: Collection[str]) -> dict[str, bytes]:
+        """The contents of those of `paths` that are plain files."""
         ...
 
 

@@ -223,6 +223,9 @@ VERIFY_MODE = Code("E645", "VerifyMode", "the signature of a tag is asked for wh
 ACCOUNT_MISSING = Code("E646", "AccountMissing", "the service account to apply objects as does not exist")
 GITHUB_APP = Code("E647", "GitHubApp", "a GitHub App can't be used as its Secret says, or gets no token")
 
+# E648: a base whose overlay has the last word.
+IMAGE_OVERRIDDEN = Code("E648", "ImageOverridden", "an image written into a base would not be what its overlay builds")
+
 # E66x: images that no automation can write.
 POLICY_UNMARKED = Code("E660", "PolicyUnmarked", "no file that an image automation may edit names the policy")
 

@@ -9,24 +9,25 @@ from sluice.api.kustomization import KustomizationSpec
 from sluice.core.ids import NamespacedName
 from sluice.core.image_update.annotated import NEEDLE, SUFFIXES, Annotated, ImageReason, find_annotated
 from sluice.core.image_update.kustomized import Chain, Kustomized, replacing_entries
+from sluice.core.image_update.shared_file import Sharing, shared_image
 from sluice.git.head import Head
-from sluice.reconcilers.workload_search import shared_file
 from sluice.render.applied_files import AppliedFiles, applied_files
 from sluice.render.built_images import folder_spec
+from sluice.render.taken_files import TakenFiles
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A folder with a kustomization: how it is built, and through which kustomizations' `images:` its files go.
 
-    `home` is the namespace of what gets none; `shared` are files that others may build as well.
+    `home` is the namespace of what gets none; `shared` are files that others build as well.
     """
 
     spec: KustomizationSpec
-    path: str
     home: str
     chains: Mapping[str, Chain]
     shared: frozenset[str] = frozenset()
+    sharing: Sharing = field(default_factory=Sharing)
 
     def kustomized(self, files: Mapping[str, bytes], commit: str = "") -> Kustomized:
         """The entries as these files have them."""
@@ -58,8 +59,11 @@ class AnnotatedFiles:
     reasons: tuple[ImageReason, ...] = ()
 
 
-async def annotated_files(place: Place, head: Head, seen: Collection[str]) -> AnnotatedFiles:
-    """Find the files with an automated workload, but for those seen before. Raises UserError and StateError."""
+async def annotated_files(place: Place, head: Head, seen: Collection[str], taken: TakenFiles) -> AnnotatedFiles:
+    """Find the files with an automated workload, but for those seen before. Raises UserError and StateError.
+
+    `taken` is of the head.
+    """
     holding = {path for path in await head.files_with(NEEDLE) if path.endswith(SUFFIXES)}
     if not holding:
         return AnnotatedFiles()
@@ -68,7 +72,7 @@ async def annotated_files(place: Place, head: Head, seen: Collection[str]) -> An
     reasons: list[ImageReason] = []
     plain, home = set[str](), place.namespace
     for path in place.paths:
-        applied = await applied_files(tree, head.blobs, path, head.commit, place.imposed)
+        applied = await applied_files(taken, path, place.imposed)
         if applied is None:
             plain.update(holding.intersection(entry.path for entry in tree.under(path)).difference(done))
             continue
@@ -101,19 +105,19 @@ async def _in_namespace(
         if replacing_entries(kustomized, each.path, each.workload):
             replaced.add(each.path)
         else:
-            reasons += _shared(each, head.commit)
+            reasons += _shared(each, applied.sharing)
     files = {**contents, **{file: beside[file] for file in replaced}}
     if not files:
         return AnnotatedFiles((), tuple(reasons))
     spec = place.specs.get(path) or folder_spec(path, place.imposed)
-    folder = Folder(spec, applied.folder, home, chains, frozenset(replaced))
+    folder = Folder(spec, home, chains, frozenset(replaced), applied.sharing)
     part = replace(place, paths=(path,), namespace=namespace, folder=folder)
     return AnnotatedFiles(((part, {**files, **kustomizations}),), tuple(reasons))
 
 
-def _shared(each: Annotated, commit: str) -> list[ImageReason]:
-    """A reason for every image of a workload whose file others may build as well."""
-    problem = shared_file(each.workload.id, each.path, each.workload.line, commit)
+def _shared(each: Annotated, sharing: Sharing) -> list[ImageReason]:
+    """A reason for every image of a workload whose file others build as well."""
+    problem = shared_image(each.workload, each.origin, sharing)
     return [
         ImageReason(each.workload.id, name, str(image), problem.title, problem) for name, image in each.images().items()
     ]

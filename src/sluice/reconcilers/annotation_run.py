@@ -30,7 +30,6 @@ from sluice.core.image_update.annotated_history import (
     taken_back,
 )
 from sluice.core.image_update.file_edit import merged
-from sluice.core.image_update.kustomized import EntryUpdate
 from sluice.core.image_update.release import ContainerUpdate, update_containers
 from sluice.core.image_update.result import ImageChange, ImageUpdate
 from sluice.core.image_update.unhealthy import FailedRollout, Versions
@@ -39,13 +38,14 @@ from sluice.core.running_workload import RunningWorkload
 from sluice.git.head import Head
 from sluice.reconcilers.annotated_files import Place, annotated_files
 from sluice.reconcilers.flip_memory import FlipMemory
-from sluice.reconcilers.image_entries import Entries, meant, split_updates, write_each
+from sluice.reconcilers.image_entries import BuiltUpdates, meant, split_updates, write_each
 from sluice.reconcilers.image_homes import Home, container_workloads, homes_of, seen_through
 from sluice.reconcilers.workload_images import ScanKey, WantedTags, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
 from sluice.render import workload_files
 from sluice.render.generators import Generators
 from sluice.render.renderer import Renderer
+from sluice.render.taken_files import TakenFiles
 from sluice.render.workload_files import WorkloadFiles, generated_files
 
 
@@ -83,12 +83,13 @@ class AnnotationRun:
         self.failed, self.rejected, self.is_waiting = {}, {}, False
         self._lifted = set()
         seen: set[str] = set()
+        taken = TakenFiles(head)
         for place in places:
             generated = await self._generated(place, head)
             if generated is not None:
                 await self._in_place(place, generated.contents, head, branch, generated)
                 continue
-            found = await annotated_files(place, head, seen)
+            found = await annotated_files(place, head, seen, taken)
             self.reasons += found.reasons
             for part, files in found.parts:
                 seen.update(files.keys() - (part.folder.shared if part.folder is not None else ()))
@@ -293,16 +294,15 @@ class _Written:
         if self.generated is not None:
             return await self.generated.update_containers(updates)
         namespace, commit, folder = self.place.namespace, self.head.commit, self.place.folder
-        of_entries: tuple[EntryUpdate, ...] = ()
-        if folder is not None and self.renderer is not None:
-            found = container_workloads(self.files, updates, namespace, folder, commit)
-            updates, of_entries = split_updates(updates, found, folder.kustomized(self.files, commit), folder.path)
-        in_files = await asyncio.to_thread(update_containers, self.files, updates, namespace, commit)
-        if folder is None or self.renderer is None or not of_entries:
-            return in_files
+        if folder is None or self.renderer is None:
+            return await asyncio.to_thread(update_containers, self.files, updates, namespace, commit)
+        found = container_workloads(self.files, updates, namespace, folder, commit)
+        split = split_updates(updates, found, folder.kustomized(self.files, commit), folder.sharing)
+        in_files = await asyncio.to_thread(update_containers, self.files, split.in_files, namespace, commit)
+        wanted = {**self.meant, **meant(split.in_files)}
+        built = BuiltUpdates(folder.spec, folder.home, namespace, self.files, split.entries, split.beside, wanted)
         others = {**self.before, **in_files.files}
-        entries = Entries(folder.spec, folder.home, self.files, of_entries, {**self.meant, **meant(updates)})
-        return merged([in_files, await write_each(self.head, entries, self.renderer, others)])
+        return merged([in_files, await write_each(self.head, built, self.renderer, others)])
 
 
 def _key(each: ContainerUpdate) -> ContainerId:

@@ -6,9 +6,8 @@ done. Only a workload that stays as it is, and why, is a result.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sluice.core import codes
@@ -16,9 +15,6 @@ from sluice.core.errors import RemoteError, UserError
 from sluice.core.image import ImageRef
 from sluice.core.image_pin import pin_mismatch
 from sluice.core.image_policy.workload_choice import Listing
-from sluice.core.image_update.file_edit import merged
-from sluice.core.image_update.policy_annotation import PolicyUpdate, update_policies
-from sluice.core.image_update.release import ContainerUpdate, update_containers
 from sluice.core.image_update.result import ImageChange, ImageUpdate
 from sluice.core.problem import Problem, printable
 from sluice.core.update_message import update_message
@@ -36,15 +32,16 @@ from sluice.core.update_spec import AutoSpec, ContainerSpec, ImageSpec, PolicySp
 from sluice.git.head import Head
 from sluice.git.write_back import Draft
 from sluice.reconcilers.git_targets import GitTarget, GitTargets
-from sluice.reconcilers.image_entries import Entries, meant, split_updates, write_entries
+from sluice.reconcilers.workload_edit import write_images, write_policies
 from sluice.reconcilers.workload_search import (
     Searched,
+    for_policies,
     found_and_missing,
     search_files,
     search_generated,
-    without_shared,
 )
 from sluice.registry.scanner import ScanResult
+from sluice.render.taken_files import TakenFiles
 from sluice.runtime.together import together
 
 SHOWN_TAGS = 5
@@ -76,19 +73,20 @@ class UpdateRun:
         does not tell whether it has the image that is named; ClusterError.
         """
         names, places = self.spec.named, self.target.places
+        taken = TakenFiles(head)
         searched = await search_generated(head, places, names, self.targets.generators) or [
-            each for place in places for each in await search_files(head, place, names)
+            each for place in places for each in await search_files(taken, place, names)
         ]
         spec = self.spec.spec
         if isinstance(spec, PolicySpec):
-            searched = [without_shared(each, head.commit) for each in searched]
+            searched = [for_policies(each, head.commit) for each in searched]
         known = await self._known(searched)
         if isinstance(spec, PolicySpec):
             update = await self._policies(spec, searched, known, head.commit)
         else:
             self.results = await self._results(known)
             wanted = [each for result in self.results.values() for each in result.updates]
-            update = await self._images(wanted, searched, head)
+            update = await write_images(wanted, searched, head, self.targets.renderer)
         self.changes = update.changes
         return Draft(update.files, update_message(self.spec, self.results))
 
@@ -149,58 +147,9 @@ class UpdateRun:
 
     # --- decide -------------------------------------------------------------------------------------------------
 
-    async def _images(self, wanted: list[ContainerUpdate], searched: list[Searched], head: Head) -> ImageUpdate:
-        """New images into files, and into the entries of kustomizations that replace what files say."""
-        parts: list[ImageUpdate] = []
-        entries: list[Entries] = []
-        for one in searched:
-            here = [each for each in wanted if each.workload in one.located.workloads]
-            homes = {workload: (file.path, held) for workload, (file, held) in one.located.workloads.items()}
-            in_files, of_entries = split_updates(here, homes, one.kustomized, one.place.path)
-            parts.append(await _containers(one, in_files, head.commit))
-            entries.append(Entries(one.place.spec, one.home, one.files, of_entries, meant(here)))
-        others = merged(parts)
-        if not any(each.updates for each in entries):
-            return _whole([others])
-        made = await write_entries(head, entries, self.targets.renderer, others.files)
-        return _whole([others, made])
-
     async def _policies(self, spec: PolicySpec, searched: list[Searched], known: Known, commit: str) -> ImageUpdate:
         wanted = [written_policies(each) for each in spec.updates if each.workload in known.found]
-        update = _whole([await _annotations(one, wanted, commit) for one in searched])
+        update = await write_policies(wanted, searched, commit)
         changed = changes_by_workload(update.changes, "")
         self.results = policy_results(spec.updates, known, changed)
         return update
-
-
-def _whole(parts: Iterable[ImageUpdate]) -> ImageUpdate:
-    """The edits of every folder as one. Raises UserError with every change that can't be made: then none is."""
-    update = merged(parts)
-    problems = tuple(dict.fromkeys(skipped.problem for skipped in update.skipped))
-    if problems:
-        raise UserError(*problems)
-    # Folders may overlap, and then their files are edited alike.
-    return replace(update, changes=tuple(dict.fromkeys(update.changes)))
-
-
-async def _containers(one: Searched, here: list[ContainerUpdate], commit: str) -> ImageUpdate:
-    if one.generated is not None:
-        return _placed(await one.generated.update_containers(here), one)
-    return _placed(await asyncio.to_thread(update_containers, one.files, here, one.place.namespace, commit), one)
-
-
-async def _annotations(one: Searched, wanted: Iterable[PolicyUpdate], commit: str) -> ImageUpdate:
-    here = [each for each in wanted if each.workload in one.located.workloads]
-    if one.generated is not None:
-        return _placed(await one.generated.update_policies(here), one)
-    return _placed(await asyncio.to_thread(update_policies, one.files, here, one.place.namespace, commit), one)
-
-
-def _placed(update: ImageUpdate, one: Searched) -> ImageUpdate:
-    """The changes with the namespace that objects without one are given here: elsewhere it may be another."""
-
-    def placed(change: ImageChange) -> ImageChange:
-        subject = change.subject
-        return replace(change, subject=replace(subject, namespace=subject.namespace or one.place.namespace))
-
-    return replace(update, changes=tuple(placed(change) for change in update.changes))

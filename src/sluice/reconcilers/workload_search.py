@@ -7,15 +7,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sluice.core import codes
+from sluice.core.artifact import Version
 from sluice.core.image_update.kustomized import Kustomized, replacing_entries
 from sluice.core.image_update.release import Located, locate_workloads, workload_ids
+from sluice.core.image_update.shared_file import Sharing, shared_image, shared_policy
 from sluice.core.image_update.workload import Workload, WorkloadId
-from sluice.core.problem import Origin, Problem, printable
+from sluice.core.problem import Origin, Problem
+from sluice.core.yaml_text import YamlText
 from sluice.git.head import Head
 from sluice.reconcilers.git_targets import Place
 from sluice.render import workload_files
 from sluice.render.applied_files import AppliedFiles, applied_files
 from sluice.render.generators import Generators
+from sluice.render.taken_files import TakenFiles
 from sluice.render.workload_files import WorkloadFiles, generated_files
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -37,8 +41,11 @@ class Searched:
     kustomized: Kustomized = field(default_factory=Kustomized)
     # The namespace of what gets none from a kustomization either.
     home: str = ""
-    # Files that others may build as well: only entries of kustomizations are written for their workloads.
+    sharing: Sharing = field(default_factory=Sharing)
+    # Files that others build as well: only entries of kustomizations are written for their workloads, and for those
+    # in `shared` nothing.
     is_shared: bool = False
+    shared: Mapping[WorkloadId, tuple[YamlText, Workload]] = field(default_factory=dict)
 
 
 async def search_generated(
@@ -57,20 +64,21 @@ async def search_generated(
     return [Searched(places[0], files.contents, located, files)]
 
 
-async def search_files(head: Head, place: Place, names: tuple[WorkloadId, ...]) -> list[Searched]:
+async def search_files(taken: TakenFiles, place: Place, names: tuple[WorkloadId, ...]) -> list[Searched]:
     """The workloads of one folder; what is not this sync's alone to change is missing, with where it is.
 
     Raises UserError or StateError when the head can't be read.
     """
-    tree = await head.tree()
-    applied = await applied_files(tree, head.blobs, place.path, head.commit, place.imposed)
+    head = taken.version
+    applied = await applied_files(taken, place.path, place.imposed)
     if applied is None:
-        below = {entry.path for entry in tree.under(place.path) if entry.path.endswith(SUFFIXES)}
+        below = {entry.path for entry in (await head.tree()).under(place.path) if entry.path.endswith(SUFFIXES)}
         contents = await head.read(await _with_names(head, below, names))
         located = await asyncio.to_thread(_locate, contents, names, place.namespace, head.commit)
         return [Searched(place, contents, located)]
+    patches = await _in_patches(head, place, names, applied)
     own = [await _in_namespace(head, place, names, applied, *each) for each in _sorted(applied.own(place.namespace))]
-    own += await _in_patches(head, place, names, applied)
+    own = [*(_but_patched(one, patches) for one in own), *patches]
     there = {workload for one in own for workload in one.located.workloads}
     return [
         *own,
@@ -101,26 +109,20 @@ def found_and_missing(
     return {workload: place for workload, place in found.items() if workload not in missing}, missing
 
 
-def shared_file(workload: WorkloadId, path: str, line: int, commit: str) -> Problem:
-    """Say of a workload that its file is not changed, for others may take the workload from there as well."""
-    title = "the workload is in a file that is not this sync's alone"
-    cause = f"{workload} is taken from {printable(path)} by a kustomization; other folders may take it from there, too"
-    fix = "set the image by images: of the kustomization in the sync's path, or change that file itself"
-    return Problem(codes.WORKLOAD_MISSING, title, None, Origin(path, line, commit=commit), "", cause, fix)
-
-
-def without_shared(one: Searched, commit: str) -> Searched:
-    """The same without workloads of files that others may build as well: these are only told of."""
+def for_policies(one: Searched, commit: str) -> Searched:
+    """The same without workloads of files that others build as well: these are only told of."""
     if not one.is_shared:
         return one
+    found = {**one.shared, **one.located.workloads}
     told = {
-        each: shared_file(each, file.path, held.line, commit) for each, (file, held) in one.located.workloads.items()
+        each: shared_policy(held, Origin(file.path, held.line, commit=commit), one.sharing)
+        for each, (file, held) in found.items()
     }
     return replace(one, located=Located({}, {**one.located.missing, **told}))
 
 
 async def _in_namespace(
-    head: Head,
+    head: Version,
     place: Place,
     names: tuple[WorkloadId, ...],
     applied: AppliedFiles,
@@ -141,10 +143,13 @@ async def _in_namespace(
         None,
         kustomized,
         home=place.namespace,
+        sharing=applied.sharing,
     )
 
 
-async def _in_patches(head: Head, place: Place, names: tuple[WorkloadId, ...], applied: AppliedFiles) -> list[Searched]:
+async def _in_patches(
+    head: Version, place: Place, names: tuple[WorkloadId, ...], applied: AppliedFiles
+) -> list[Searched]:
     """Each patch by itself: one that sets an image defines it, others of the same workload are none of our concern."""
     searched: list[Searched] = []
     for namespace, paths in sorted(applied.own_patches(place.namespace).items()):
@@ -155,33 +160,46 @@ async def _in_patches(head: Head, place: Place, names: tuple[WorkloadId, ...], a
     return searched
 
 
+def _but_patched(one: Searched, patches: Sequence[Searched]) -> Searched:
+    """Without workloads of files beside the folder whose image a patch sets: there it is changed."""
+    patched = {workload for patch in patches for workload in patch.located.workloads}
+    kept = {
+        each: there
+        for each, there in one.located.workloads.items()
+        if each not in patched or not one.sharing.is_beside(there[0].path)
+    }
+    return replace(one, located=Located(kept, one.located.missing))
+
+
 def _sets_image(workload: Workload) -> bool:
     return any(container.image is not None for container in workload.containers)
 
 
 async def _elsewhere(
-    head: Head,
+    head: Version,
     place: Place,
     names: tuple[WorkloadId, ...],
     applied: AppliedFiles,
     namespace: str,
     there: Collection[WorkloadId],
 ) -> Searched:
-    """Files that others may build as well: a workload there is told of, and not changed, but for its `images:`.
+    """Files that others build as well: a workload there is told of, and not changed, but for its `images:`.
 
     `there` are the workloads that files of the sync's own define, too: these count.
     """
     one = await _in_namespace(head, place, names, applied, namespace, applied.shared(place.namespace)[namespace])
-    kept, shared = {}, {}
+    kept, shared, told = {}, {}, {}
     for each, (file, held) in one.located.workloads.items():
         if each not in there and replacing_entries(one.kustomized, file.path, held):
             kept[each] = file, one.kustomized.only(file.path, held, "its file is not this sync's alone")
         else:
-            shared[each] = shared_file(each, file.path, held.line, head.commit)
-    return replace(one, located=Located(kept, shared), is_shared=True)
+            origin = Origin(file.path, held.line, commit=head.commit)
+            told[each] = shared_image(held, origin, applied.sharing)
+            shared[each] = file, held
+    return replace(one, located=Located(kept, told), is_shared=True, shared=shared)
 
 
-async def _with_names(head: Head, paths: Collection[str], names: tuple[WorkloadId, ...]) -> set[str]:
+async def _with_names(head: Version, paths: Collection[str], names: tuple[WorkloadId, ...]) -> set[str]:
     """Those of the files that hold a name that is looked for; all of them where many are, or none is named."""
     if not names or len(names) > FEW_NAMES:
         return set(paths)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sluice.core.artifact import BlobReader, FileEntry, FileTree
+from sluice.core.artifact import FileEntry, FileTree
 from sluice.core.image_update.kustomized import Chain
+from sluice.core.image_update.shared_file import Sharing
 from sluice.render.closure import Closure, Walker
 from sluice.render.generated import empty_root
 from sluice.render.image_chains import Chains, image_chains
 from sluice.render.kustomization_file import NAMES, KustomizationFile, read_kustomization, references
 from sluice.render.links import Escape, Links, normal
+from sluice.render.taken_files import TakenFiles
 
 # Files by path, each with the namespaces that its objects are given; empty: those that it names, or the default.
 Given = Mapping[str, frozenset[str]]
@@ -25,10 +27,10 @@ Given = Mapping[str, frozenset[str]]
 class AppliedFiles:
     """The files of resources, and those of patches, which may define an image as well.
 
-    A file with several namespaces is built several times over.
+    A file with several namespaces is built several times over: it is shared, as is one that others take in as well.
     """
 
-    folder: str
+    sharing: Sharing
     resources: Given
     patches: Given
     _chains: Chains = field(default_factory=dict)
@@ -50,7 +52,7 @@ class AppliedFiles:
         return sorted(found)
 
     def own(self, default: str) -> dict[str, set[str]]:
-        """By namespace, the resources below the folder that are built once: who changes one changes nothing else."""
+        """By namespace, the resources that are built once, and by nobody else: who changes one changes nothing else."""
         return self._by_namespace(self.resources, default, is_own=True)
 
     def own_patches(self, default: str) -> dict[str, set[str]]:
@@ -58,25 +60,23 @@ class AppliedFiles:
         return self._by_namespace(self.patches, default, is_own=True)
 
     def shared(self, default: str) -> dict[str, set[str]]:
-        """By namespace, the other resources: beside the folder, or built several times over."""
+        """By namespace, the other resources: built by others as well, or several times over."""
         return self._by_namespace(self.resources, default, is_own=False)
 
     def _by_namespace(self, files: Given, default: str, *, is_own: bool) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
         for path, namespaces in files.items():
-            is_below = not self.folder or path.startswith(f"{self.folder}/")
-            for namespace in namespaces if (is_below and len(namespaces) == 1) is is_own else ():
+            for namespace in namespaces if (path not in self.sharing.shared_by) is is_own else ():
                 found.setdefault(namespace or default, set()).add(path)
         return found
 
 
-async def applied_files(
-    tree: FileTree, blobs: BlobReader, path: str, commit: str = "", namespace: str = ""
-) -> AppliedFiles | None:
+async def applied_files(taken: TakenFiles, path: str, namespace: str = "") -> AppliedFiles | None:
     """The files of a folder that has a kustomization in it; None for any other, where all files below are applied.
 
     `namespace` is what the sync sets on everything, if it does. Raises StateError when a file can't be read.
     """
+    tree, blobs, commit = await taken.version.tree(), taken.version.blobs, taken.version.commit
     links = await Links.of(tree, blobs)
     try:
         folder = links.resolve(normal(path))
@@ -91,13 +91,20 @@ async def applied_files(
         [data] = await blobs.read([entry])
         root, _ = read_kustomization(data, entry.path, folder, commit)
     if root is None:
-        return AppliedFiles(folder, {}, {})
+        return AppliedFiles(Sharing(folder), {}, {})
     followed = _Followed(tree, links, await walker.collect(root))
     followed.follow(root, namespace)
     chains = image_chains(root, followed.targets)
     if namespace:  # the outermost of all
         chains = _imposed(chains, namespace)
-    return AppliedFiles(folder, _given(followed.resources), _given(followed.patches), chains)
+    resources, patches = _given(followed.resources), _given(followed.patches)
+    kustomizations = {file for ways in chains.values() for way in ways for file in way}
+    often = {path for files in (resources, patches) for path, namespaces in files.items() if len(namespaces) > 1}
+    shared_by: dict[str, tuple[str, ...]] = {}
+    for file in sorted({*resources, *patches, *kustomizations}):
+        if file in often or not await taken.is_of(file, folder):
+            shared_by[file] = await taken.sharers(file)
+    return AppliedFiles(Sharing(folder, shared_by), resources, patches, chains)
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from sluice.reconcilers.workload_images import ScanKey, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
 from sluice.registry.scanner import ScanResult
 from sluice.render import Renderer
+from sluice.render.taken_files import TakenFiles
 from tests.git_servers import Hosted, git_http, hosted, mirrors
 
 __all__ = ["git_http", "hosted", "mirrors"]
@@ -39,6 +40,12 @@ FILES: dict[str, str | bytes | None] = {
     "apps/two/web.yaml": WEB,
     "base/kustomization.yaml": "resources: [db.yaml]\n",
     "base/db.yaml": WEB.replace("web", "db"),
+    "test/kustomization.yaml": "namespace: test\nresources: [../base, ../mail]\n",
+    "mail/kustomization.yaml": "resources: [mail.yaml]\n",
+    "mail/mail.yaml": WEB.replace("web", "mail"),
+    "apps/three/kustomization.yaml": "namespace: three\nresources: [../../alone]\n",
+    "alone/kustomization.yaml": "resources: [web.yaml]\n",
+    "alone/web.yaml": WEB,
     "apps/left-out.yaml": "kind: ConfigMap\n",
 }
 PLACE = Place(("apps",), "default")
@@ -78,14 +85,20 @@ async def head_of(hosted: Hosted) -> Head:
 
 
 async def test_each_file_is_looked_at_under_its_namespace_and_a_shared_one_is_told(hosted: Hosted) -> None:
-    found = await annotated_files(PLACE, await head_of(hosted), ())
+    head = await head_of(hosted)
+    found = await annotated_files(PLACE, head, (), TakenFiles(head))
     assert [(part.namespace, set(files)) for part, files in found.parts] == [
         ("one", {"apps/one/web.yaml"}),
+        ("three", {"alone/web.yaml"}),
         ("two", {"apps/two/web.yaml"}),
     ]
     [reason] = found.reasons
     assert (str(reason.workload), reason.image) == ("two:deployment/db", "db:1.0")
-    assert "base/db.yaml" in str(reason.problem)
+    assert reason.problem is not None
+    assert reason.problem.cause.endswith(
+        "base/db.yaml:1, which is taken in by apps/two/kustomization.yaml, test/kustomization.yaml"
+    )
+    assert "images: [{name: db, newTag: TAG}]" in reason.problem.fix
 
 
 async def test_what_a_person_has_written_again_is_no_longer_rejected_whatever_other_folders_there_are(
@@ -136,6 +149,26 @@ async def test_the_image_of_an_automated_workload_is_changed_in_the_entry_that_r
         "web:1.0",
         "web:1.1",
     )
+
+
+async def test_a_base_of_one_overlay_is_updated_unless_the_overlay_says_another_image(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    image = '{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "db:1.0"}'
+    patch = f"patches: [{{target: {{kind: Deployment, name: db}}, patch: '[{image}]'}}]\n"
+    files: dict[str, str | bytes | None] = {
+        "apps/kustomization.yaml": f"namespace: shop\nresources: [../base]\n{patch}",
+        "base/kustomization.yaml": "resources: [web.yaml, db.yaml]\n",
+        "base/web.yaml": WEB,
+        "base/db.yaml": WEB.replace("web", "db"),
+    }
+    run = await run_on(hosted, files, tmp_path / "work", Known({}))
+    assert {path: data.decode() for path, data in run.update.files.items()} == {
+        "base/web.yaml": WEB.replace("web:1.0", "web:1.1")
+    }
+    [problem] = {each.problem for each in run.reasons if each.problem is not None}
+    assert (problem.code, str(problem.origin).partition("@")[0]) == (codes.IMAGE_OVERRIDDEN, "base/db.yaml:4")
+    assert problem.cause == "shop:deployment/db main would become db:1.0, not db:1.1"
 
 
 async def test_an_entry_that_a_person_set_back_is_not_written_again(hosted: Hosted, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def told(entry: Mapping[str, Any], sync: Sync) -> bool:
     return is_of and "E610" in str(entry)
 
 
-def test_a_kustomization_gives_the_namespace_and_a_file_beside_the_path_is_told_of(
+def test_a_kustomization_gives_the_namespace_and_a_file_that_another_overlay_takes_is_told_of(
     bench: Bench, registry: Registry
 ) -> None:
     sync = bench.source()
@@ -97,6 +97,7 @@ def test_a_kustomization_gives_the_namespace_and_a_file_beside_the_path_is_told_
     base = {
         "base/kustomization.yaml": "resources: [db.yaml]\n",
         "base/db.yaml": workload(f"{images.image}:1.0.0", name="db"),
+        "test/kustomization.yaml": "namespace: test\nresources: [../base]\n",
     }
     first = sync.commit(
         {"apps/kustomization.yaml": kustomization, "apps/web.yaml": workload(f"{images.image}:1.0.0"), **base}

@@ -17,6 +17,7 @@ from sluice.reconcilers.flag_mode import source_of
 from sluice.reconcilers.git_targets import GitTarget, GitTargets, Place
 from sluice.reconcilers.update_run import UpdateRun
 from sluice.registry.scanner import ScanResult
+from sluice.render import Renderer
 from sluice.render.generators import Generators
 from tests.git_servers import Hosted, git_http, hosted, mirrors
 from tests.git_writing import wanted
@@ -49,10 +50,15 @@ class Everything(GitTargets):
 
     def __init__(self, work_dir: Path) -> None:
         self._commands = Generators(work_dir)
+        self._renderer = Renderer(work_dir, generators=self._commands)
 
     @property
     def generators(self) -> Generators:
         return self._commands
+
+    @property
+    def renderer(self) -> Renderer:
+        return self._renderer
 
     async def running(self, target: GitTarget, names: Iterable[WorkloadId]) -> frozenset[WorkloadId]:
         return frozenset(names)

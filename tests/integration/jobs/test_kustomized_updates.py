@@ -128,7 +128,15 @@ async def test_equal_names_in_two_namespaces_are_two_workloads(hosted: Hosted) -
 @pytest.mark.parametrize(
     ("files", "path"),
     [
-        ({"base/kustomization.yaml": BASE, "base/web.yaml": WEB, "apps/kustomization.yaml": OVERLAY}, "apps"),
+        (
+            {
+                "base/kustomization.yaml": BASE,
+                "base/web.yaml": WEB,
+                "apps/kustomization.yaml": OVERLAY,
+                "test/kustomization.yaml": OVERLAY.replace("NAMESPACE", "test"),
+            },
+            "apps",
+        ),
         (
             {
                 "apps/base/kustomization.yaml": BASE,
@@ -154,7 +162,49 @@ async def test_a_file_that_others_take_the_workload_from_as_well_is_not_changed_
     assert result.problem.code is codes.WORKLOAD_MISSING
     assert result.problem.origin is not None
     assert result.problem.origin.path.endswith("base/web.yaml")
+    assert result.problem.origin.line == 1
     assert "not this sync's alone" in result.problem.title
+    overlays = sorted(name for name in files if "../base" in files[name])
+    assert result.problem.cause.endswith(f"base/web.yaml:1, which is taken in by {', '.join(overlays)}")
+    assert "base/web.yaml for all of them" in result.problem.fix
+
+
+@pytest.mark.parametrize("above", ["", "extra/kustomization.yaml"], ids=["alone", "with an overlay of the overlay"])
+async def test_a_base_that_one_overlay_alone_takes_in_is_changed_as_the_sync_s_own(hosted: Hosted, above: str) -> None:
+    hosted.commit(
+        {
+            "base/kustomization.yaml": BASE,
+            "base/web.yaml": WEB,
+            "common/kustomization.yaml": "resources: [../base]\n",
+            "apps/kustomization.yaml": OVERLAY.replace("NAMESPACE", "shop").replace("../base", "../common"),
+            **({above: "resources: [../apps]\n"} if above else {}),
+        }
+    )
+    _, run = await updated(hosted, PolicySpec((PolicyUpdate(ALL, {"automated": "true"}),)))
+    assert run.results[ALL].status == "success"
+    written, run = await updated(hosted, release(ALL))
+    assert written.files == ("base/web.yaml",)
+    assert "web:1.1" in await content(hosted, written, "base/web.yaml")
+    assert [(each.subject.namespace, each.subject.name) for each in run.changes] == [("shop", "web")]
+
+
+async def test_an_image_of_a_base_that_the_overlay_replaces_by_a_patch_in_itself_is_refused(hosted: Hosted) -> None:
+    patch = '[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:1.0"}]'
+    inline = f"patches:\n- target: {{kind: Deployment}}\n  patch: '{patch}'\n"
+    overlay = OVERLAY.replace("NAMESPACE", "shop") + inline
+    hosted.commit({"base/kustomization.yaml": BASE, "base/web.yaml": WEB, "apps/kustomization.yaml": overlay})
+    with pytest.raises(UserError) as caught:
+        await updated(hosted, release(ALL))
+    [problem] = caught.value.problems
+    assert (problem.code, problem.origin and problem.origin.line) == (codes.IMAGE_OVERRIDDEN, 4)
+    assert "would become web:1.0, not web:1.1" in problem.cause
+
+
+async def test_an_entry_of_a_base_that_one_overlay_alone_takes_in_is_changed(hosted: Hosted) -> None:
+    files = {"apps/kustomization.yaml": "namespace: shop\nresources: [../base]\n", "base/web.yaml": FILE}
+    hosted.commit({**files, "base/kustomization.yaml": BASE + IMAGES})
+    written, _ = await updated(hosted, release(ALL))
+    assert written.files == ("base/kustomization.yaml",)
 
 
 async def test_a_patch_that_sets_the_image_is_where_it_is_changed(hosted: Hosted) -> None:
@@ -246,8 +296,9 @@ async def test_a_shared_base_is_released_by_the_entries_of_its_overlay(hosted: H
                 "apps/kustomization.yaml": "namespace: shop\nresources: [../base]\n",
                 "base/kustomization.yaml": BASE + IMAGES,
                 "base/web.yaml": FILE,
+                "test/kustomization.yaml": "resources: [../base]\n",
             },
-            "not this sync's alone",
+            "base/kustomization.yaml:3 is taken in by apps/kustomization.yaml, test/kustomization.yaml",
         ),
         ({"apps/web.yaml": f"{FILE}---\n{OTHER}"}, "shop:deployment/worker main would become web:1.1, too"),
         (

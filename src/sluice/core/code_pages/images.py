@@ -219,9 +219,10 @@ PAGES: dict[str, _Page] = {
     "E558": _Page(
         "No file of the repository defines the workload.",
         "no file defines Deployment shop/web [E558]",
-        "It is made by a generator or a chart, lies outside the path, or is taken from a file that other folders may "
-        "take it from as well: a base beside the path, or one that is built several times.",
-        "Name the path that holds it; for a shared base, set the image in the overlay.",
+        "It is made by a generator or a chart, lies outside the path, or is in a file that several kustomizations take "
+        "in: a shared base is not changed for one of them. The message has the file, its line and who shares it.",
+        "Name the path that holds it; for a shared base, add an `images:` entry to the overlay, and change annotations "
+        "in the base itself (`--local base`), for all of them.",
     ),
     "E559": _Page(
         "The workload has no such container, or its image can't be read.",
@@ -280,9 +281,16 @@ PAGES: dict[str, _Page] = {
     "E568": _Page(
         "The image is replaced by an `images:` entry of a kustomization, and that entry can't be changed for it.",
         "several entries of images: replace the image [E568] at apps/kustomization.yaml:7@a1b2c3d",
-        "Several entries replace the image one after another, other folders may build the kustomization, too, or other "
+        "Several entries replace the image one after another, others take the kustomization in, too, or other "
         "containers that were not asked for take their image from the same entry.",
         "Keep one entry in the kustomization of the sync's path; release all workloads of an entry together.",
+    ),
+    "E648": _Page(
+        "An image was to be written into a base, and its overlay would build another one all the same.",
+        "the image is not what comes out of the build [E648] at base/web.yaml:12@a1b2c3d: shop:deployment/web main "
+        "would become web:1.0, not web:1.1",
+        "A patch of the overlay, a replacement or a transformer sets the image, so that the base's does not count.",
+        "Change the image there, or take it out there and let the base say it.",
     ),
     "E570": _Page(
         "The git host refused the push by a rule of its own.",

@@ -18,6 +18,7 @@ from sluice.core.image_update.file_edit import merged
 from sluice.core.image_update.kustomization import update_entry
 from sluice.core.image_update.release import ContainerUpdate
 from sluice.core.image_update.result import FileObject, ImageChange, ImageUpdate, Skipped
+from sluice.core.image_update.shared_file import Sharing, named_sharers
 from sluice.core.image_update.workload import Workload, WorkloadId, is_pod_kind
 from sluice.core.problem import Code, Origin, Problem, printable
 from sluice.core.yaml_text import Address, EditRefused, open_text
@@ -122,13 +123,13 @@ def replacing_entries(
 class EntryUpdate:
     """An update of a workload, given as it is seen, with the entries that replace the image of its container.
 
-    Only kustomizations below the folder `editable` (empty: all) are changed.
+    Kustomizations that are shared are not changed.
     """
 
     update: ContainerUpdate
     workload: Workload
     entries: tuple[ImageEntry, ...]
-    editable: str = ""
+    sharing: Sharing = field(default_factory=Sharing)
 
     @property
     def subject(self) -> FileObject:
@@ -184,10 +185,11 @@ def _fault(each: EntryUpdate, current: ImageRef | None, fault: str) -> Problem |
         title, fix = "several entries of images: replace the image", "keep one of them"
         cause = f"{update.workload} {update.container} gets it from {' and then '.join(map(_place, each.entries))}"
         return _refused(entry, codes.IMAGE_ENTRY, title, cause, fix)
-    if each.editable and not entry.path.startswith(f"{each.editable}/"):
+    if entry.path in each.sharing.shared_by:
         title = "the image is replaced by a kustomization that is not this sync's alone"
-        cause = f"other folders may build {printable(entry.path)}, too"
-        return _refused(entry, codes.IMAGE_ENTRY, title, cause, "set the image by images: in the sync's own path")
+        cause = f"{_place(entry)} is taken in {named_sharers(each.sharing.shared_by[entry.path])}"
+        fix = "set the image by images: of the overlay instead, or change the entry by hand for all of them"
+        return _refused(entry, codes.IMAGE_ENTRY, title, cause, fix)
     if "tagSuffix" in entry.fields:
         title, fix = "the entry adds a suffix to the tag", "use newTag instead of tagSuffix"
         return _refused(entry, codes.IMAGE_FORM, title, f"the tag is to be {update.image.tag}", fix)

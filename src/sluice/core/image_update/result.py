@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sluice.core.ids import NamespacedName, ResourceId, split_api_version
@@ -74,6 +74,18 @@ class ImageUpdate:
     changes: tuple[ImageChange, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     marked: frozenset[NamespacedName] = frozenset()
+
+
+def placed(update: ImageUpdate, namespace: str) -> ImageUpdate:
+    """The changes with the namespace that objects without one are given where these files are: elsewhere it may be
+    another.
+    """
+
+    def given(change: ImageChange) -> ImageChange:
+        subject = change.subject
+        return replace(change, subject=replace(subject, namespace=subject.namespace or namespace))
+
+    return replace(update, changes=tuple(given(change) for change in update.changes))
 
 
 def file_object(value: Any) -> FileObject:

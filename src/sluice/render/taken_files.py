@@ -1,0 +1,105 @@
+"""Which kustomizations of a repository take a file in: whoever changes the file changes what all of them build."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from sluice.core.artifact import BlobReader, FileEntry, FileTree, Version
+from sluice.core.yaml_read import MAX_FILE_BYTES
+from sluice.render.kustomization_file import NAMES, KustomizationFile, read_kustomization, references
+from sluice.render.links import Escape, Links, normal
+
+MAX_KUSTOMIZATIONS = 20_000
+BATCH = 64
+TAKEN = frozenset({"resource", "component", "patch"})
+
+
+class TakenFiles:
+    """The kustomizations of one version, read when they are first asked for, all of them once.
+
+    One that can't be read takes nothing in, for nothing is built of it.
+    """
+
+    def __init__(self, version: Version) -> None:
+        self.version = version
+        self._takers: Mapping[str, frozenset[str]] | None = None
+
+    async def is_of(self, path: str, folder: str) -> bool:
+        """True when `folder` holds the file, or every kustomization that takes it in leads there.
+
+        Of a tree with too many kustomizations nobody knows, and it is False. Raises StateError.
+        """
+        if _is_below(path, folder):
+            return True
+        takers = await self._read()
+        waiting, seen = [path], {path}
+        while waiting:
+            each = waiting.pop()
+            if _is_below(each, folder):
+                continue
+            above = takers.get(each, frozenset())
+            if not above:
+                return False
+            waiting += above - seen
+            seen |= above
+        return True
+
+    async def sharers(self, path: str) -> tuple[str, ...]:
+        """The kustomizations that share a file: of those that take it in, through others or not, the first that are
+        several. One alone, where there are no several. Raises StateError.
+        """
+        takers = await self._read()
+        seen: set[str] = set()
+        while len(above := takers.get(path, frozenset())) == 1 and path not in seen:
+            seen.add(path)
+            [path] = above
+        return tuple(sorted(above)) or ((path,) if seen else ())
+
+    async def _read(self) -> Mapping[str, frozenset[str]]:
+        if self._takers is None:
+            self._takers = await _takers(await self.version.tree(), self.version.blobs)
+        return self._takers
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return not folder or path.startswith(f"{folder}/")
+
+
+async def _takers(tree: FileTree, blobs: BlobReader) -> dict[str, frozenset[str]]:
+    """By path of a file or a kustomization, the kustomizations that name it."""
+    entries = [each for each in tree.entries if _is_kustomization(each)]
+    if len(entries) > MAX_KUSTOMIZATIONS:
+        return {}
+    links = await Links.of(tree, blobs)
+    files = [file for start in range(0, len(entries), BATCH) for file in await _files(blobs, entries[start:][:BATCH])]
+    homes = {file.folder: file.path for file in files}
+    found: dict[str, set[str]] = {}
+    for file in files:
+        for reference in references(file):
+            target = _target(tree, links, homes, file, reference.text) if reference.kind in TAKEN else None
+            if target is not None:
+                found.setdefault(target, set()).add(file.path)
+    return {path: frozenset(takers) for path, takers in found.items()}
+
+
+def _is_kustomization(entry: FileEntry) -> bool:
+    return entry.path.rpartition("/")[2] in NAMES and entry.mode != "symlink" and entry.size <= MAX_FILE_BYTES
+
+
+async def _files(blobs: BlobReader, entries: list[FileEntry]) -> list[KustomizationFile]:
+    await asyncio.sleep(0)
+    contents = await blobs.read(entries)
+    read = (
+        read_kustomization(data, entry.path, entry.path.rpartition("/")[0], "")[0]
+        for entry, data in zip(entries, contents, strict=True)
+    )
+    return [file for file in read if file is not None]
+
+
+def _target(tree: FileTree, links: Links, homes: Mapping[str, str], file: KustomizationFile, text: str) -> str | None:
+    try:
+        path = links.resolve(normal(f"{file.folder}/{text}"))
+    except Escape:
+        return None
+    return path if path in tree.by_path else homes.get(path)
