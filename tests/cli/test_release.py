@@ -418,16 +418,115 @@ def test_nothing_of_a_checkout_is_run_unless_a_person_says_so(generated: Checkou
     assert (ran.code, "--generator-path 'bin' is not a list of folders" in ran.err) == (2, True)
 
 
+def kustomized(checkout: Checkout, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (checkout.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout.root / path).write_text(text)
+
+
 @pytest.mark.parametrize("folder", ["apps", "."])
-def test_an_image_that_an_entry_of_images_replaces_is_refused_with_the_line_of_the_entry(
+def test_an_image_that_an_entry_of_images_replaces_is_released_there_as_the_operator_does(
     checkout: Checkout, image: str, folder: str
 ) -> None:
-    entry = f"resources: [web.yaml, db.yaml]\nimages:\n- name: {image}\n  newTag: 1.0.9\n"
-    (checkout.root / "apps/kustomization.yaml").write_text(entry)
+    entry = f"resources: [web.yaml]\nimages:\n- name: {image}\n  newTag: 1.0.9   # here\n"
+    kustomized(checkout, {"apps/kustomization.yaml": entry})
     before = checkout.read()
-    release = ("release", "--local", folder, "-w", "shop:deploy/web", "--image", f"{image}:1.2.0", "--unchecked")
-    done = checkout(*release)
+    done = checkout("release", "--local", folder, "-w", "shop:deploy/web", "--image", f"{image}:1.2.0", "--unchecked")
+    assert done.code == 0, done.err
+    assert f"main: {image}:1.0.9 -> {image}:1.2.0" in done.out
+    assert "apps/kustomization.yaml:4" in done.out
+    assert checkout.read("apps/kustomization.yaml") == entry.replace("1.0.9 ", "1.2.0 ")
+    assert checkout.read() == before
+
+
+def test_an_entry_that_serves_another_workload_too_is_refused_and_nothing_is_written(
+    checkout: Checkout, image: str
+) -> None:
+    entry = f"resources: [web.yaml, db.yaml]\nimages:\n- name: {image}\n  newTag: 1.0.9\n"
+    kustomized(checkout, {"apps/kustomization.yaml": entry})
+    done = checkout("release", "--local", ".", "-w", "shop:deploy/web", "--image", f"{image}:1.2.0", "--unchecked")
     assert done.code != 0
     assert "error[E568]" in done.err
     assert "--> apps/kustomization.yaml:3" in done.err
-    assert (checkout.read(), checkout.read("apps/kustomization.yaml")) == (before, entry)
+    assert "shop:statefulset/db db would become" in done.err
+    assert checkout.read("apps/kustomization.yaml") == entry
+
+
+def test_an_entry_above_the_named_folder_is_refused_with_the_folder_to_name(checkout: Checkout, image: str) -> None:
+    entry = f"resources: [apps/web.yaml]\nimages:\n- name: {image}\n  newTag: 1.0.9\n"
+    kustomized(checkout, {"kustomization.yaml": entry})
+    done = checkout("release", "--local", "apps", "-w", "shop:deploy/web", "--image", f"{image}:1.2.0", "--unchecked")
+    assert "error[E568]" in done.err
+    assert "--> kustomization.yaml:3" in done.err
+    assert "name . with --local" in done.err
+
+
+BASE_FILE = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec: {template: {spec: {containers: [{name: main, image: 'ghcr.io/acme/api:1.0'}]}}}
+"""
+OVERLAYS = {
+    "base/kustomization.yaml": "resources: [api.yaml]\n",
+    "base/api.yaml": BASE_FILE,
+    "live/kustomization.yaml": "namespace: live\nresources: [../base]\n",
+}
+API = ("release", "--local", ".", "--unchecked", "--image", "ghcr.io/acme/api:1.1", "-w", "live:deploy/api")
+
+
+def test_a_workload_is_found_in_the_namespace_that_its_overlay_gives_it(checkout: Checkout) -> None:
+    kustomized(checkout, OVERLAYS)
+    done = checkout(*API)
+    assert done.code == 0, done.err
+    assert checkout.read("base/api.yaml") == BASE_FILE.replace("1.0", "1.1")
+    assert checkout("automate", "--local", ".", "live:deploy/api").code == 0
+    assert "fluxcd.io/automated: 'true'" in checkout.read("base/api.yaml")
+
+
+def test_a_base_of_two_overlays_is_refused_with_both_until_the_overlay_says_its_image(checkout: Checkout) -> None:
+    test = OVERLAYS["live/kustomization.yaml"].replace("live", "test")
+    kustomized(checkout, {**OVERLAYS, "test/kustomization.yaml": test})
+    for verb in (API, ("automate", "--local", ".", "live:deploy/api")):
+        done = checkout(*verb)
+        assert done.code == 7
+        assert "error[E558]" in done.err
+        assert "--> base/api.yaml:1" in done.err
+        assert "is taken in by live/kustomization.yaml, test/kustomization.yaml" in done.err
+    assert checkout("lock", "--local", "base", "deploy/api").code == 0
+    assert checkout("unlock", "--local", "base", "deploy/api").code == 0
+    entry = "images: [{name: ghcr.io/acme/api, newTag: '1.0'}]\n"
+    kustomized(checkout, {"live/kustomization.yaml": OVERLAYS["live/kustomization.yaml"] + entry})
+    done = checkout(*API)
+    assert done.code == 0, done.err
+    assert checkout.read("live/kustomization.yaml").endswith(entry.replace("1.0", "1.1"))
+    assert checkout.read("base/api.yaml") == BASE_FILE
+
+
+def test_a_workload_that_two_overlays_build_is_released_in_the_one_that_is_named(checkout: Checkout) -> None:
+    overlay = "namespace: live\nresources: [../base]\nimages: [{name: ghcr.io/acme/api, newTag: '1.0'}]\n"
+    kustomized(checkout, {**OVERLAYS, "live/kustomization.yaml": overlay, "test/kustomization.yaml": overlay})
+    done = checkout(*API)
+    assert done.code != 0
+    assert "live:deployment/api is built by live, test" in done.err
+    done = checkout(*("test" if word == "." else word for word in API))
+    assert done.code == 0, done.err
+    assert "1.1" in checkout.read("test/kustomization.yaml")
+    assert checkout.read("live/kustomization.yaml") == overlay
+
+
+def test_all_workloads_are_each_released_once_where_they_stand_and_what_stays_is_told(checkout: Checkout) -> None:
+    entry = OVERLAYS["live/kustomization.yaml"] + "images: [{name: ghcr.io/acme/api, newTag: '1.0'}]\n"
+    patch = BASE_FILE.partition("spec:")[0] + "spec: {replicas: 2}\n"
+    overlays = {
+        "live/kustomization.yaml": entry + "patches: [{path: more.yaml}]\n",
+        "live/more.yaml": patch,
+        "test/kustomization.yaml": OVERLAYS["live/kustomization.yaml"].replace("live", "test"),
+    }
+    kustomized(checkout, {**OVERLAYS, **overlays})
+    done = checkout("release", "--local", ".", "--unchecked", "--image", "ghcr.io/acme/api:1.1", "--all", "-o", "json")
+    assert done.code == 0, done.err
+    written = [each for each in done.json["items"] if each["updates"]]
+    assert [(each["workload"], each["updates"][0]["path"]) for each in written] == [
+        ("live:deployment/api", "live/kustomization.yaml")
+    ]
+    assert "test:deployment/api is at base/api.yaml:1" in done.err

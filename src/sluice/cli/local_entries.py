@@ -1,4 +1,4 @@
-"""Images in a checkout that a kustomization replaces: an edit of the workload's file would be without effect."""
+"""Images in a checkout that a kustomization elsewhere replaces: an edit of the file would be without effect."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ async def refuse_replaced(files: Files, located: Located, updates: Sequence[Cont
 async def _entry_of(files: Files, path: str, written: str) -> ImageEntry | None:
     from sluice.core.image_update.kustomized import Kustomized
     from sluice.render.applied_files import applied_files
+    from sluice.render.taken_files import TakenFiles
+    from sluice.render.tree_version import TreeVersion
 
-    tree, blobs = files.workloads.place.tree, files.workloads.place.blobs
-    folder = path
+    taken, folder = TakenFiles(TreeVersion(files.workloads.place.tree, files.workloads.place.blobs)), path
     while folder:
         folder = folder.rpartition("/")[0]
-        applied = await applied_files(tree, blobs, folder)
+        applied = await applied_files(taken, folder)
         for chain in applied.ways(path) if applied is not None else ():
             contents = await files.workloads.before(chain)
             entries = Kustomized.read({path: chain}, contents).entries[path]
@@ -53,5 +54,6 @@ async def _entry_of(files: Files, path: str, written: str) -> ImageEntry | None:
 def _replaced(update: ContainerUpdate, entry: ImageEntry, path: str) -> Problem:
     title = "the image is replaced by an entry of images:, and is not changed in the workload's file"
     cause = f"what {printable(path)} says of {update.workload} {update.container} is not what runs"
-    fix = "change the entry; without --local the operator does it"
+    folder = printable(entry.path.rpartition("/")[0]) or "."
+    fix = f"name {folder} with --local, and the workload in the namespace that it is given there: the entry is changed"
     return Problem(codes.IMAGE_ENTRY, title, None, entry.origin, str(entry.at), cause, fix)

@@ -20,6 +20,7 @@ from sluice.cli.local_edit import (
     wish_of,
     workloads_of,
 )
+from sluice.cli.local_workloads import find_workloads
 from sluice.cli.release import refuse_missing
 from sluice.cli.release_output import HEADERS, change_cells, change_fields, changes_of
 from sluice.cli.structured import write_structured
@@ -28,7 +29,6 @@ from sluice.cli.terminal import Terminal
 from sluice.core.errors import UserError
 from sluice.core.image_policy.dialect_fluxd import fluxd_policy, pattern_text
 from sluice.core.image_update.policy_annotation import PolicyUpdate
-from sluice.core.image_update.release import locate_workloads
 from sluice.core.image_update.result import ImageUpdate
 from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.message_template.fluxd import policies_message, policy_events
@@ -86,14 +86,14 @@ async def _edit(
 ) -> ExitCode:
     files = await read_files(terminal, wish, default_namespace(terminal.flags))
     namespace = default_namespace(terminal.flags)
-    located = locate_workloads(files.contents, workloads, namespace)
-    refuse_missing(files, located, namespace)
+    found = await find_workloads(files, tuple(workloads), namespace, for_annotations=True)
+    refuse_missing(files, found.located, namespace)
     if check is not None:
-        for _, workload in located.workloads.values():
+        for _, workload in found.located.workloads.values():
             check(workload)
     user = wish.user or await files.person()
     updates = [make(identity, user, wish.message) for identity in workloads]
-    update = await files.workloads.update_policies(updates)
+    update = await found.update_policies(updates)
     refuse_skipped(update)
     return await _finish(terminal, files, wish, updates, update)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sluice.cli.error_output import API_VERSION
+from sluice.cli.error_output import API_VERSION, problem_text
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, usage
 from sluice.cli.local_edit import (
@@ -25,7 +25,7 @@ from sluice.cli.local_edit import (
     wish_of,
     workloads_of,
 )
-from sluice.cli.local_entries import refuse_replaced
+from sluice.cli.local_workloads import LocalWorkloads, find_workloads
 from sluice.cli.registry_tags import Asked, Reach, login_hint, open_tags, registry_options
 from sluice.cli.release_output import release_fields, show_release
 from sluice.cli.structured import write_structured
@@ -37,11 +37,11 @@ from sluice.core.image import ImageRef, ImageRefError, parse
 from sluice.core.image_policy import TagPolicy
 from sluice.core.image_policy.workload_choice import Listing
 from sluice.core.image_policy.workload_policies import read_policies
-from sluice.core.image_update.release import ContainerUpdate, Located, locate_workloads, workload_ids
+from sluice.core.image_update.release import ContainerUpdate, Located, workload_ids
 from sluice.core.image_update.request import ReleaseRequest, WorkloadResult, plan_release
 from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.message_template.fluxd import containers_message, release_message
-from sluice.core.problem import printable
+from sluice.core.problem import Problem, printable
 from sluice.core.update_spec import ImageSpec
 
 if TYPE_CHECKING:
@@ -140,21 +140,20 @@ class _Release:
     """A release that is decided, and not made yet."""
 
     files: Files
-    located: Located
+    workloads: LocalWorkloads
     results: tuple[WorkloadResult, ...]
 
 
 async def _prepare(terminal: Terminal, wish: Wish, request: ReleaseRequest, ask: _Ask) -> _Release:
     files = await read_files(terminal, wish, default_namespace(terminal.flags))
-    located = _locate(terminal, files, request)
-    return _Release(files, located, await _decide(terminal, located, request, ask))
+    found = await _find(terminal, files, request)
+    return _Release(files, found, await _decide(terminal, found.located, request, ask))
 
 
 async def _make(terminal: Terminal, wish: Wish, request: ReleaseRequest, made: _Release, message: str) -> ExitCode:
     namespace = default_namespace(terminal.flags)
     wanted = [update for result in made.results for update in result.updates]
-    await refuse_replaced(made.files, made.located, wanted)
-    update = await made.files.workloads.update_containers(wanted)
+    update = await made.workloads.update_containers(wanted)
     refuse_skipped(update)
     if not terminal.flags.structured:
         show_release(terminal, made.results, update, everything=not request.workloads)
@@ -198,22 +197,22 @@ def _chosen(terminal: Terminal, result: WorkloadResult) -> WorkloadResult:
     return replace(result, status="success" if kept else "skipped", reason=reason, updates=kept)
 
 
-def _locate(terminal: Terminal, files: Files, request: ReleaseRequest) -> Located:
+async def _find(terminal: Terminal, files: Files, request: ReleaseRequest) -> LocalWorkloads:
     """Find the workloads that are meant. Raises UserError for a named one that is missing, or is there twice."""
     namespace = default_namespace(terminal.flags)
+    found = await find_workloads(files, request.workloads, namespace)
     if request.workloads:
-        located = locate_workloads(files.contents, request.workloads, namespace)
-        refuse_missing(files, located, namespace)
-        return located
-    ids, unread = workload_ids(files.contents, namespace)
-    for skipped in unread:
+        refuse_missing(files, found.located, namespace)
+        return found
+    for skipped in found.unread:
         terminal.detail(f"not looked at: {printable(skipped.path)}:{skipped.line}: {printable(skipped.reason)}")
-    if unread:
-        terminal.say(f"{count_files(len(unread))} can't be read as YAML: not looked at (-v says which)")
-    located = locate_workloads(files.contents, ids, namespace)
-    if located.missing:
-        raise UserError(*located.missing.values())
-    return located
+    if found.unread:
+        terminal.say(f"{count_files(len(found.unread))} can't be read as YAML: not looked at (-v says which)")
+    if found.located.missing:
+        raise UserError(*found.located.missing.values())
+    for problem in found.told:
+        terminal.warn(problem_text(terminal, problem))
+    return found
 
 
 def refuse_missing(files: Files, located: Located, namespace: str) -> None:
@@ -221,7 +220,7 @@ def refuse_missing(files: Files, located: Located, namespace: str) -> None:
     if not located.missing:
         return
     absent = [identity for identity, problem in located.missing.items() if problem.code is codes.WORKLOAD_MISSING]
-    if len(absent) < len(located.missing) or any("can't be read" in p.cause for p in located.missing.values()):
+    if len(absent) < len(located.missing) or any(_says_why(problem) for problem in located.missing.values()):
         raise UserError(*located.missing.values())
     error = missing_workloads(absent, workload_ids(files.contents, namespace)[0], "in the folder")
     if files.unused_flux_yaml:
@@ -229,6 +228,11 @@ def refuse_missing(files: Files, located: Located, namespace: str) -> None:
         fix = "add --manifest-generation, and they are run here"
         raise UserError(*(replace(problem, cause=cause, fix=fix) for problem in error.problems))
     raise error
+
+
+def _says_why(problem: Problem) -> bool:
+    """True where a workload is there, in a file that can't be read or is shared."""
+    return problem.origin is not None or "can't be read" in problem.cause
 
 
 async def _decide(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sluice.core.artifact import BlobReader, FileEntry, FileTree, Version
 from sluice.core.yaml_read import MAX_FILE_BYTES
@@ -23,7 +24,7 @@ class TakenFiles:
 
     def __init__(self, version: Version) -> None:
         self.version = version
-        self._takers: Mapping[str, frozenset[str]] | None = None
+        self._graph: _Graph | None = None
 
     async def is_of(self, path: str, folder: str) -> bool:
         """True when `folder` holds the file, or every kustomization that takes it in leads there.
@@ -32,7 +33,7 @@ class TakenFiles:
         """
         if _is_below(path, folder):
             return True
-        takers = await self._read()
+        takers = (await self._read()).takers
         waiting, seen = [path], {path}
         while waiting:
             each = waiting.pop()
@@ -49,28 +50,46 @@ class TakenFiles:
         """The kustomizations that share a file: of those that take it in, through others or not, the first that are
         several. One alone, where there are no several. Raises StateError.
         """
-        takers = await self._read()
+        takers = (await self._read()).takers
         seen: set[str] = set()
         while len(above := takers.get(path, frozenset())) == 1 and path not in seen:
             seen.add(path)
             [path] = above
         return tuple(sorted(above)) or ((path,) if seen else ())
 
-    async def _read(self) -> Mapping[str, frozenset[str]]:
-        if self._takers is None:
-            self._takers = await _takers(await self.version.tree(), self.version.blobs)
-        return self._takers
+    async def roots(self, folder: str) -> tuple[str, ...]:
+        """The folders below `folder` (or itself) whose kustomization no other takes in, components apart. StateError.
+
+        A kustomization in `folder` itself counts alone: it says what of the others is built.
+        """
+        graph = await self._read()
+        if any(file.folder == folder for file in graph.files):
+            return (folder,)
+        below = [file for file in graph.files if _is_below(file.folder, folder) and file.path not in graph.takers]
+        return tuple(sorted(file.folder for file in below if file.value.get("kind") != "Component"))
+
+    async def _read(self) -> _Graph:
+        if self._graph is None:
+            self._graph = await _graph(await self.version.tree(), self.version.blobs)
+        return self._graph
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """The kustomizations of a tree, and by path of a file or a kustomization those that name it."""
+
+    files: tuple[KustomizationFile, ...] = ()
+    takers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def _is_below(path: str, folder: str) -> bool:
     return not folder or path.startswith(f"{folder}/")
 
 
-async def _takers(tree: FileTree, blobs: BlobReader) -> dict[str, frozenset[str]]:
-    """By path of a file or a kustomization, the kustomizations that name it."""
+async def _graph(tree: FileTree, blobs: BlobReader) -> _Graph:
     entries = [each for each in tree.entries if _is_kustomization(each)]
     if len(entries) > MAX_KUSTOMIZATIONS:
-        return {}
+        return _Graph()
     links = await Links.of(tree, blobs)
     files = [file for start in range(0, len(entries), BATCH) for file in await _files(blobs, entries[start:][:BATCH])]
     homes = {file.folder: file.path for file in files}
@@ -80,7 +99,7 @@ async def _takers(tree: FileTree, blobs: BlobReader) -> dict[str, frozenset[str]
             target = _target(tree, links, homes, file, reference.text) if reference.kind in TAKEN else None
             if target is not None:
                 found.setdefault(target, set()).add(file.path)
-    return {path: frozenset(takers) for path, takers in found.items()}
+    return _Graph(tuple(files), {path: frozenset(takers) for path, takers in found.items()})
 
 
 def _is_kustomization(entry: FileEntry) -> bool:

@@ -78,6 +78,11 @@ class WorkloadFiles:
             contents[name] = b"".join(b"---\n" + as_yaml(each.value) + b"\n" for each in generated.objects)
         return WorkloadFiles(place, contents, generators, targets)
 
+    @property
+    def has_generated(self) -> bool:
+        """True where commands of a `.flux.yaml` print workloads."""
+        return bool(self._targets)
+
     def is_generated(self, path: str) -> bool:
         """True for the name of a target, which is no file that could be edited."""
         return path in self._targets
