@@ -10,6 +10,7 @@ from sluice.core import codes
 from sluice.core.errors import StateError, UserError
 from sluice.core.git_url import parse_url
 from sluice.core.ids import ResourceId
+from sluice.core.image_update.kustomization import NAMES
 from sluice.core.image_update.setters import Policies
 from sluice.core.image_update.unhealthy import FailedRollout, Unhealthy, Versions, unhealthy
 from sluice.core.record import Record
@@ -17,6 +18,7 @@ from sluice.core.transaction_messages import Phase
 from sluice.core.tree_path import clean_path
 from sluice.git.head import Head
 from sluice.git.push_queue import repository_key
+from sluice.reconcilers.failed_entries import failed_entries
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import group_of, owner_of, source_of
 from sluice.reconcilers.written_branch import WrittenBranch
@@ -109,8 +111,15 @@ async def failed_images(
     # What is as it was in the revision that took effect is not to be blamed any more.
     differing = [path for path, data in files.items() if before.get(path) != data]
     then = await failed.read(files)
+    entries = (
+        await failed_entries(rollout, failed) if any(path.rpartition("/")[2] in NAMES for path in differing) else {}
+    )
     suspects = unhealthy(
-        Versions({path: files[path] for path in differing}, then, before), policies, rollout, is_update=True
+        Versions({path: files[path] for path in differing}, then, before),
+        policies,
+        rollout,
+        is_update=True,
+        entries=entries,
     )
     ours: dict[str, bytes] = {}
     updated = False
@@ -120,4 +129,4 @@ async def failed_images(
             ours[path] = files[path]
             updated = updated or newest == rollout.commit
     versions = Versions(ours, then, before)
-    return unhealthy(versions, policies, rollout, is_update=updated), before
+    return unhealthy(versions, policies, rollout, is_update=updated, entries=entries), before

@@ -46,10 +46,14 @@ class AppliedFiles:
                 ways.setdefault(path, set()).update(there)
         return {path: chain for path, (chain, *others) in ways.items() if chain and not others}
 
-    def ways(self, path: str) -> list[Chain]:
-        """Every way of a file's objects through kustomizations with `images:`, whatever their namespace."""
-        found = {chain for (file, _), there in self._chains.items() if file == path for chain in there if chain}
-        return sorted(found)
+    def ways(self, path: str, namespace: str = "") -> list[Chain]:
+        """Every way of a file's objects through kustomizations with `images:`, where they can get to the namespace."""
+        ways = [
+            there
+            for (file, given), there in self._chains.items()
+            if file == path and (not namespace or given in {"", namespace})
+        ]
+        return sorted({chain for there in ways for chain in there if chain})
 
     def own(self, default: str) -> dict[str, set[str]]:
         """By namespace, the resources that are built once, and by nobody else: who changes one changes nothing else."""

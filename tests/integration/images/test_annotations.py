@@ -322,6 +322,39 @@ def test_an_image_that_fails_is_taken_back_once_in_git_and_a_newer_one_is_tried(
     assert git(fleet.origin, "rev-parse", "main~1").strip() == before
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["of its own file", "of a shared base"])
+def test_an_image_of_an_entry_that_fails_is_taken_back_in_the_entry_and_a_newer_one_is_tried(
+    fleet: Fleet, shared: bool
+) -> None:
+    failing = WEB.replace("semver:~1   # no majors", "glob:*").replace(
+        "spec:\n  sel", "spec:\n  progressDeadlineSeconds: 2\n  sel", 1
+    )
+    source = fleet.operator.settings.flag_source
+    assert source is not None
+    fleet.flags(flag_source=replace(source, paths=("prod",)))
+    entry = "resources: [../base]\nimages:\n- name: $IMAGE\n  newTag: 1.0.0   # here\n"
+    files: dict[str, str | None] = {
+        "base/kustomization.yaml": "resources: [web.yaml]\n",
+        "base/web.yaml": failing.replace("$IMAGE:1.0.0", "$IMAGE:0.1.0"),
+        "prod/kustomization.yaml": entry,
+    }
+    fleet.push("1.0.0")
+    first = fleet.commit({**files, **({"test/kustomization.yaml": entry} if shared else {})})
+    fleet.operator.start()
+    fleet.wait_running("1.0.0")
+    fleet.registry.push(fleet.name, "crash", make_image(content="crash", created="2030-01-01T00:00:00Z"))
+    poll("the image is taken back", lambda: fleet.check() and fleet.subject().startswith("Take back"), 60)
+    fleet.wait_running("1.0.0")
+    fleet.wait_said("E592")
+    assert not git(fleet.origin, "diff", "--name-only", first, "main").split()
+    before = fleet.head()
+    fleet.operator.restart()
+    fleet.registry.push(fleet.name, "good", make_image(content="good", created="2031-01-01T00:00:00Z"))
+    fleet.wait_running("good")
+    assert git(fleet.origin, "rev-parse", "main~1").strip() == before
+    assert git(fleet.origin, "diff", "--name-only", first, "main").split() == ["prod/kustomization.yaml"]
+
+
 HELM_RELEASE_CRD: Json = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",

@@ -225,3 +225,65 @@ def test_what_was_taken_back_but_not_recorded_is_not_written_again(bench: Bench,
     )
     assert git(sync, "rev-parse", "main").strip() == taken_back
     assert found["status"]["rejectedImages"][0]["commit"] == bad
+
+
+def entries(images: Images, tag: str) -> dict[str, str]:
+    """The same Deployment, without a marker, and an entry that replaces its image and has one."""
+    marker = f'{{"$imagepolicy": "{images.namespace}:{images.name}:tag"}}'
+    plain = workload(images, "replaced").partition("   # ")[0] + "\n"
+    kustomization = f"resources: [web.yaml]\nimages:\n- name: {images.image}\n  newTag: {tag}   # {marker}\n"
+    return {"kustomization.yaml": kustomization, "web.yaml": plain}
+
+
+def running_by_entry(bench: Bench, registry: Registry, **automation: Any) -> tuple[Sync, Images]:
+    """As `running`, with the image in an entry of `images:`."""
+    sync = bench.source()
+    images = Images.beside(sync, registry)
+    images.push("a-good")
+    first = sync.commit(entries(images, "a-good"))
+    sync.create_source()
+    sync.create()
+    sync.wait_ready(first)
+    images.scan()
+    images.choose(**BY_TAG)
+    images.wait_chosen("a-good")
+    images.write(**automation)
+    images.wait_ready("ImageUpdateAutomation", text="repository up-to-date")
+    return sync, images
+
+
+def test_an_image_of_an_entry_that_fails_is_taken_back_there_once_until_there_is_a_newer_one(
+    bench: Bench, registry: Registry
+) -> None:
+    sync, images = running_by_entry(bench, registry)
+    before = at(sync, "kustomization.yaml")
+    bad = new_tag(images, "crash")
+    assert ":crash" not in at(sync)
+    told = wait_rejected(images)
+    assert (told["path"], told["commit"]) == ("kustomization.yaml", bad)
+    assert (told["image"], told["object"]) == (f"{images.image}:crash", f"Deployment {sync.target}/web")
+    taken_back = images.wait_pushed(bad)
+    assert at(sync, "kustomization.yaml") == before
+    assert "crash in kustomization.yaml: Deployment" in git(sync, "log", "-1", "--format=%B", "main")
+    sync.wait_ready(f"main@sha1:{taken_back}")
+    poll("the old image is back", lambda: live_image(sync).endswith(":a-good"))
+    images.wait_ready("ImageUpdateAutomation", text="E592")
+    bench.operator.restart()
+    images.edit("ImageUpdateAutomation", {"interval": "59m"})
+    images.wait_ready("ImageUpdateAutomation", text="E592")
+    assert git(sync, "rev-parse", "main").strip() == taken_back
+    sync.wait_ready(f"main@sha1:{new_tag(images, 'good-1')}")
+    images.wait("ImageUpdateAutomation", "forgets it", lambda a: "rejectedImages" not in a["status"])
+
+
+def test_an_image_of_an_entry_that_fails_beside_a_change_of_a_person_is_taken_back_and_theirs_stays(
+    bench: Bench, registry: Registry
+) -> None:
+    sync, images = running_by_entry(bench, registry)
+    bad = new_tag(images, "crash")
+    sync.repo.git("pull", "-q", "--ff-only", "origin", "main")
+    theirs = "{apiVersion: v1, kind: ConfigMap, metadata: {name: other, namespace: $NS}}\n"
+    sync.push({"other.yaml": theirs})
+    images.wait_pushed(bad)
+    assert "newTag: a-good " in at(sync, "kustomization.yaml")
+    assert "ConfigMap" in at(sync, "other.yaml")

@@ -82,6 +82,27 @@ def test_a_commit_of_a_person_blames_only_what_its_objects_name() -> None:
     assert len(unhealthy(versions, CHOSEN, failing("web"), is_update=False)) == 1
 
 
+def test_an_entry_that_replaces_the_image_of_what_failed_is_blamed_and_no_other_entry() -> None:
+    def entries(tag: int) -> bytes:
+        return "".join(
+            f'{start} name: example.com/{name}\n  newTag: \'{tag}\' # {{"$imagepolicy": "apps:{name}:tag"}}\n'
+            for start, name in (("images:\n-", "web"), ("-", "api"))
+        ).encode()
+
+    now, then = ({"kustomization.yaml": entries(tag)} for tag in (2, 1))
+    failed = failing("web")
+    [live] = failed.objects
+    for is_update in (True, False):
+        images = unhealthy(
+            Versions(now, now, then),
+            CHOSEN,
+            failed,
+            is_update=is_update,
+            entries={("kustomization.yaml", "images[0]"): live},
+        )
+        assert {image.policy for image in images} == {WEB}
+
+
 def test_of_equal_names_the_one_of_the_syncs_own_folder_and_namespace_is_blamed() -> None:
     def tree(tag: int) -> dict[str, bytes]:
         return {

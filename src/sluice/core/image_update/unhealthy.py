@@ -22,6 +22,9 @@ from sluice.core.yaml_text import EditRefused, open_text
 
 MAX_REASON = 300
 
+# Entries of kustomizations, by file and place in it (`images[0]`), with the object whose image each replaces.
+Entries = Mapping[tuple[str, str], ResourceId]
+
 
 @dataclass(frozen=True, slots=True)
 class FailedRollout:
@@ -64,16 +67,19 @@ class Versions:
     good: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def unhealthy(files: Versions, policies: Policies, failed: FailedRollout, *, is_update: bool) -> tuple[Unhealthy, ...]:
+def unhealthy(
+    files: Versions, policies: Policies, failed: FailedRollout, *, is_update: bool, entries: Entries | None = None
+) -> tuple[Unhealthy, ...]:
     """The images of `files` that made a revision fail; `files.now` are those that an automation was the last to change.
 
     A value counts that is as its policy wants it, was so in the failed revision, and was not in the good one. Of these
-    the objects that failed decide; where their names do not stand in the files (a prefix, an `images:` entry), all of
-    them, if the failed revision was an update (`is_update`) and so nothing but such values.
+    the objects that failed decide, by their names or by the `entries` that replace their images; where neither stands
+    in the files (a prefix), all of them, if the failed revision was an update (`is_update`) and so nothing but such
+    values.
     """
     found = _near(failed.folders, _changed(files, policies))
-    named = [(place, live) for place in found for live in failed.objects if _is_same(place[1], live)]
-    if not named and is_update and failed.objects and not _is_blamed(files, failed):
+    named = [(place, live) for place in found for live in failed.objects if _is_of(place, live, entries or {})]
+    if not named and is_update and failed.objects and not _is_blamed(files, failed, entries or {}):
         named = [(place, next(iter(failed.objects))) for place in found]
     first: dict[Rejected, Unhealthy] = {}
     for (path, _, _, marker), live in named:
@@ -84,12 +90,12 @@ def unhealthy(files: Versions, policies: Policies, failed: FailedRollout, *, is_
     return tuple(first.values())
 
 
-def _is_blamed(files: Versions, failed: FailedRollout) -> bool:
+def _is_blamed(files: Versions, failed: FailedRollout, entries: Entries) -> bool:
     """True when the failed revision changed the image of an object that failed: to blame also once it is back."""
     for path, data in files.failed.items():
         then = marked_values(path, files.good.get(path, b""))
         changed = [place for place, value in marked_values(path, data).items() if then.get(place) != value]
-        if any(_is_same(place[1], live) for place in changed for live in failed.objects):
+        if any(_is_of(place, live, entries) for place in changed for live in failed.objects):
             return True
     return False
 
@@ -115,6 +121,12 @@ def _near(folders: Collection[str], places: list[Place]) -> list[Place]:
     """Those in the sync's own folder, where there are some: others may be bases of it, or another sync's."""
     inside = [p for p in places if any(not folder or p[0].startswith(f"{folder}/") for folder in folders)]
     return inside or places
+
+
+def _is_of(place: Place, live: ResourceId, entries: Entries) -> bool:
+    """True when a value stands in the object that failed, or in an entry that replaces its image."""
+    path, subject, field, _ = place
+    return _is_same(subject, live) or entries.get((path, field.partition(".")[0])) == live
 
 
 def _is_same(written: FileObject, live: ResourceId) -> bool:
