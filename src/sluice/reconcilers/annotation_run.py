@@ -6,7 +6,7 @@ Observes (files, the cluster, tags, history) and leaves every decision to `core.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sluice.core.codes import TAGS_INCOMPLETE
@@ -23,23 +23,21 @@ from sluice.core.image_update.annotated import (
     find_annotated,
 )
 from sluice.core.image_update.annotated_history import (
-    container_images,
-    failed_containers,
-    set_back_images,
     still_held,
     taken_back,
 )
 from sluice.core.image_update.file_edit import merged
-from sluice.core.image_update.release import ContainerUpdate, update_containers
-from sluice.core.image_update.result import ImageChange, ImageUpdate
-from sluice.core.image_update.unhealthy import FailedRollout, Versions
+from sluice.core.image_update.release import ContainerUpdate
+from sluice.core.image_update.result import ImageUpdate
 from sluice.core.image_update.workload import WorkloadId
 from sluice.core.running_workload import RunningWorkload
 from sluice.git.head import Head
 from sluice.reconcilers.annotated_files import Place, annotated_files
+from sluice.reconcilers.annotation_past import AnnotationPast, Known
+from sluice.reconcilers.annotation_writer import AnnotationWriter, refused, spot_of, without
 from sluice.reconcilers.flip_memory import FlipMemory
-from sluice.reconcilers.image_entries import BuiltUpdates, meant, split_updates, write_each
-from sluice.reconcilers.image_homes import Home, container_workloads, homes_of, seen_through
+from sluice.reconcilers.image_entries import meant
+from sluice.reconcilers.image_homes import seen_through
 from sluice.reconcilers.workload_images import ScanKey, WantedTags, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
 from sluice.render import workload_files
@@ -47,16 +45,6 @@ from sluice.render.generators import Generators
 from sluice.render.renderer import Renderer
 from sluice.render.taken_files import TakenFiles
 from sluice.render.workload_files import WorkloadFiles, generated_files
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was known before the pass. `last` is our last commit, if it is on the branch that is read."""
-
-    rejected: Mapping[ContainerId, Rejection]
-    failures: tuple[FailedRollout, ...] = ()
-    last: Head | None = None
-    revert_failed: bool = True
 
 
 @dataclass(slots=True)
@@ -117,7 +105,8 @@ class AnnotationRun:
             files = {path: self.update.files.get(path, data) for path, data in files.items()}
         found, unread = await asyncio.to_thread(find_annotated, files, place.namespace, commit)
         annotated = seen_through(place.folder, found, files, commit)
-        failed = await self._failed(place, annotated, files, head, branch)
+        past = AnnotationPast(self.known, place, head, branch)
+        failed = await past.failed(annotated, files)
         back = ImageUpdate()
         if failed and self.known.revert_failed:
             back = await self._writer(files, place, head).update(taken_back(failed))
@@ -127,14 +116,14 @@ class AnnotationRun:
                 files = {**files, **back.files} if generated is None else generated.contents
                 annotated = seen_through(place.folder, find_annotated(files, place.namespace, commit)[0], files, commit)
         self._want(place, annotated)
-        rejected = {**_not_current(self.known.rejected, annotated), **{key: each for key, (each, _) in failed.items()}}
+        rejected = {**self.known.rejections(annotated), **{key: each for key, (each, _) in failed.items()}}
         decision = self._decide(place, annotated, rejected)
-        set_back = await self._set_back(decision, place, homes_of(place.folder, annotated, files), branch, commit)
+        set_back = await past.set_back(decision, annotated, files)
         if set_back:
             rejected |= set_back
             decision = self._decide(place, annotated, rejected)
-        written = self._writer(files, place, head, generated, back)
-        decision, update = await self._without_flips(decision, written, branch)
+        writer = self._writer(files, place, head, generated, back)
+        decision, update = await self._without_flips(decision, writer, branch)
         told = {(each.workload, each.container) for each in decision.reasons if each.problem is not None}
         kept = still_held(rejected, annotated, told)
         self.rejected |= kept
@@ -175,52 +164,6 @@ class AnnotationRun:
                     key, wish = self.images.key(image, live.id.namespace), WantedTags(image, (policy,), (live.id,))
                     self.wanted[key] = self.wanted[key].joined(wish) if key in self.wanted else wish
 
-    async def _failed(
-        self,
-        place: Place,
-        annotated: tuple[Annotated, ...],
-        files: Mapping[str, bytes],
-        head: Head,
-        branch: WrittenBranch,
-    ) -> dict[ContainerId, tuple[Rejection, ImageRef]]:
-        """The images that workloads failed on, of files that we were the last to change."""
-        found: dict[ContainerId, tuple[Rejection, ImageRef]] = {}
-        for rollout in self.known.failures:
-            then, good = branch.mirror.head(rollout.commit), branch.mirror.head(rollout.good)
-            if not rollout.good or not await then.is_there() or not await good.is_there():
-                continue
-            versions = Versions(files, await then.read(files), await good.read(files))
-            chains = place.folder.chains if place.folder is not None else None
-            suspects = failed_containers(annotated, versions, rollout, place.namespace, chains)
-            homes = homes_of(place.folder, annotated, files)
-            paths = {homes[key].path for key in suspects}
-            ours = {path for path in paths if await branch.last_update(path, head.commit, rollout.commit)}
-            found |= {key: each for key, each in suspects.items() if homes[key].path in ours}
-        return found
-
-    async def _set_back(
-        self, decision: Decision, place: Place, homes: Mapping[ContainerId, Home], branch: WrittenBranch, commit: str
-    ) -> dict[ContainerId, Rejection]:
-        """What our last commit had as it is wanted now: a person has changed it since."""
-        if not decision.updates:
-            return {}
-        written = await self._written([homes[_key(update)] for update in decision.updates], branch, commit)
-        chains = place.folder.chains if place.folder is not None else None
-        found = set_back_images(decision.updates, container_images(written, place.namespace, chains))
-        return {key: each for key, each in found.items() if await branch.is_by_a_person(homes[key].path, commit)}
-
-    async def _written(self, homes: Iterable[Home], branch: WrittenBranch, commit: str) -> dict[str, bytes]:
-        """The files as we left them. Where our last commit is not remembered, git knows it."""
-        last = self.known.last
-        if last is not None and await last.is_there():
-            return await last.read({path for home in homes for path in home.read})
-        found: dict[str, bytes] = {}
-        for path, read in {home.path: home.read for home in homes}.items():
-            ours = await branch.last_written(path, commit)
-            if ours:
-                found |= await branch.mirror.head(ours).read(read)
-        return found
-
     def _writer(
         self,
         files: Mapping[str, bytes],
@@ -228,10 +171,10 @@ class AnnotationRun:
         head: Head,
         generated: WorkloadFiles | None = None,
         back: ImageUpdate | None = None,
-    ) -> _Written:
+    ) -> AnnotationWriter:
         before = merged([self.update, back or ImageUpdate()])
         images = meant([*self.updates, *taken_back(self.failed)])
-        return _Written(files, place, head, generated, self.renderer, before.files, images)
+        return AnnotationWriter(files, place, head, generated, self.renderer, before.files, images)
 
     # --- decide -------------------------------------------------------------------------------------------------
 
@@ -246,23 +189,19 @@ class AnnotationRun:
         return decide_images(annotated, lambda each: self.running(place, each) is not None, listing, rejected)
 
     async def _without_flips(
-        self, decision: Decision, written: _Written, branch: WrittenBranch
+        self, decision: Decision, writer: AnnotationWriter, branch: WrittenBranch
     ) -> tuple[Decision, ImageUpdate]:
         """Make the edits, but for those that go on with a fight between two writers."""
-        commit, update = written.head.commit, await written.update(decision.updates)
-        decision = _but_refused(decision, update)
+        update = await writer.update(decision.updates)
+        decision = without(decision, refused(update))
         held = {
-            _container_of(change): await branch.flip(change, writer, commit)
-            for change, writer in self.flips.held(branch.where, update.changes)
+            spot_of(change): await branch.flip(change, other, writer.head.commit)
+            for change, other in self.flips.held(branch.where, update.changes)
         }
         if not held:
             return decision, update
-        kept = tuple(each for each in decision.updates if _place_of(each) not in held)
-        reasons = tuple(
-            replace(each, reason=problem.title, problem=problem) if (problem := held.get(_place_of(each))) else each
-            for each in decision.reasons
-        )
-        return Decision(kept, reasons), await written.update(kept)
+        decision = without(decision, held)
+        return decision, await writer.update(decision.updates)
 
     def _explained(self, each: ImageReason) -> ImageReason:
         """A list of tags that is not whole says why."""
@@ -272,66 +211,3 @@ class AnnotationRun:
         scans = [self.images.result(key) for key in self.wanted if key.name == name]
         problems = [problem for scan in scans if scan is not None for problem in scan.problems]
         return replace(each, reason=f"{each.reason}: {problems[0]}") if problems else each
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """Where images are written: in the files, in entries of kustomizations, or as a `.flux.yaml` says.
-
-    `before` are files that were edited already, so that containers have the images `meant`.
-    """
-
-    files: Mapping[str, bytes]
-    place: Place
-    head: Head
-    generated: WorkloadFiles | None
-    renderer: Renderer | None
-    before: Mapping[str, bytes]
-    meant: Mapping[ContainerId, ImageRef]
-
-    async def update(self, updates: Sequence[ContainerUpdate]) -> ImageUpdate:
-        """The edits that these updates are."""
-        if self.generated is not None:
-            return await self.generated.update_containers(updates)
-        namespace, commit, folder = self.place.namespace, self.head.commit, self.place.folder
-        if folder is None or self.renderer is None:
-            return await asyncio.to_thread(update_containers, self.files, updates, namespace, commit)
-        found = container_workloads(self.files, updates, namespace, folder, commit)
-        split = split_updates(updates, found, folder.kustomized(self.files, commit), folder.sharing)
-        in_files = await asyncio.to_thread(update_containers, self.files, split.in_files, namespace, commit)
-        wanted = {**self.meant, **meant(split.in_files)}
-        built = BuiltUpdates(folder.spec, folder.home, namespace, self.files, split.entries, split.beside, wanted)
-        others = {**self.before, **in_files.files}
-        return merged([in_files, await write_each(self.head, built, self.renderer, others)])
-
-
-def _key(each: ContainerUpdate) -> ContainerId:
-    return each.workload, each.container
-
-
-def _but_refused(decision: Decision, update: ImageUpdate) -> Decision:
-    """What could not be written is no update, and says why."""
-    refused = {(each.subject.kind.lower(), each.subject.name, each.field): each.problem for each in update.skipped}
-    if not refused:
-        return decision
-    reasons = tuple(
-        replace(each, reason=problem.title, problem=problem) if (problem := refused.get(_place_of(each))) else each
-        for each in decision.reasons
-    )
-    return Decision(tuple(each for each in decision.updates if _place_of(each) not in refused), reasons)
-
-
-def _container_of(change: ImageChange) -> tuple[str, str, str]:
-    return change.subject.kind.lower(), change.subject.name, change.field
-
-
-def _place_of(each: ContainerUpdate | ImageReason) -> tuple[str, str, str]:
-    return each.workload.kind, each.workload.name, each.container
-
-
-def _not_current(
-    rejected: Mapping[ContainerId, Rejection], annotated: tuple[Annotated, ...]
-) -> dict[ContainerId, Rejection]:
-    """Without those that a person has written into the file again: that is what lifts a rejection."""
-    now = {(each.workload.id, name): image.canonical for each in annotated for name, image in each.images().items()}
-    return {key: each for key, each in rejected.items() if now.get(key) != each.image}

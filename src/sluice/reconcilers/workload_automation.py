@@ -27,7 +27,8 @@ from sluice.git.push_queue import repository_key
 from sluice.git.write_back import Draft, Gates, WriteBack
 from sluice.kube.watch import EventType
 from sluice.reconcilers.annotated_files import Place
-from sluice.reconcilers.annotation_run import AnnotationRun, Known
+from sluice.reconcilers.annotation_past import Known
+from sluice.reconcilers.annotation_run import AnnotationRun
 from sluice.reconcilers.automation_memory import AutomationMemory, memory_of
 from sluice.reconcilers.automation_report import ToldReasons, note_of, pushed_update, read_only, say_pushed
 from sluice.reconcilers.failed_rollouts import failed_rollouts

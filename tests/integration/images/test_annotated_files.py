@@ -17,7 +17,8 @@ from sluice.core.image_update.workload import WorkloadId
 from sluice.core.running_workload import RunningWorkload
 from sluice.git.head import Head
 from sluice.reconcilers.annotated_files import Place, annotated_files
-from sluice.reconcilers.annotation_run import AnnotationRun, Known
+from sluice.reconcilers.annotation_past import Known
+from sluice.reconcilers.annotation_run import AnnotationRun
 from sluice.reconcilers.flip_memory import FlipMemory
 from sluice.reconcilers.workload_images import ScanKey, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
