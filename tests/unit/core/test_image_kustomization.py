@@ -1,11 +1,13 @@
-"""Entries of a kustomization's `images:` follow an image to its new tag or digest."""
+"""An entry of a kustomization's `images:` is written so that it yields an image, every other byte as it was."""
 
 from __future__ import annotations
 
 import pytest
 
 from sluice.core.image import parse
-from sluice.core.image_update.kustomization import update_kustomizations
+from sluice.core.image_update.kustomization import update_entry
+from sluice.core.image_update.result import ImageChange
+from sluice.core.yaml_text import Address, EditRefused, open_text
 
 D1, D2 = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
@@ -32,36 +34,35 @@ CASES: list[tuple[str, str, str]] = [
 ]
 
 
+def yielding(text: str, image: str, index: int = 0) -> tuple[str, tuple[ImageChange, ...]]:
+    file = open_text(text.encode(), "kustomization.yaml")
+    data, changes = update_entry(file, Address(1, ("images", index)), parse(image))
+    return data.decode(), changes
+
+
 @pytest.mark.parametrize(("before", "image", "after"), CASES)
-def test_an_entry_follows_its_image(before: str, image: str, after: str) -> None:
-    files = {"apps/kustomization.yaml": f"resources: [a]\nimages:\n{before}# end\n".encode()}
-    update = update_kustomizations(files, [parse(image)])
-    assert update.files["apps/kustomization.yaml"].decode() == f"resources: [a]\nimages:\n{after}# end\n"
-    again = update_kustomizations(update.files, [parse(image)])
-    assert (again.files, again.changes) == ({}, ())
+def test_an_entry_yields_its_new_image(before: str, image: str, after: str) -> None:
+    data, changes = yielding(f"resources: [a]\nimages:\n{before}# end\n", image)
+    assert data == f"resources: [a]\nimages:\n{after}# end\n"
+    assert changes
+    assert yielding(data, image) == (data, ())
 
 
 @pytest.mark.parametrize(
-    ("text", "code"),
+    ("text", "image", "code"),
     [
-        (f"images:\n- name: web\n  digest: {D1}\n", "E561"),
-        ("images:\n- name: web\n  newTag: &t v1\nx: *t\n", "E550"),
-        ("images: [\n", "E202"),
+        (f"images:\n- name: web\n  digest: {D1}\n", "web:v2", "E561"),
+        ("images:\n- name: web\n  newTag: v1\n", "web", "E561"),
+        ("images:\n- name: web\n  newTag: &t v1\nx: *t\n", "web:v2", "E550"),
     ],
 )
-def test_an_entry_that_can_not_follow_says_why(text: str, code: str) -> None:
-    update = update_kustomizations({"kustomization.yaml": text.encode()}, [parse("web:v2")])
-    assert not update.files
-    assert [skipped.problem.code.number for skipped in update.skipped] == [code]
-
-
-def test_other_files_and_other_images_are_left_alone() -> None:
-    text = b"images:\n- name: web\n  newTag: v1\n- name: UPPER\n- 3\n"
-    update = update_kustomizations({"web.yaml": text, "kustomization.yml": text}, [parse("acme/web:v2")])
-    assert (update.files, update.changes, update.skipped) == ({}, (), ())
+def test_an_entry_that_can_not_be_written_says_why(text: str, image: str, code: str) -> None:
+    with pytest.raises(EditRefused) as caught:
+        yielding(text, image)
+    assert [problem.code.number for problem in caught.value.problems] == [code]
 
 
 def test_a_change_names_the_entry_and_its_line() -> None:
-    text = b"images:\n- name: web\n  newTag: v1\n"
-    change = update_kustomizations({"kustomization.yaml": text}, [parse("web:v2")]).changes[0]
-    assert (change.line, change.field, change.old, change.new) == (3, "images[0].newTag", "v1", "v2")
+    _, changes = yielding("images:\n- name: other\n- name: web\n  newTag: v1\n", "web:v2", 1)
+    [change] = changes
+    assert (change.line, change.field, change.old, change.new) == (4, "images[1].newTag", "v1", "v2")

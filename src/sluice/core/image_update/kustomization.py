@@ -1,63 +1,18 @@
-"""The `images:` of kustomizations: entries that replace an image get its new tag, or digest."""
+"""An entry of a kustomization's `images:`, written so that it yields another image."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sluice.core import codes
 from sluice.core.image import ImageRef, ImageRefError, parse
-from sluice.core.image_update.file_edit import merged, skip, unreadable
-from sluice.core.image_update.result import FileObject, ImageChange, ImageUpdate, Skipped
+from sluice.core.image_update.result import FileObject, ImageChange
 from sluice.core.yaml_edit import scalar_edit, value_at, verified
 from sluice.core.yaml_map_edit import inserted
-from sluice.core.yaml_text import Address, Edit, EditRefused, YamlText, open_text
+from sluice.core.yaml_text import Address, Edit, YamlText, open_text
 
 NAMES = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
-
-
-def update_kustomizations(files: Mapping[str, bytes], images: Sequence[ImageRef], commit: str = "") -> ImageUpdate:
-    """Give every `images:` entry that yields one of these repositories the tag and digest named here.
-
-    An entry is one when its `newName`, or else its `name`, is the image's repository, however it is written. An entry
-    pinned by `digest` follows only to a digest; then, or without it, `newTag` is set, and added where there is none.
-    Nothing raises: an entry that can't be written is skipped with its reason.
-    """
-    updates = []
-    for path in sorted(files):
-        if path.rpartition("/")[2] in NAMES and b"images" in files[path]:
-            try:
-                updates.append(_in_file(open_text(files[path], path, commit), images))
-            except EditRefused as error:
-                updates.append(ImageUpdate(skipped=(unreadable(path, error),)))
-    return merged(updates)
-
-
-def _in_file(file: YamlText, images: Sequence[ImageRef]) -> ImageUpdate:
-    before = file.edited([])
-    changes: list[ImageChange] = []
-    skipped: list[Skipped] = []
-    for at, image in list(_entries(file, images)):
-        try:
-            data, made = update_entry(file, at, image)
-        except EditRefused as error:
-            skipped.append(skip(file, at, error.problems[0]))
-            continue
-        changes += made
-        file = open_text(data, file.path, file.commit)
-    after = file.edited([])
-    return ImageUpdate({file.path: after} if after != before else {}, tuple(changes), tuple(skipped))
-
-
-def _entries(file: YamlText, images: Sequence[ImageRef]) -> Iterator[tuple[Address, ImageRef]]:
-    wanted = {image.canonical_name: image for image in images}
-    for number, document in enumerate(file.documents, 1):
-        held = document.value.get("images") if isinstance(document.value, dict) else None
-        for index, entry in enumerate(held if isinstance(held, list) else ()):
-            name = _yielded(entry)
-            if name is not None and name in wanted:
-                yield Address(number, ("images", index)), wanted[name]
 
 
 def _yielded(entry: Any) -> str | None:
