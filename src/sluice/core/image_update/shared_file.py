@@ -34,8 +34,9 @@ def shared_image(workload: Workload, origin: Origin, sharing: Sharing) -> Proble
 
 def shared_policy(workload: Workload, origin: Origin, sharing: Sharing) -> Problem:
     """Say that annotations are not changed in a shared file; who reads it changes them for all, or takes a copy."""
+    folder = printable(origin.path.rpartition("/")[0]) or "."
     fix = (
-        f"change {printable(origin.path)} for all of them, by hand or in a checkout (--local); "
+        f"change {printable(origin.path)} for all of them, by --local {folder} in a checkout or by hand; "
         "for this one alone, give it a file of its own"
     )
     return _shared(workload, origin, sharing, fix)
