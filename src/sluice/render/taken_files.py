@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sluice.core.artifact import BlobReader, FileEntry, FileTree, Version
 from sluice.core.yaml_read import MAX_FILE_BYTES
@@ -12,6 +12,7 @@ from sluice.render.kustomization_file import NAMES, KustomizationFile, read_kust
 from sluice.render.links import Escape, Links, normal
 
 MAX_KUSTOMIZATIONS = 20_000
+MAX_BYTES = 50_000_000
 BATCH = 64
 TAKEN = frozenset({"resource", "component", "patch"})
 
@@ -29,22 +30,23 @@ class TakenFiles:
     async def is_of(self, path: str, folder: str) -> bool:
         """True when `folder` holds the file, or every kustomization that takes it in leads there.
 
-        Of a tree with too many kustomizations nobody knows, and it is False. Raises StateError.
+        Of a tree with too many kustomizations, or too large ones, nobody knows, and it is False. Raises StateError.
         """
         if _is_below(path, folder):
             return True
         takers = (await self._read()).takers
-        waiting, seen = [path], {path}
+        waiting, seen, leads_there = [path], {path}, False
         while waiting:
             each = waiting.pop()
             if _is_below(each, folder):
+                leads_there = True
                 continue
             above = takers.get(each, frozenset())
             if not above:
                 return False
             waiting += above - seen
             seen |= above
-        return True
+        return leads_there
 
     async def sharers(self, path: str) -> tuple[str, ...]:
         """The kustomizations that share a file: of those that take it in, through others or not, the first that are
@@ -87,10 +89,11 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 async def _graph(tree: FileTree, blobs: BlobReader) -> _Graph:
-    entries = [each for each in tree.entries if _is_kustomization(each)]
-    if len(entries) > MAX_KUSTOMIZATIONS:
-        return _Graph()
     links = await Links.of(tree, blobs)
+    named = [each for each in tree.entries if each.path.rpartition("/")[2] in NAMES]
+    entries = [real for each in named if (real := _followed(tree, links, each)) is not None]
+    if len(entries) > MAX_KUSTOMIZATIONS or sum(each.size for each in entries) > MAX_BYTES:
+        return _Graph()
     files = [file for start in range(0, len(entries), BATCH) for file in await _files(blobs, entries[start:][:BATCH])]
     homes = {file.folder: file.path for file in files}
     found: dict[str, set[str]] = {}
@@ -102,13 +105,22 @@ async def _graph(tree: FileTree, blobs: BlobReader) -> _Graph:
     return _Graph(tuple(files), {path: frozenset(takers) for path, takers in found.items()})
 
 
-def _is_kustomization(entry: FileEntry) -> bool:
-    return entry.path.rpartition("/")[2] in NAMES and entry.mode != "symlink" and entry.size <= MAX_FILE_BYTES
+def _followed(tree: FileTree, links: Links, entry: FileEntry) -> FileEntry | None:
+    """A kustomization, or what it is a link to; None for one that is not read."""
+    target: FileEntry | None = entry
+    if entry.mode == "symlink":
+        try:
+            target = tree.by_path.get(links.resolve(entry.path))
+        except Escape:
+            return None
+    return replace(target, path=entry.path) if target is not None and target.size <= MAX_FILE_BYTES else None
 
 
 async def _files(blobs: BlobReader, entries: list[FileEntry]) -> list[KustomizationFile]:
-    await asyncio.sleep(0)
-    contents = await blobs.read(entries)
+    return await asyncio.to_thread(_parsed, entries, await blobs.read(entries))
+
+
+def _parsed(entries: list[FileEntry], contents: list[bytes]) -> list[KustomizationFile]:
     read = (
         read_kustomization(data, entry.path, entry.path.rpartition("/")[0], "")[0]
         for entry, data in zip(entries, contents, strict=True)
