@@ -42,6 +42,7 @@ from sluice.cli.fluxd_flags import REFUSED
 from sluice.cli.main import root
 from sluice.core import codes
 from sluice.core.code_pages import PAGES
+from sluice.core.deferral import NOT_ACTED_ON
 from sluice.core.problem import Code
 
 FOLDER = Path(__file__).parent / "reference"
@@ -57,15 +58,9 @@ _RANGES = {
     "E7": "Command line, notifications, and what looking at the objects finds",
     "W4": "Warnings",
 }
-# Flux v2's kinds, of which an installation of ours serves those in `api.crds.KINDS`.
-_FLUX_KINDS = (
-    *("GitRepository", "OCIRepository", "Bucket", "HelmRepository", "HelmChart", "ExternalArtifact"),
-    *("Kustomization", "HelmRelease", "ImageRepository", "ImagePolicy", "ImageUpdateAutomation"),
-    *("Provider", "Alert", "Receiver"),
-)
 _REFUSED_CONTENT = (
     ("`spec.proxySecretRef` for an ssh URL", "E244", "use https"),
-    ("an object encrypted with SOPS", "E249", "commit it decrypted, or sync it another way"),
+    ("an object encrypted with SOPS", "E249", "keep it out of the path, and apply it by hand"),
     ("a remote base or remote resource in a kustomization", "E231", "commit it, or make it a source of its own"),
     ("a kustomize plugin, function or `helmCharts`", "E236", "render it before the commit"),
     ("a Git LFS pointer where a manifest should be", "E116", "keep manifests in git"),
@@ -375,8 +370,7 @@ def _schema(shape: type) -> str:
 
 
 def _not_yet_honoured() -> str:
-    served = {definition.kind for definition, _ in KINDS}
-    kinds = ", ".join(f"`{kind}`" for kind in _FLUX_KINDS if kind not in served)
+    kinds = ", ".join(f"`{kind.kind}`" for kind in sorted(NOT_ACTED_ON))
     fields = [
         *(("Kustomization", f"`spec.{name}`", note) for name, note in _kustomization_notes().items()),
         *(("GitRepository", f"`spec.{name}`", note) for name, note in _git_repository_notes().items()),

@@ -69,7 +69,7 @@ POINTS = (
         "why is it not live, in one command",
         1,
         (f"{CLI}/test_why.py",),
-        "22 of the 25 commonest failures: those of Helm and SOPS can't be met yet",
+        "23 of the 25 commonest failures; the two of charts are told as a kind that is not acted on",
     ),
     Point(5, "errors give file:line@commit", 2, (PLACES,)),
     Point(6, "all build and validation errors at once", 2, TOGETHER),

@@ -23,6 +23,16 @@ metadata: {name: db, namespace: $NS}
 stringData: {password: "ENC[AES256_GCM,data:x]"}
 sops: {version: 3.9.0, mac: "ENC[AES256_GCM,data:y]"}
 """
+RELEASE = """apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: redis, namespace: $NS}
+spec: {interval: 10m, chart: {spec: {chart: redis, sourceRef: {kind: HelmRepository, name: charts}}}}
+"""
+REPOSITORY = """apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {name: charts, namespace: $NS}
+spec: {interval: 10m, url: https://charts.example}
+"""
 CLAIM = """apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: disk, namespace: $NS}
@@ -109,8 +119,24 @@ FAILURES = (
         "nowhere",
         {"a.yaml": config_map("a", namespace="nowhere")},
     ),
-    Failure("still encrypted", "E249", "db.yaml", "SOPS", {"db.yaml": ENCRYPTED}),
+    Failure("still encrypted", "E249", "db.yaml:5:1@", "sops -d", {"db.yaml": ENCRYPTED}),
+    Failure(
+        "still encrypted in a kustomization",
+        "E249",
+        "db/secret.yaml:5:1@",
+        "SOPS",
+        {"kustomization.yaml": "resources: [db]\n"}
+        | {"db/kustomization.yaml": "resources: [secret.yaml]\n", "db/secret.yaml": ENCRYPTED},
+    ),
     Failure("kind not installed", "E207", "cert.yaml:1", "Certificate", {"cert.yaml": CERTIFICATE}),
+    Failure("chart not acted on", "E207", "redis.yaml:1@", "does not act on kind HelmRelease", {"redis.yaml": RELEASE}),
+    Failure(
+        "chart repository not acted on",
+        "E207",
+        "charts.yaml:1@",
+        "does not act on kind HelmRepository",
+        {"charts.yaml": REPOSITORY},
+    ),
     Failure("defined twice", "E208", "yaml:1", "twice", {"a.yaml": config_map("a"), "b.yaml": config_map("a", "2")}),
     Failure(
         "immutable field",

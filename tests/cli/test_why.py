@@ -84,6 +84,15 @@ def test_why_names_the_true_cause_with_its_place_and_fix(
         assert report["origin"]["commit"] == sync.repo.head()[:7]
 
 
+@pytest.mark.parametrize(("word", "kind"), [("hr/redis", "HelmRelease"), ("helmrepositories/charts", "HelmRepository")])
+def test_who_asks_after_an_object_of_a_kind_that_is_not_acted_on_is_told_that(
+    cli: Sluice, bench: Bench, word: str, kind: str
+) -> None:
+    ran = cli("why", word)
+    assert ran.code == 2
+    assert f"does not act on kind {kind}" in ran.err
+
+
 @pytest.fixture
 def locked(bench: Bench, tmp_path: Path) -> Iterator[GitHttpServer]:
     """A git host that wants a password."""

@@ -10,6 +10,7 @@ import msgspec
 from sluice.cli.cluster import Cluster
 from sluice.cli.flags import usage
 from sluice.core import codes
+from sluice.core.deferral import NOT_ACTED_ON
 from sluice.core.errors import UserError
 from sluice.core.ids import ResourceId, split_api_version
 from sluice.core.plan import Owner
@@ -56,7 +57,15 @@ async def resource_of(cluster: Cluster, word: str) -> Resource:
         names = {resource.plural, resource.singular, resource.kind.lower(), *resource.short_names}
         if wanted in names and (not group or group in {resource.group, f"{resource.version}.{resource.group}"}):
             return resource
-    raise usage(f"the cluster has no kind {printable(word)!r}", fix="see kubectl api-resources")
+    absent = _not_acted_on(wanted)
+    cause = f"this version of Sluice does not act on kind {absent}, and nothing else has installed it" if absent else ""
+    raise usage(f"the cluster has no kind {printable(word)!r}", cause=cause, fix="see kubectl api-resources")
+
+
+def _not_acted_on(word: str) -> str:
+    """The kind of Flux that the word means, where it is one on which nothing here acts; else empty."""
+    names = {kind.kind.lower().removesuffix("y"): kind.kind for kind in NOT_ACTED_ON} | {"hr": "HelmRelease"}
+    return names.get(word) or next((kind for name, kind in names.items() if name != "hr" and word.startswith(name)), "")
 
 
 async def read_object(cluster: Cluster, resource: Resource, namespace: str, name: str) -> Object | None:

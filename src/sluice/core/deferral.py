@@ -20,6 +20,14 @@ from sluice.core.problem import Problem
 from sluice.core.steps import Deferral
 
 _RBAC = "rbac.authorization.k8s.io"
+# Kinds of Flux on which this version does not act: an object of one would lie there, and nobody would say why.
+NOT_ACTED_ON = frozenset(
+    {
+        GroupKind("helm.toolkit.fluxcd.io", "HelmRelease"),
+        *(GroupKind("source.toolkit.fluxcd.io", kind) for kind in ("HelmChart", "HelmRepository")),
+        *(GroupKind("source.toolkit.fluxcd.io", kind) for kind in ("Bucket", "ExternalArtifact", "OCIRepository")),
+    }
+)
 
 
 class _Names(msgspec.Struct, frozen=True):
@@ -71,17 +79,21 @@ def unknown_kinds(
 ) -> tuple[Problem, ...]:
     """A problem for each object whose kind is neither served nor defined by a CRD of the same revision."""
     return tuple(
-        Problem(
-            codes.UNKNOWN_KIND,
-            f"kind {m.id.kind} ({m.api_version}) is not installed",
-            subject=m.id,
-            origin=m.origin,
-            cause="the API server does not serve it, and no CRD of this revision defines it",
-            fix="add its CRD to this path, or a dependsOn to the sync that installs it; check the spelling",
-        )
+        _unknown_kind(m)
         for m in manifests
         if m.directives.reconcile and m.id.group_kind not in defined and not served(m.id)
     )
+
+
+def _unknown_kind(manifest: Manifest) -> Problem:
+    kind, cause = manifest.id.group_kind, "the API server does not serve it, and no CRD of this revision defines it"
+    title = f"kind {kind.kind} ({manifest.api_version}) is not installed"
+    fix = "add its CRD to this path, or a dependsOn to the sync that installs it; check the spelling"
+    if kind in NOT_ACTED_ON:
+        title = f"this version of Sluice does not act on kind {kind.kind} ({manifest.api_version})"
+        instead = "commit what `helm template` prints" if kind.kind.startswith("Helm") else "commit what it would fetch"
+        fix = f"take it out of this path until that is supported; {instead}"
+    return Problem(codes.UNKNOWN_KIND, title, subject=manifest.id, origin=manifest.origin, cause=cause, fix=fix)
 
 
 def find_deferred(plan: Plan, defined: dict[GroupKind, DefinedKind]) -> Deferral:

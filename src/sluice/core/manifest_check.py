@@ -168,8 +168,8 @@ def _content(value: dict[str, Any], id_: ResourceId) -> Iterator[Finding]:
             codes.ENCRYPTED,
             "the object is encrypted with SOPS",
             "sops",
-            "decryption is not honoured yet",
-            "commit it decrypted, or sync it another way",
+            "decryption is not honoured yet, and workloads would read the encrypted text",
+            "take it out of this path until it is, and apply it by hand: sops -d FILE | kubectl apply -f -",
         )
         return
     if id_.group or id_.kind not in {"Secret", "ConfigMap"}:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from sluice.api.crds import KINDS
 from sluice.core import codes
-from sluice.core.deferral import defined_kinds, find_deferred, unknown_kinds
-from sluice.core.ids import GroupKind
+from sluice.core.deferral import NOT_ACTED_ON, defined_kinds, find_deferred, unknown_kinds
+from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Directives, Manifest
 from sluice.core.plan import PlanOptions, build_plan
@@ -112,3 +114,20 @@ def test_a_kind_that_nobody_serves_or_defines_is_named_with_its_place() -> None:
     (problem,) = unknown_kinds([gadget, config, off], {}, lambda i: i.kind == "ConfigMap")
     assert (problem.code, problem.subject, problem.origin) == (codes.UNKNOWN_KIND, gadget.id, gadget.origin)
     assert unknown_kinds([gadget], defined_kinds([crd()]), lambda _: False) == ()
+
+
+def test_a_kind_of_flux_that_nothing_here_acts_on_is_named_as_that_unless_somebody_else_serves_it() -> None:
+    release = replace(
+        manifest("ConfigMap", "redis"),
+        id=ResourceId("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "redis"),
+        api_version="helm.toolkit.fluxcd.io/v2",
+    )
+    (problem,) = unknown_kinds([release], {}, lambda _: False)
+    assert problem.code is codes.UNKNOWN_KIND
+    assert problem.title == "this version of Sluice does not act on kind HelmRelease (helm.toolkit.fluxcd.io/v2)"
+    assert "helm template" in problem.fix
+    assert unknown_kinds([release], {}, lambda _: True) == ()
+
+
+def test_no_kind_that_is_served_counts_as_one_that_nothing_acts_on() -> None:
+    assert not NOT_ACTED_ON & {GroupKind(definition.group, definition.kind) for definition, _ in KINDS}

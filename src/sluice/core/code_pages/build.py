@@ -51,9 +51,10 @@ PAGES: dict[str, _Page] = {
         "kind Certificate (cert-manager.io/v1) is not installed [E207] Certificate shop/web at cert.yaml:1@a1b2c3d: "
         "the "
         "API server does not serve it; fix: install its CRD first, or add it to this revision",
-        "The CRD comes from another sync, which has not run yet; or the apiVersion is one that this cluster no longer "
-        "serves.",
-        "Add `dependsOn` on the sync that brings the CRD, or correct the apiVersion.",
+        "The CRD comes from another sync, which has not run yet; the apiVersion is one that this cluster no longer "
+        "serves; or it is a kind of Flux on which this version does not act, like HelmRelease: the title then says so.",
+        "Add `dependsOn` on the sync that brings the CRD, or correct the apiVersion. Take what is not acted on out of "
+        "the path: commit what `helm template` prints.",
     ),
     "E208": _Page(
         "Two manifests of the revision are the same object; which one counts would be chance.",
@@ -319,9 +320,10 @@ PAGES: dict[str, _Page] = {
     ),
     "E249": _Page(
         "A Secret is still encrypted with SOPS. It was not sent, because workloads would read the encrypted text.",
-        "the object is encrypted with SOPS [E249] Secret shop/db at db.yaml:1@a1b2c3d: decryption is not honoured yet; "
-        "fix: commit it decrypted, or sync it another way",
+        "the object is encrypted with SOPS [E249] Secret shop/db at db.yaml:6:1@a1b2c3d: decryption is not honoured "
+        "yet, and workloads would read the encrypted text; fix: take it out of this path until it is, and apply it by "
+        "hand: sops -d FILE | kubectl apply -f -",
         "The file has a `sops` block, and nothing decrypts it.",
-        "Sync it another way until decryption is honoured.",
+        "Take it out of the path until decryption is honoured, and apply it by hand. Do not commit it decrypted.",
     ),
 }
