@@ -15,6 +15,7 @@ import pytest
 
 from sluice import __file__ as package
 from sluice.cli.answers import ANSWERS
+from sluice.cli.main import ALIASES
 from tests.cli.answer_schemas import check_answer
 from tests.operator_fixture import Bench, bench, crds, log_capture
 
@@ -35,7 +36,7 @@ class Ran:
 
     @property
     def json(self) -> Any:
-        """The answer, as a program reads it; that of a read verb is as its schema says."""
+        """The answer, as a program reads it; it is as its verb's schema says."""
         answer = json.loads(self.out)
         if self.verb:
             check_answer(self.verb, answer)
@@ -83,7 +84,7 @@ class Sluice:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        verb = next((word for word in arguments if word in ANSWERS), "")
+        verb = next((ALIASES.get(word, word) for word in arguments if ALIASES.get(word, word) in ANSWERS), "")
         return Ran(done.returncode, done.stdout, done.stderr, verb)
 
 

@@ -72,6 +72,15 @@ def test_a_program_reads_what_was_done(cli: Sluice, asking: Asking) -> None:
     assert item["updates"][0]["path"] == "web.yaml"
 
 
+def test_a_program_that_follows_a_rollout_reads_one_answer_with_how_it_ended(cli: Sluice, asking: Asking) -> None:
+    to = ("--image", f"{asking.image}:1.1.0", "--watch", "--timeout", "60s")
+    ran = cli("release", "-w", asking.web, *to, "-o", "json")
+    assert ran.code == 0, ran.err
+    (rollout,) = ran.json["rollouts"]
+    assert (rollout["workload"], rollout["status"], rollout["updated"]) == (asking.web, "ready", 1)
+    assert ran.json["commits"] == [asking.git("rev-parse", "main").strip()]
+
+
 def test_lock_holds_a_release_up_until_unlock_and_each_is_a_commit(cli: Sluice, asking: Asking) -> None:
     locked = cli("lock", asking.web, "-m", "freeze", "--user", "Bo <bo@example.com>")
     assert locked.code == 0, locked.err

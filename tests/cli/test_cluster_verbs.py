@@ -578,8 +578,8 @@ def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_c
     assert ran.code == 0, ran.err
     path = "/apis/apps/v1/namespaces/flux-system/deployments/sluice"
     assert cluster.api.get(path)["status"]["availableReplicas"] == 1
-    again = sluice("install", "--yes", **config)
-    assert again.code == 0
+    again = sluice("install", "--yes", "-o", "json", **config)
+    assert (again.code, again.json["written"]) == (0, False)
     assert "it is installed already" in again.err
 
     elsewhere = sluice("install", "--yes", "-n", "other", **config)
@@ -601,8 +601,8 @@ def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_c
     assert "1 objects of our kinds go with their CRDs" in planned.out
     assert cluster.api.get(path) is not None
 
-    removed = sluice("uninstall", "--yes", **config)
-    assert removed.code == 0, removed.err
+    removed = sluice("uninstall", "--yes", "-o", "json", **config)
+    assert (removed.code, removed.json["written"]) == (0, True), removed.err
     assert cluster.api.get("/api/v1/namespaces/default/configmaps/kept") is not None
     crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/kustomizations.kustomize.toolkit.fluxcd.io"
     poll("the CRD is gone", lambda: cluster.api.get(crd) is None)

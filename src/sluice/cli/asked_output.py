@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sluice.api.kustomization import UpdateAnswer, UpdateChange, UpdateResult
 from sluice.cli.asking import Addressee
-from sluice.cli.error_output import API_VERSION, told_text
+from sluice.cli.error_output import told_text
 from sluice.cli.exit_codes import ExitCode
-from sluice.cli.release_output import HEADERS
+from sluice.cli.release_output import HEADERS, update_fields
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
 from sluice.cli.terminal import Terminal
 from sluice.cli.view import problem_fields
 from sluice.core.problem import printable
 from sluice.core.problem_text import read_problems
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import RolloutItem, UpdatedWorkload
 
 Answers = Sequence[tuple[Addressee, UpdateAnswer]]
 
@@ -63,14 +66,15 @@ def _tell(terminal: Terminal, message: str, subject: str) -> None:
         terminal.warn(told_text(terminal, problem, subject))
 
 
-def finish(terminal: Terminal, kind: str, answers: Answers) -> ExitCode:
+def finish(terminal: Terminal, kind: str, answers: Answers, rollouts: list[RolloutItem] | None = None) -> ExitCode:
     """Say which commits were pushed, or answer a program with all of it; returns the exit code."""
     pushed = [answer.revision for _, answer in answers if answer.revision]
     if terminal.flags.structured:
         items = [_fields(result) for _, answer in answers for result in answer.results]
         problems = [problem_fields(each) for _, answer in answers for each in read_problems(answer.message)]
-        answer = {"written": bool(pushed), "commit": pushed[0] if pushed else None, "commits": pushed}
-        found = {"apiVersion": API_VERSION, "kind": kind, **answer, "problems": problems, "items": items}
+        found = update_fields(kind, items, pushed, written=bool(pushed), problems=problems)
+        if rollouts is not None:
+            found["rollouts"] = rollouts
         write_structured(terminal, found)
     else:
         for commit in pushed:
@@ -86,7 +90,7 @@ def exit_code(answers: Answers) -> ExitCode:
     return ExitCode.NO if held else ExitCode.DONE
 
 
-def _fields(result: UpdateResult) -> dict[str, Any]:
+def _fields(result: UpdateResult) -> UpdatedWorkload:
     problems = read_problems(result.problem)
     return {
         "workload": result.workload,

@@ -90,12 +90,18 @@ def ask_operator(flags: Flags, question: Question) -> ExitCode:
     rest = [(asked, answer) for asked, answer in planned if asked not in {each for each, _ in done}]
     if not flags.structured and _told(done) != _told([each for each in planned if each not in rest]):
         show_answers(terminal, done)  # git, or a registry, had something newer meanwhile
-    code = finish(terminal, question.kind, [*done, *rest])
-    if question.watch and code is not ExitCode.FAILED:
-        from sluice.cli.rollout import follow
+    answers = [*done, *rest]
+    code = exit_code(answers)
+    if not question.watch or code is ExitCode.FAILED:
+        return finish(terminal, question.kind, answers)
+    from sluice.cli.rollout import follow
 
-        return _run(terminal, lambda cluster: follow(cluster, done)) or code
-    return code
+    if not flags.structured:
+        finish(terminal, question.kind, answers)
+    followed = _run(terminal, lambda cluster: follow(cluster, done))
+    if flags.structured:  # a program reads one answer, with how it ended
+        finish(terminal, question.kind, answers, followed.fields())
+    return followed.code or code
 
 
 def _run(terminal: Terminal, work: Callable[[Cluster], Coroutine[Any, Any, T]]) -> T:

@@ -52,7 +52,7 @@ _SYNC_FLAGS = (
 @click.option("--retry-interval", default="", metavar="DURATION", help="Sync: when to try again after a failure.")
 @click.option("--interval", default="", metavar="DURATION", help="How often to look (1m; a sync: 10m).")
 @click.option("--label", multiple=True, metavar="KEY=VALUE", help="Labels.")
-@click.option("--export", "only_print", is_flag=True, help="Print it as YAML, and ask no cluster.")
+@click.option("--export", "only_print", is_flag=True, help="Print it as YAML (or with -o json), and ask no cluster.")
 @click.pass_obj
 def create(flags: Flags, /, *, words: tuple[str, ...], only_print: bool, **given: Any) -> ExitCode:
     """Make (or change) a GitRepository or a Kustomization and wait until it is ready. With --export only print it.
@@ -74,7 +74,12 @@ def create(flags: Flags, /, *, words: tuple[str, ...], only_print: bool, **given
 
         body["metadata"]["namespace"] = flags.namespace or settings.DEFAULT_NAMESPACE
         _check(kind, body)
-        terminal.answer(f"---\n{to_yaml(body).rstrip()}")
+        if flags.output == "json":
+            from sluice.cli.structured import write_structured
+
+            write_structured(terminal, body)
+        else:
+            terminal.answer(f"---\n{to_yaml(body).rstrip()}")
         return ExitCode.DONE
     import asyncio
 

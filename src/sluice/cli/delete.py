@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,9 @@ from sluice.core import codes
 from sluice.core.errors import NotReady
 from sluice.core.problem import Problem
 from sluice.kube.watch import EventType
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import DeletedList
 
 
 @click.command(short_help="Take a source or a sync away.")
@@ -47,16 +51,18 @@ async def delete(cluster: Cluster, *, words: tuple[str, ...], dry_run: bool, sil
     items = await find_items(cluster, kind, chosen.names)
     for line in await _consequences(cluster, kind, items):
         cluster.terminal.say(line)
+    gone = [view_of(kind, item) for item in items]
     if dry_run:
+        if cluster.flags.structured:
+            _answer(cluster, gone, written=False)
         return ExitCode.DONE
     if not cluster.terminal.confirm(f"delete {', '.join(kind.reference(name) for name in chosen.names)}?"):
         raise usage("nothing was deleted: nobody said yes", fix="answer y, or give --yes")
-    gone = [view_of(kind, item) for item in items]
     for item in items:
         meta = item["metadata"]
         await cluster.client.delete(kind.resource, meta["namespace"], meta["name"], uid=meta["uid"])
     await _wait_gone(cluster, kind, gone)
-    _answer(cluster, gone)
+    _answer(cluster, gone, written=True)
     return ExitCode.DONE
 
 
@@ -117,10 +123,11 @@ def _still_there(kind: Kind, view: View, seconds: float) -> Problem:
     )
 
 
-def _answer(cluster: Cluster, gone: Sequence[View]) -> None:
+def _answer(cluster: Cluster, gone: Sequence[View], *, written: bool) -> None:
     if cluster.flags.structured:
         items = [fields_of(view) for view in gone]
-        write_structured(cluster.terminal, {"apiVersion": API_VERSION, "kind": "DeletedList", "items": items})
+        found: DeletedList = {"apiVersion": API_VERSION, "kind": "DeletedList", "written": written, "items": items}
+        write_structured(cluster.terminal, found)
         return
     for view in gone:
         named = cluster.flags.output == "name"

@@ -19,11 +19,15 @@ from sluice.core.problem import Problem, printable
 OUTPUTS = ("table", "wide", "json", "yaml", "name", "github", "md")
 # Those that only some verbs have.
 OUTPUTS_OF = {"github": ("validate",), "md": ("plan", "diff")}
+# A shell's script, a guide for a person, the operator itself: nothing of it is an answer for programs.
+WITHOUT_ANSWER = ("completion", "demo", "run")
 
 
 @dataclass(slots=True)
 class Flags:
     """The global flags of one invocation. Times are seconds; `namespace` is empty when nobody named one.
+
+    `output_asked` is true where a flag says so, and no variable of the environment, which is meant for all verbs.
 
     `folders` are no flag: the verb enters the tops of the folders that it reads, so that problems show their lines.
     """
@@ -34,6 +38,7 @@ class Flags:
     context: str = ""
     kubeconfig: str = ""
     output: str = "table"
+    output_asked: bool = False
     no_headers: bool = False
     color: str = "auto"
     ascii: bool = False
@@ -102,6 +107,8 @@ def _store(context: click.Context, parameter: click.Parameter, value: Any) -> No
             setattr(flags, parameter.name, seconds_of(value, f"--{parameter.name.replace('_', '-')}"))
         case "verbose":
             flags.verbose += value
+        case "output":
+            flags.output, flags.output_asked = value, True
         case name:
             setattr(flags, name, value)
 

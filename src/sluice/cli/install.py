@@ -62,10 +62,9 @@ def _export(terminal: Terminal, options: InstallOptions) -> ExitCode:
 
     objects = manifests(options)
     if terminal.flags.output == "json":
-        import msgspec
+        from sluice.cli.structured import write_structured
 
-        document = {"apiVersion": "v1", "kind": "List", "items": objects}
-        terminal.answer(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        write_structured(terminal, {"apiVersion": "v1", "kind": "List", "items": objects})
         return ExitCode.DONE
     for each in objects:
         terminal.answer(f"---\n{to_yaml(each).rstrip()}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sluice.api.install import InstallOptions, Object, manifests
+from sluice.cli.any_object import ref_of_id
 from sluice.cli.cluster import Cluster, open_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -24,6 +25,9 @@ from sluice.kube.client import Applied
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS
 from sluice.runtime.health_gate import HealthGate, Target
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import InstallPlan, InstallStep
 
 MANAGER = "sluice"
 CREATED, CONFIGURED, UNCHANGED = "create", "change", "unchanged"
@@ -53,13 +57,16 @@ class Install:
             if problems := await in_the_way(cluster, self._options.namespace):
                 raise UserError(*problems)
             steps = await self._plan(cluster)
-            self._show(cluster, steps)
+            if not cluster.flags.structured:
+                self._show(steps)
             if self._dry_run or all(step.action == UNCHANGED for step in steps):
                 self._terminal.say("nothing was written" if self._dry_run else "it is installed already")
+                self._tell_program(steps, written=False)
                 return ExitCode.DONE
             if not self._terminal.confirm(f"Install into {cluster.client.access.server}?"):
                 raise usage("the plan was not confirmed", cause="nothing was written", fix="confirm it with --yes")
             await self._apply(cluster, steps)
+        self._tell_program(steps, written=True)
         self._terminal.say(f"undo: sluice uninstall -n {self._options.namespace}")
         return ExitCode.DONE
 
@@ -82,10 +89,19 @@ class Install:
         changes = diff_objects(msgspec.json.decode(live), msgspec.json.decode(answer.raw))
         return CONFIGURED if changes else UNCHANGED
 
-    def _show(self, cluster: Cluster, steps: Sequence[_Step]) -> None:
-        if cluster.flags.structured:
-            write_structured(self._terminal, {"apiVersion": API_VERSION, "kind": "InstallPlan", "items": _items(steps)})
-            return
+    def _tell_program(self, steps: Sequence[_Step], *, written: bool) -> None:
+        """One answer, once it is known how it ended: where it fails that is the answer."""
+        if self._terminal.flags.structured:
+            items: list[InstallStep] = [{"action": step.action, "ref": ref_of_id(step.id)} for step in steps]
+            plan: InstallPlan = {
+                "apiVersion": API_VERSION,
+                "kind": "InstallPlan",
+                "written": written,
+                "items": items,
+            }
+            write_structured(self._terminal, plan)
+
+    def _show(self, steps: Sequence[_Step]) -> None:
         for step in steps:
             self._terminal.answer(f"{_SIGNS[step.action]} {step.id}  {step.action}")
 
@@ -103,21 +119,6 @@ class Install:
                 progress.now("install", f"waiting for {steps[-1].id}")
                 await _await(cluster, steps[-1:])
             progress.end("install", "Ready", "done")
-
-
-def _items(steps: Sequence[_Step]) -> list[dict[str, Any]]:
-    return [
-        {
-            "action": step.action,
-            "ref": {
-                "group": step.id.group,
-                "kind": step.id.kind,
-                "namespace": step.id.namespace,
-                "name": step.id.name,
-            },
-        }
-        for step in steps
-    ]
 
 
 async def _apply(cluster: Cluster, resource: Resource, key: ResourceId, body: Object, *, dry_run: bool) -> Applied:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -17,6 +17,7 @@ from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import seconds_of, usage
 from sluice.cli.installation import DEPLOYMENTS, OURS, operator_namespace
 from sluice.cli.kinds import choose
+from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
 from sluice.core import codes
 from sluice.core.errors import ClusterError, UserError
@@ -25,8 +26,13 @@ from sluice.kube.pod_log import LogRequest
 from sluice.kube.well_known import PODS
 from sluice.runtime.root_cause import pods_of
 
+if TYPE_CHECKING:
+    from sluice.cli.answers import PodLine
+
 MAX_STREAMS = 20
 Object = dict[str, Any]
+# A pod, its container and a line of it, to what is shown of it: text for people, a map for programs.
+_Form = Callable[[Object, str, str], str | Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,16 @@ async def logs(cluster: Cluster, *, words: tuple[str, ...], of_pods: bool, level
     wish = _Wish(given["follow"], seconds, given["tail"], level or "", given["container"], given["previous"])
     if of_pods:
         pods = await _pods_of(cluster, words)
-        await _print_all(cluster, pods, wish, lambda pod, line: _pod_line(pod, line, many=len(pods) > 1))
+        structured, many = cluster.flags.structured, len(pods) > 1
+        form = _pod_fields if structured else lambda pod, _, line: _pod_line(pod, line, many=many)
+        await _print_all(cluster, pods, wish, form)
         return ExitCode.DONE
     if wish.container or wish.previous:
         raise usage("--container and --previous are for --pods", fix="add --pods")
     wanted = _filter(cluster, words, wish)
-    raw = cluster.flags.structured
-    await _print_all(cluster, await _operator_pods(cluster), wish, lambda _, line: _told(line, wanted, raw=raw))
+    structured = cluster.flags.structured
+    pods = await _operator_pods(cluster)
+    await _print_all(cluster, pods, wish, lambda _, __, line: _told(line, wanted, structured=structured))
     return ExitCode.DONE
 
 
@@ -93,9 +102,7 @@ async def _operator_pods(cluster: Cluster) -> list[Object]:
     return found
 
 
-async def _print_all(
-    cluster: Cluster, pods: list[Object], wish: _Wish, form: Callable[[Object, str], str | None]
-) -> None:
+async def _print_all(cluster: Cluster, pods: list[Object], wish: _Wish, form: _Form) -> None:
     """All pods at once when they are followed, else one after the other, so that lines of one stay together."""
     requests = [(pod, name) for pod in pods for name in _containers(pod, wish.container)][:MAX_STREAMS]
 
@@ -107,10 +114,12 @@ async def _print_all(
         try:
             async with contextlib.aclosing(cluster.client.log(request)) as lines:
                 async for line in lines:
-                    text = form(pod, line)
-                    if text is not None:
-                        cluster.terminal.answer(text)
-                        cluster.terminal.out.flush()
+                    answer = form(pod, container, line)
+                    if isinstance(answer, str):
+                        cluster.terminal.answer(answer)
+                    elif answer is not None:
+                        write_structured(cluster.terminal, answer, one_line=True)
+                    cluster.terminal.out.flush()
         except ClusterError as error:
             if error.status != 400:
                 raise
@@ -136,6 +145,11 @@ def _pod_line(pod: Object, line: str, *, many: bool) -> str:
     return f"{pod['metadata']['name']}  {printable(line)}" if many else printable(line)
 
 
+def _pod_fields(pod: Object, container: str, line: str) -> PodLine:
+    meta = pod["metadata"]
+    return {"namespace": meta["namespace"], "pod": meta["name"], "container": container, "line": line}
+
+
 def _filter(cluster: Cluster, words: Sequence[str], wish: _Wish) -> Callable[[Object], bool]:
     """Which of the operator's lines are wanted: the keys are those of Flux's controllers."""
     chosen = choose(words, default="ks") if words else None
@@ -153,15 +167,15 @@ def _filter(cluster: Cluster, words: Sequence[str], wish: _Wish) -> Callable[[Ob
     return wanted
 
 
-def _told(line: str, wanted: Callable[[Object], bool], *, raw: bool) -> str | None:
+def _told(line: str, wanted: Callable[[Object], bool], *, structured: bool) -> str | Object | None:
     try:
         entry = msgspec.json.decode(line, type=Object)
     except msgspec.MsgspecError:
         return None
     if not wanted(entry):
         return None
-    if raw:
-        return printable(line)
+    if structured:
+        return entry
     about = (
         f" {entry['controllerKind']}/{entry.get('name')}.{entry.get('namespace')}" if "controllerKind" in entry else ""
     )

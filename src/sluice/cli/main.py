@@ -17,7 +17,7 @@ from sluice import __version__, settings
 from sluice.cli import exit_codes
 from sluice.cli.error_output import show_problems
 from sluice.cli.exit_codes import ExitCode, UsageRefused, exit_code_of
-from sluice.cli.flags import OUTPUTS_OF, Flags, apply_environment, global_options, usage
+from sluice.cli.flags import OUTPUTS_OF, WITHOUT_ANSWER, Flags, apply_environment, global_options, usage
 from sluice.cli.secret_arguments import refuse_secrets
 from sluice.cli.terminal import Terminal
 from sluice.core.errors import SluiceError
@@ -80,7 +80,7 @@ _GROUPS: dict[str, dict[str, _Verb]] = {
         "completion": _Verb("sluice.cli.completion:completion", "Completion for bash, zsh or fish."),
     },
 }
-_ALIASES = {"reconcile": "sync", "list-images": "images"}
+ALIASES = {"reconcile": "sync", "list-images": "images"}
 _VERBS: dict[str, _Verb] = {name: verb for group in _GROUPS.values() for name, verb in group.items()}
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -94,7 +94,7 @@ class Root(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the verb."""
-        found = _VERBS.get(_ALIASES.get(cmd_name, cmd_name))
+        found = _VERBS.get(ALIASES.get(cmd_name, cmd_name))
         if found is None:
             return None
         module, _, attribute = found.target.partition(":")
@@ -106,7 +106,7 @@ class Root(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb, or name the nearest ones."""
         name = args[0]
-        if not name.startswith("-") and name not in _VERBS and name not in _ALIASES:
+        if not name.startswith("-") and name not in _VERBS and name not in ALIASES:
             _refuse_verb(name)
         return super().resolve_command(ctx, args)
 
@@ -142,13 +142,15 @@ def _refuse_outputs(command: click.Command) -> None:
             raise usage(
                 f"-o {flags.output} is for {' and '.join(map(str, verbs))}", fix="one of table, wide, json, yaml, name"
             )
+        if command.name in WITHOUT_ANSWER and flags.output_asked and flags.output != "table":
+            raise usage(f"{command.name} has no answer for programs", field="--output", fix="leave out -o")
         return run(*given, **more) if run is not None else None
 
     command.callback = checked
 
 
 def _refuse_verb(name: str) -> NoReturn:
-    near = difflib.get_close_matches(name, [*_VERBS, *_ALIASES], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*_VERBS, *ALIASES], n=3, cutoff=0.5)
     fix = f"did you mean {' or '.join(near)}?" if near else "see sluice --help for all verbs"
     raise usage(f"there is no verb {printable(name)!r}", fix=fix)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode, UsageRefused
 from sluice.cli.flags import Flags, usage
 from sluice.cli.local_edit import (
@@ -22,7 +21,7 @@ from sluice.cli.local_edit import (
 )
 from sluice.cli.local_workloads import find_workloads
 from sluice.cli.release import refuse_missing
-from sluice.cli.release_output import HEADERS, change_cells, change_fields, changes_of
+from sluice.cli.release_output import HEADERS, change_cells, change_fields, changes_of, update_fields
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
 from sluice.cli.terminal import Terminal
@@ -34,6 +33,9 @@ from sluice.core.image_update.workload import Workload, WorkloadId
 from sluice.core.message_template.fluxd import policies_message, policy_events
 from sluice.core.problem import printable
 from sluice.core.update_spec import PolicySpec
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import UpdatedWorkload
 
 EVERYTHING = "*"
 
@@ -114,18 +116,18 @@ async def _finish(
         write_table(terminal, HEADERS, rows)
     commit = await carry_out(terminal, files, update, wish, _message(updates, wish.message))
     if terminal.flags.structured:
-        items = [
+        items: list[UpdatedWorkload] = [
             {
                 "workload": str(each.workload),
                 "status": "success" if changes else "skipped",
                 "reason": None if changes else "it is so already",
+                "problem": None,
                 "updates": [change_fields(change) for change in changes],
             }
             for each, changes in results
         ]
         written = bool(update.files) and not wish.dry_run
-        answer = {"kind": "PolicyResult", "written": written, "commit": commit or None, "items": items}
-        write_structured(terminal, {"apiVersion": API_VERSION, **answer})
+        write_structured(terminal, update_fields("PolicyResult", items, [commit] if commit else [], written=written))
     return ExitCode.DONE
 
 

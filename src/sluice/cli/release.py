@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sluice.cli.error_output import API_VERSION, problem_text
+from sluice.cli.error_output import problem_text
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, usage
 from sluice.cli.local_edit import (
@@ -27,7 +27,7 @@ from sluice.cli.local_edit import (
 )
 from sluice.cli.local_workloads import LocalWorkloads, find_workloads
 from sluice.cli.registry_tags import Asked, Reach, login_hint, open_tags, registry_options
-from sluice.cli.release_output import release_fields, show_release
+from sluice.cli.release_output import release_fields, show_release, update_fields
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import Terminal
 from sluice.cli.workload_names import missing_workloads, workload_option
@@ -162,8 +162,8 @@ async def _make(terminal: Terminal, wish: Wish, request: ReleaseRequest, made: _
         terminal.say("  --message and --user are of a commit, which only --commit makes")
     if terminal.flags.structured:
         items = [release_fields(result, update, namespace) for result in made.results]
-        answer = {"kind": "ReleaseResult", "written": bool(update.files) and not wish.dry_run, "commit": commit or None}
-        write_structured(terminal, {"apiVersion": API_VERSION, **answer, "items": items})
+        written = bool(update.files) and not wish.dry_run
+        write_structured(terminal, update_fields("ReleaseResult", items, [commit] if commit else [], written=written))
     held = [result.problem for result in made.results if result.problem is not None and request.workloads]
     return ExitCode.NO if held else ExitCode.DONE
 

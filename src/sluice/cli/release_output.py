@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from sluice.cli.error_output import problem_fields, problem_text
+from sluice.cli.error_output import API_VERSION, problem_text
 from sluice.cli.local_edit import default_namespace
 from sluice.cli.table import write_table
 from sluice.cli.terminal import Terminal
+from sluice.cli.view import problem_fields
 from sluice.core.image_update.request import WorkloadResult
 from sluice.core.image_update.result import ImageChange, ImageUpdate
 from sluice.core.image_update.workload import WorkloadId
 from sluice.core.problem import printable
+from sluice.core.problem_text import read_problems
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import Cause, UpdatedWorkload, UpdateResult, WrittenField
 
 HEADERS = ("WORKLOAD", "STATUS", "UPDATES", "FILE")
 
@@ -56,19 +61,19 @@ def changes_of(identity: WorkloadId, update: ImageUpdate, namespace: str) -> lis
     return [change for change in update.changes if is_of(change)]
 
 
-def release_fields(result: WorkloadResult, update: ImageUpdate, namespace: str) -> dict[str, Any]:
+def release_fields(result: WorkloadResult, update: ImageUpdate, namespace: str) -> UpdatedWorkload:
     """What became of a workload, for programs."""
     changes = changes_of(result.workload, update, namespace) if result.updates else []
     return {
         "workload": str(result.workload),
         "status": result.status,
         "reason": result.reason or None,
-        "problem": None if result.problem is None else problem_fields(result.problem),
+        "problem": None if result.problem is None else problem_fields(read_problems(str(result.problem))[0]),
         "updates": [change_fields(change) for change in changes],
     }
 
 
-def change_fields(change: ImageChange) -> dict[str, Any]:
+def change_fields(change: ImageChange) -> WrittenField:
     """A change for programs."""
     return {
         "field": change.field,
@@ -76,4 +81,19 @@ def change_fields(change: ImageChange) -> dict[str, Any]:
         "to": change.new or None,
         "path": change.path,
         "line": change.line,
+    }
+
+
+def update_fields(
+    kind: str, items: list[UpdatedWorkload], commits: Sequence[str], *, written: bool, problems: Sequence[Cause] = ()
+) -> UpdateResult:
+    """What was done, for programs; `kind` is ReleaseResult or PolicyResult."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "written": written,
+        "commit": commits[0] if commits else None,
+        "commits": list(commits),
+        "problems": list(problems),
+        "items": items,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -30,6 +31,9 @@ from sluice.core.history import Past
 from sluice.core.problem import Problem, printable
 from sluice.core.revision import Revision
 from sluice.runtime.together import together
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import RollbackResult, RolledBackObject
 
 
 @click.command(short_help="Take an app back to an earlier revision.")
@@ -160,8 +164,11 @@ def _report(cluster: Cluster, settled: Sequence[View], target: Past, head: str) 
     done = all(each.ready == "True" and each.revision == target.revision for each in settled)
     command = revert_command(target.revision, head, *(each.path for each in settled))
     if cluster.flags.structured:
-        items = [{**fields_of(each), "toMakeItLast": command if done else None} for each in settled]
-        write_structured(terminal, {"apiVersion": API_VERSION, "kind": "RollbackResult", "items": items})
+        items: list[RolledBackObject] = [
+            {**fields_of(each), "toMakeItLast": command if done else None} for each in settled
+        ]
+        result: RollbackResult = {"apiVersion": API_VERSION, "kind": "RollbackResult", "items": items}
+        write_structured(terminal, result)
         return ExitCode.DONE if done else ExitCode.FAILED
     if done:
         for each in settled:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sluice.api.kustomization import UpdateAnswer
 from sluice.cli.asked_output import Answers
@@ -26,11 +27,35 @@ from sluice.core.running_workload import RunningWorkload, running_workload
 from sluice.kube.watch import EventType
 from sluice.kube.well_known import WORKLOADS
 
+if TYPE_CHECKING:
+    from sluice.cli.answers import RolloutItem
+
 HEADERS = ("WORKLOAD", "CONTAINER", "IMAGE", "RELEASE", "REPLICAS")
 
 
-async def follow(cluster: Cluster, answers: Answers) -> ExitCode:
-    """Wait until every commit is applied and rolled out, and show what runs. Raises NotReady (WaitTimeout)."""
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How the rollouts ended; none of a sync that did not apply the commit."""
+
+    code: ExitCode
+    states: tuple[RunningWorkload, ...] = ()
+
+    def fields(self) -> list[RolloutItem]:
+        """The same for programs."""
+        return [
+            {
+                "workload": str(state.id),
+                "status": state.status,
+                "updated": state.rollout.updated,
+                "desired": state.rollout.desired,
+                "messages": list(state.rollout.messages),
+            }
+            for state in self.states
+        ]
+
+
+async def follow(cluster: Cluster, answers: Answers) -> Followed:
+    """Wait until every commit is applied and rolled out, and show people what runs. Raises NotReady (WaitTimeout)."""
     states: list[RunningWorkload] = []
     try:
         async with asyncio.timeout(cluster.flags.timeout), Progress(cluster.terminal) as progress:
@@ -42,13 +67,15 @@ async def follow(cluster: Cluster, answers: Answers) -> ExitCode:
                     changed = [WorkloadId.parse(each.workload) for each in answer.results if each.changes]
                     states += [await _rolled_out(cluster, each, progress) for each in changed]
     except TimeoutError:
-        title = f"the rollout has not ended after {cluster.flags.timeout:g}s; the commit stays"
+        commits = ", ".join(answer.revision[:7] for _, answer in answers if answer.revision)
+        title = f"the rollout has not ended after {cluster.flags.timeout:g}s; commit {commits} stays"
         fix = "look on with `sluice status`, or give a longer --timeout"
         raise NotReady(Problem(codes.WAIT_TIMEOUT, title, fix=fix)) from None
     rows = [row for state in states for row in _rows(state)]
     if rows and not cluster.flags.structured:
         write_table(cluster.terminal, HEADERS, rows)
-    return ExitCode.FAILED if any(state.status == "error" for state in states) else ExitCode.DONE
+    failed = any(state.status == "error" for state in states)
+    return Followed(ExitCode.FAILED if failed else ExitCode.DONE, tuple(states))
 
 
 async def _applied(cluster: Cluster, asked: Addressee, answer: UpdateAnswer, progress: Progress) -> View:
@@ -112,8 +139,8 @@ def _rows(state: RunningWorkload) -> list[list[str]]:
     return rows
 
 
-def _failed(cluster: Cluster, view: View) -> ExitCode:
+def _failed(cluster: Cluster, view: View) -> Followed:
     for problem in view.problems:
         cluster.terminal.warn(told_text(cluster.terminal, problem, f"Kustomization {view.namespace}/{view.name}"))
     cluster.terminal.say("the commit stays in git; what runs is as it was, unless the problem says otherwise")
-    return ExitCode.FAILED
+    return Followed(ExitCode.FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sluice.cli.cluster import Cluster
 from sluice.cli.error_output import API_VERSION
@@ -12,6 +13,9 @@ from sluice.cli.lookup import find_views, list_views
 from sluice.cli.structured import write_structured
 from sluice.cli.view import View, fields_of
 from sluice.core import codes
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import ObjectList
 
 
 async def chosen_views(cluster: Cluster, words: Sequence[str], *, everything: bool) -> list[View]:
@@ -36,7 +40,8 @@ def show_views(cluster: Cluster, views: Sequence[View]) -> None:
     """For programs: the objects as they are now."""
     if cluster.flags.structured:
         items = [fields_of(view) for view in views]
-        write_structured(cluster.terminal, {"apiVersion": API_VERSION, "kind": "ObjectList", "items": items})
+        found: ObjectList = {"apiVersion": API_VERSION, "kind": "ObjectList", "items": items}
+        write_structured(cluster.terminal, found)
     elif cluster.flags.output == "name":
         for view in views:
             cluster.terminal.answer(view.kind.full_name(view.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from sluice.cli.progress import Progress
 from sluice.cli.request import new_token, refuse_suspended, request, said
 from sluice.cli.view import View, fields_of, view_of
 from sluice.runtime.together import together
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import SyncResultList
 
 
 @click.command(short_help="Fetch and apply now, and wait for the outcome.")
@@ -89,7 +93,8 @@ def _report(cluster: Cluster, settled: Sequence[View]) -> ExitCode:
         from sluice.cli.structured import write_structured
 
         items = [fields_of(view) for view in settled]
-        write_structured(terminal, {"apiVersion": API_VERSION, "kind": "SyncResultList", "items": items})
+        found: SyncResultList = {"apiVersion": API_VERSION, "kind": "SyncResultList", "items": items}
+        write_structured(terminal, found)
     else:
         for view in settled:
             if view.ready == "True":

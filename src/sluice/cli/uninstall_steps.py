@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sluice import __version__
 from sluice.api.install import InstallOptions, manifests
 from sluice.api.kinds import FINALIZER
+from sluice.cli.any_object import ref_of_id
 from sluice.cli.cluster import Cluster, open_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
@@ -29,6 +31,9 @@ from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS, SECRETS
 from sluice.runtime.gone import await_gone
 from sluice.runtime.record_secret import LABEL
+
+if TYPE_CHECKING:
+    from sluice.cli.answers import UninstallPlan
 
 MANAGER = "sluice"
 _NAMESPACE = "Namespace"
@@ -56,9 +61,11 @@ class Uninstall:
         async with open_cluster(self._terminal) as cluster:
             targets = await self._targets(cluster)
             held = await self._held(cluster)
-            self._show(cluster, targets, held)
+            if not cluster.flags.structured:
+                self._show(targets, held)
             if dry_run or not targets:
                 self._terminal.say("nothing was deleted" if dry_run else f"nothing is installed in {self._namespace}")
+                self._tell_program(targets, held, written=False)
                 return ExitCode.DONE
             if not self._terminal.confirm(f"Remove these from {cluster.client.access.server}?"):
                 raise usage("the removal was not confirmed", cause="nothing was deleted", fix="confirm it with --yes")
@@ -69,6 +76,7 @@ class Uninstall:
                     progress.now("uninstall", f"deleting {target.id}")
                     await _delete(cluster, target)
                 progress.end("uninstall", "Ready", "done; what was applied keeps running")
+        self._tell_program(targets, held, written=True)
         return ExitCode.DONE
 
     async def _targets(self, cluster: Cluster) -> list[_Target]:
@@ -113,15 +121,21 @@ class Uninstall:
             held += [(kind, meta) for meta in listed.items if FINALIZER in meta.finalizers]
         return held
 
-    def _show(self, cluster: Cluster, targets: Sequence[_Target], held: Sequence[tuple[Kind, LiveMeta]]) -> None:
-        if cluster.flags.structured:
-            items = [
-                {"group": t.id.group, "kind": t.id.kind, "namespace": t.id.namespace, "name": t.id.name}
-                for t in targets
-            ]
-            answer = {"apiVersion": API_VERSION, "kind": "UninstallPlan", "items": items, "released": len(held)}
-            write_structured(self._terminal, answer)
-            return
+    def _tell_program(
+        self, targets: Sequence[_Target], held: Sequence[tuple[Kind, LiveMeta]], *, written: bool
+    ) -> None:
+        """One answer, once it is known how it ended: where it fails that is the answer."""
+        if self._terminal.flags.structured:
+            plan: UninstallPlan = {
+                "apiVersion": API_VERSION,
+                "kind": "UninstallPlan",
+                "written": written,
+                "items": [{"ref": ref_of_id(target.id)} for target in targets],
+                "released": len(held),
+            }
+            write_structured(self._terminal, plan)
+
+    def _show(self, targets: Sequence[_Target], held: Sequence[tuple[Kind, LiveMeta]]) -> None:
         for target in targets:
             self._terminal.answer(f"- {target.id}")
         if targets:
