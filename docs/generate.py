@@ -84,9 +84,9 @@ hints and errors go to stderr. `reconcile` is another name for `sync`.
 
 `-o json` and `-o yaml` are for programs: every verb but `completion`, `demo` and `run` answers one object with
 `apiVersion: cli.sluice.dev/v1`, whose JSON Schema is named below; a verb that fails answers a
-[ProblemList](schemas/problem-list.json). `logs`, and `get` and `events` with `--watch`, write one object after the other:
-as JSON one a line. What `--export` prints are the objects themselves, for kubectl or for git. Within this `apiVersion`
-fields are only added: pass over those that you do not know.
+[ProblemList](schemas/problem-list.json). `logs`, and `get` and `events` with `--watch`, write one object after the
+other: as JSON one a line. What `--export` prints are the objects themselves, for kubectl or for git. Within this
+`apiVersion` fields are only added: pass over those that you do not know.
 """
 _GLOBAL_INTRO = """\
 ## Global flags

@@ -67,7 +67,6 @@ ANSWERED: dict[str, tuple[int, tuple[str, ...]]] = {
     "delete, dry": (0, ("delete", "ks", "NAME", "--dry-run")),
     "delete": (0, ("delete", "source", "git", "GONE", "--yes")),
     "release": (0, ("release", *EDIT, "--image", "nginx:2", "--unchecked")),
-    "release, asked": (0, ("release", "-w", "TARGET:deploy/web", "--image", "nginx:1", "--dry-run")),
     "automate": (0, ("automate", *EDIT)),
     "automate, asked": (0, ("automate", "TARGET:deploy/web", "--dry-run")),
     "deautomate": (0, ("deautomate", *EDIT)),

@@ -1,4 +1,4 @@
-"""Every read verb held against every outcome: each exit code is the one that `sluice --help` says."""
+"""Every verb held against every outcome: each exit code is the one that `sluice --help` says."""
 
 from __future__ import annotations
 
@@ -6,76 +6,23 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from devcluster.images import make_image
 from devcluster.registry import Registry
-from sluice.cli.answers import ANSWERS
 from sluice.cli.exit_codes import MEANINGS, ExitCode
+from sluice.cli.main import root
 from tests.cli.conftest import Ran, Sluice
-from tests.operator_fixture import Bench, Sync, condition, config_map, deployment, poll
+from tests.cli.exit_matrix import DONE, ELSEWHERE, MATRIX, NO, USAGE
+from tests.kubelet_logs import KubeletLogs
+from tests.operator_fixture import Bench, LogCapture, Sync, bench_with, condition, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
-DONE, NO, USAGE, FAILED = ExitCode.DONE, ExitCode.NO, ExitCode.USAGE, ExitCode.FAILED
-FORBIDDEN, UNREACHABLE, NOT_FOUND = ExitCode.NOT_PERMITTED, ExitCode.UNREACHABLE, ExitCode.NOT_FOUND
-
-
-@dataclass(frozen=True)
-class Row:
-    """The words of a verb when all is well, for what is not there, and for what is not ready; the last may be nothing.
-
-    Capitals stand for names and folders. The codes of the three follow; those of the ways to the cluster are the same
-    for all verbs that ask it.
-    """
-
-    well: str
-    missing: str
-    ill: str
-    codes: tuple[ExitCode, ExitCode, ExitCode] = (DONE, NOT_FOUND, DONE)
-    no_kubeconfig: ExitCode = FORBIDDEN
-    no_answer: ExitCode = UNREACHABLE
-    no_rights: ExitCode = FORBIDDEN
-
-
-LOOSE = "-n SHOP --registry-allow-loopback --registry-insecure-host 127.0.0.1 -w"
-MATRIX: dict[str, Row] = {
-    # It says how things are: what is failing is a no.
-    "status": Row("status NAME", "status nobody", "status ILL", (DONE, NOT_FOUND, NO)),
-    "why": Row("why NAME --no-git", "why nobody --no-git", "why ILL --no-git", (DONE, NOT_FOUND, NO)),
-    # They show what is there, whatever it is like.
-    "get": Row("get ks NAME", "get ks nobody", "get ks ILL"),
-    "tree": Row("tree NAME --no-git", "tree nobody --no-git", "tree ILL --no-git"),
-    "trace": Row(
-        "trace cm/a -n TARGET --no-git", "trace cm/no -n TARGET --no-git", "trace cm/a -n ILL_TARGET --no-git"
-    ),
-    "events": Row("events NAME", "events nobody", "events ILL"),
-    "history": Row("history NAME", "history nobody", "history ILL"),
-    "export": Row("export ks NAME", "export ks nobody", "export ks ILL"),
-    "images": Row(f"images {LOOSE} deploy/web", f"images {LOOSE} deploy/nobody", f"images {LOOSE} deploy/ill"),
-    # A revision that would be refused has no plan.
-    "plan": Row(
-        "plan NAME --git-allow-loopback",
-        "plan nobody --git-allow-loopback",
-        "plan ILL --git-allow-loopback",
-        (DONE, NOT_FOUND, FAILED),
-    ),
-    "diff": Row(
-        "diff NAME --git-allow-loopback",
-        "diff nobody --git-allow-loopback",
-        "diff ILL --git-allow-loopback",
-        (DONE, NOT_FOUND, FAILED),
-    ),
-    "check": Row("check", "", "check", (DONE, DONE, NO)),
-    # A bundle of what could be read is worth having: what could not is written down in it.
-    "debug": Row("debug --bundle NEW", "", "debug --bundle NEW", no_answer=DONE, no_rights=DONE),
-    "version": Row("version --server", "", ""),
-    # Neither asks a cluster. What is no code is a word that can't be used; a folder that is absent is no object.
-    "explain": Row("explain E204", "explain E999", "", (DONE, USAGE, DONE), DONE, DONE, DONE),
-    "validate": Row("validate FOLDER", "validate absent", "validate ILL_FOLDER", (DONE, FAILED, NO), DONE, DONE, DONE),
-}
 
 
 @dataclass(frozen=True)
@@ -88,28 +35,67 @@ class Place:
 
 
 @pytest.fixture(scope="module")
+def bench(
+    cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """A running operator for the module, to which the registry on this machine needs no TLS."""
+    with bench_with(cluster, log_capture, tmp_path_factory, registry_insecure_hosts=("127.0.0.1",)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
 def place(bench: Bench, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """An app that is well, one whose head is refused, a namespace with images; somebody who may do nothing."""
     root = tmp_path_factory.mktemp("place")
-    well = bench.synced({"a.yaml": config_map("a"), "web.yaml": deployment("web")}, wait=True)
-    ill = bench.synced({"a.yaml": config_map("a")})
-    ill.wait_failed(ill.push({"a.yaml": config_map("a"), "b.yaml": "a: b: c\n"}))
-    shop = _shop(bench, registry)
+    shop, image = _shop(bench, registry)
+    _lead_as_flux(bench, shop)
+    files: dict[str, str | None] = {"a.yaml": config_map("a"), "web.yaml": deployment("web", f"{image}:1.0.0")}
+    well = bench.synced(files, wait=True)
+    ill = bench.synced(files)
+    ill.wait_failed(ill.push({"web.yaml": "a: b: c\n"}))
     words = {"NAME": well.name, "TARGET": well.target, "FOLDER": str(well.repo.path), "SHOP": shop}
     words |= {"ILL": ill.name, "ILL_TARGET": ill.target, "ILL_FOLDER": str(ill.repo.path)}
+    words |= {"IMAGE": image, "MADE": f"{well.name}-made", "URL": bench.git.url(well.name)}
+    words |= _others(bench, image)
     nowhere = _kubeconfig(root / "nowhere", {"server": "https://127.0.0.1:1"}, "")
     return Place(words, _stranger(bench, shop, root), nowhere)
 
 
-def _shop(bench: Bench, registry: Registry) -> str:
+def _others(bench: Bench, image: str) -> dict[str, str]:
+    """Apps that are suspended, at their second revision, locked, and held by a finalizer of somebody else."""
+    paused, held = (bench.synced({"a.yaml": config_map("a")}) for _ in range(2))
+    paused.edit(suspend=True)
+    bench.api.patch(held.path, {"metadata": {"finalizers": ["finalizers.fluxcd.io", "example.com/held"]}})
+    rewound = bench.synced({"a.yaml": config_map("a")})
+    first = rewound.status["lastAppliedRevision"]
+    rewound.wait_ready(rewound.push({"a.yaml": config_map("a", "2")}))
+    locked = deployment("web", f"{image}:1.0.0").replace(
+        "name: web,", 'name: web, annotations: {fluxcd.io/locked: "true"},', 1
+    )
+    assert "locked" in locked
+    names = {"PAUSED": paused.name, "REWOUND": rewound.name, "FIRST": first, "HELD": held.name}
+    return names | {"LOCKED_TARGET": bench.synced({"web.yaml": locked}).target}
+
+
+def _shop(bench: Bench, registry: Registry) -> tuple[str, str]:
+    """A namespace with workloads of nobody's, and the name of their image."""
     name = f"shop-{secrets.token_hex(4)}"
     create_namespace(bench.cluster, name)
-    registry.push(name, "1.0.0", make_image())
-    image = f"{registry.image(name)}:1.0.0"
-    starved = deployment("ill", image).replace('"}\n', '", resources: {requests: {cpu: "9000"}}}\n')
-    for text in (deployment("web", image), starved):
+    for tag in ("1.0.0", "1.1.0"):
+        registry.push(name, tag, make_image())
+    image = registry.image(name)
+    starved = deployment("ill", f"{image}:1.0.0").replace('"}\n', '", resources: {requests: {cpu: "9000"}}}\n')
+    for text in (deployment("web", f"{image}:1.0.0"), starved):
         bench.cluster.kubectl("apply", "-f", "-", stdin=text.replace("$NS", name))
-    return name
+    return name, image
+
+
+def _lead_as_flux(bench: Bench, namespace: str) -> None:
+    """Somebody holds the lease of one of Flux's controllers."""
+    spec = {"holderIdentity": "flux", "leaseDurationSeconds": 3600, "renewTime": f"{datetime.now(UTC):%FT%T.%fZ}"}
+    meta = {"name": "kustomize-controller-leader-election"}
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec}
+    bench.api.create(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", lease)
 
 
 def _stranger(bench: Bench, namespace: str, root: Path) -> Path:
@@ -153,21 +139,35 @@ def broken_source(bench: Bench) -> Iterator[Callable[[], None]]:
         bench.api.delete(source.source_path)
 
 
+@pytest.fixture
+def operator_pod(bench: Bench, tmp_path: Path) -> Iterator[None]:
+    """A pod of the operator, whose log can be read."""
+    name = f"sluice-{secrets.token_hex(3)}"
+    with KubeletLogs(bench.api, tmp_path, f"node-{name}") as node:
+        node.pod(bench.namespace, name, {"manager": []}, app="sluice")
+        yield
+        bench.api.delete(f"/api/v1/namespaces/{bench.namespace}/pods/{name}?gracePeriodSeconds=0")
+
+
 @pytest.mark.parametrize("verb", MATRIX)
-def test_a_read_verb_exits_with_the_documented_code_whatever_it_meets(
+def test_a_verb_exits_with_the_documented_code_whatever_it_meets(
     cli: Sluice,
     place: Place,
     broken_source: Callable[[], None],
+    request: pytest.FixtureRequest,
     tmp_path: Path,
     verb: str,
 ) -> None:
     row = MATRIX[verb]
+    if verb == "logs":
+        request.getfixturevalue("operator_pod")
     met: dict[str, tuple[ExitCode, Ran]] = {}
 
     def ask(outcome: str, line: str, wanted: ExitCode, *more: str, **environment: str) -> None:
         if line:
             names = {**place.words, "NEW": str(tmp_path / f"{outcome}.tar.gz")}
-            met[outcome] = wanted, cli(*(names.get(word, word) for word in line.split()), *more, **environment)
+            words = [":".join(names.get(part, part) for part in word.split(":")) for word in line.split()]
+            met[outcome] = wanted, cli(*words, *more, **environment)
 
     ask("well", row.well, row.codes[0])
     ask("not found", row.missing, row.codes[1])
@@ -178,6 +178,8 @@ def test_a_read_verb_exits_with_the_documented_code_whatever_it_meets(
     if verb == "check":
         broken_source()
     ask("not ready", row.ill, row.codes[2])
+    ask("forbidden by somebody", row.no, NO)
+    ask("not in time", row.late, ExitCode.TIMED_OUT)
     assert {outcome: ran.code for outcome, (_, ran) in met.items()} == {
         outcome: wanted for outcome, (wanted, _) in met.items()
     }, {outcome: ran.err for outcome, (_, ran) in met.items()}
@@ -186,16 +188,20 @@ def test_a_read_verb_exits_with_the_documented_code_whatever_it_meets(
     assert not met["a wrong flag"][1].out
 
 
-def test_every_read_verb_is_in_the_matrix() -> None:
-    assert set(MATRIX) == set(ANSWERS)
+def test_every_verb_is_in_the_matrix_or_said_to_be_held_elsewhere() -> None:
+    verbs = set(root.list_commands(root.make_context("sluice", ["version"], resilient_parsing=True)))
+    assert verbs == {*MATRIX, *ELSEWHERE}
+    assert all((Path(__file__).parents[2] / path).exists() for path in ELSEWHERE.values())
 
 
 def test_a_verb_has_no_line_only_where_it_can_not_meet_the_outcome() -> None:
     nothing_is_named = {verb for verb, row in MATRIX.items() if not row.missing}
     nothing_is_judged = {verb for verb, row in MATRIX.items() if not row.ill}
-    assert (nothing_is_named, nothing_is_judged) == ({"check", "debug", "version"}, {"version", "explain"})
+    assert nothing_is_named == {"check", "debug", "version", "create", "install", "uninstall"}
+    assert nothing_is_judged == {"version", "explain", "completion", "logs", "suspend", "delete", "uninstall"}
 
 
-def test_every_code_of_the_matrix_is_one_that_help_explains() -> None:
+def test_every_code_is_met_and_is_one_that_help_explains() -> None:
     used = {code for row in MATRIX.values() for code in (*row.codes, row.no_kubeconfig, row.no_answer, row.no_rights)}
-    assert used <= set(MEANINGS)
+    used |= {NO for row in MATRIX.values() if row.no} | {ExitCode.TIMED_OUT for row in MATRIX.values() if row.late}
+    assert used | {USAGE, ExitCode.INTERRUPTED} == set(MEANINGS)
