@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sluice.api.kinds import POD_LABELS
 from sluice.cli.answers import ANSWERS
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.flags import WITHOUT_ANSWER
@@ -117,7 +118,7 @@ def node(bench: Bench, sync: Sync, tmp_path: Path) -> Iterator[str]:
     about = {"controllerKind": "Kustomization", "name": sync.name, "namespace": sync.namespace}
     with KubeletLogs(bench.api, tmp_path, f"node-{secrets.token_hex(3)}") as made:
         operator, solo = (f"{name}-{secrets.token_hex(2)}" for name in ("sluice", "solo"))
-        made.pod(sync.namespace, operator, {"manager": [json.dumps(told | about), "no JSON"]}, app="sluice")
+        made.pod(sync.namespace, operator, {"manager": [json.dumps(told | about), "no JSON"]}, **POD_LABELS)
         made.pod(sync.target, solo, {"main": ["one: two", "\x85"]})
         yield solo
         for path in (f"{sync.namespace}/pods/{operator}", f"{sync.target}/pods/{solo}"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.api.kinds import POD_LABELS
 from tests.cli.conftest import Sluice
 from tests.kubelet_logs import KubeletLogs
 from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
@@ -104,7 +105,7 @@ def test_the_operators_lines_about_one_object_are_printed(cli: Sluice, sync: Syn
         line(sync.name, "elsewhere", "reconciled"),
         "no JSON",
     ]
-    kubelet.pod(home, f"sluice-{secrets.token_hex(2)}", {"manager": lines, "sidecar": ["noise"]}, app="sluice")
+    kubelet.pod(home, f"sluice-{secrets.token_hex(2)}", {"manager": lines, "sidecar": ["noise"]}, **POD_LABELS)
     ran = cli("logs", f"ks/{sync.name}")
     assert ran.code == 0, ran.err
     assert ran.out.splitlines() == [

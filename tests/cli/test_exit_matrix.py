@@ -15,6 +15,7 @@ from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from devcluster.images import make_image
 from devcluster.registry import Registry
+from sluice.api.kinds import POD_LABELS
 from sluice.cli.exit_codes import MEANINGS, ExitCode
 from sluice.cli.main import root
 from tests.cli.conftest import Ran, Sluice
@@ -144,7 +145,7 @@ def operator_pod(bench: Bench, tmp_path: Path) -> Iterator[None]:
     """A pod of the operator, whose log can be read."""
     name = f"sluice-{secrets.token_hex(3)}"
     with KubeletLogs(bench.api, tmp_path, f"node-{name}") as node:
-        node.pod(bench.namespace, name, {"manager": []}, app="sluice")
+        node.pod(bench.namespace, name, {"manager": []}, **POD_LABELS)
         yield
         bench.api.delete(f"/api/v1/namespaces/{bench.namespace}/pods/{name}?gracePeriodSeconds=0")
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from sluice.api.access import access
 from sluice.api.crds import COMPONENT, crds, part_labels
+from sluice.api.kinds import POD_LABELS
 
 Object: TypeAlias = dict[str, Any]
 
@@ -97,14 +98,13 @@ def _service(options: InstallOptions, name: str, port: str) -> Object:
         "metadata": {"name": name, "namespace": options.namespace, "labels": options.labels},
         "spec": {
             "type": "ClusterIP",
-            "selector": {"app": COMPONENT},
+            "selector": POD_LABELS,
             "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": port}],
         },
     }
 
 
 def _deployment(options: InstallOptions) -> Object:
-    selector = {"app": COMPONENT}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -113,10 +113,10 @@ def _deployment(options: InstallOptions) -> Object:
             "replicas": 1,
             # The new process must hold the Lease to do anything: there is nothing to overlap for.
             "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": selector},
+            "selector": {"matchLabels": POD_LABELS},
             "template": {
                 "metadata": {
-                    "labels": options.labels | selector,
+                    "labels": options.labels | POD_LABELS,
                     "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": str(METRICS_PORT)},
                 },
                 "spec": _pod(options),
@@ -207,7 +207,7 @@ def _network_policies(options: InstallOptions) -> list[Object]:
             "kind": "NetworkPolicy",
             "metadata": {"name": COMPONENT, "namespace": options.namespace, "labels": options.labels},
             "spec": {
-                "podSelector": {"matchLabels": {"app": COMPONENT}},
+                "podSelector": {"matchLabels": POD_LABELS},
                 "policyTypes": ["Ingress", "Egress"],
                 "ingress": [scraping, calling, reading],
                 "egress": [{}],

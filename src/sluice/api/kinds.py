@@ -15,6 +15,8 @@ SOURCE_GROUP = "source.toolkit.fluxcd.io"
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 IMAGE_GROUP = "image.toolkit.fluxcd.io"
 NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
+# By which an installation selects its pods. `app` is not among them: it is how fluxctl finds the one that leads.
+POD_LABELS = {"app.kubernetes.io/component": "sluice"}
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 # Clients write a time or a random id; a longer one would be carried in statuses and records.

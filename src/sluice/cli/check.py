@@ -14,7 +14,7 @@ from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.diagnosis import no_operator
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
-from sluice.cli.installation import DEPLOYMENTS, Installed, find_installations
+from sluice.cli.installation import DEPLOYMENTS, OUR_PODS, Installed, find_installations
 from sluice.cli.kinds import GIT
 from sluice.cli.lookup import list_views
 from sluice.cli.structured import write_structured
@@ -160,7 +160,7 @@ async def _deployment(cluster: Cluster, found: Installed) -> Finding:
         return Finding("operator", text)
     subject, fix = (
         DEPLOYMENTS.id_of(found.namespace, found.name),
-        f"kubectl get pods -n {found.namespace} -l app=sluice",
+        f"kubectl get pods -n {found.namespace} -l {OUR_PODS}",
     )
     return Finding(
         "operator", text, _problem(codes.INSTALLATION, f"{text} is not available", health.message, fix, subject)

@@ -24,7 +24,7 @@ from sluice.cli.error_output import API_VERSION
 from sluice.cli.events import list_events
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import usage
-from sluice.cli.installation import DEPLOYMENTS, OURS, operator_namespace
+from sluice.cli.installation import DEPLOYMENTS, OUR_PODS, OURS, operator_namespace
 from sluice.cli.kinds import KINDS
 from sluice.cli.lookup import list_items
 from sluice.cli.structured import write_structured
@@ -121,7 +121,7 @@ async def _events(cluster: Cluster) -> list[EventItem]:
 async def _operator(cluster: Cluster) -> dict[str, Any]:
     namespace = await operator_namespace(cluster)
     raw = await cluster.client.get(DEPLOYMENTS, namespace, OURS)
-    pods = await cluster.client.list(PODS, namespace, labels=f"app={OURS}", item_type=dict[str, Any])
+    pods = await cluster.client.list(PODS, namespace, labels=OUR_PODS, item_type=dict[str, Any])
     return {"deployment": msgspec.json.decode(raw) if raw is not None else None, "pods": pods.items}
 
 

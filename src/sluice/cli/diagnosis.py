@@ -15,7 +15,7 @@ from sluice.cli.chain import follow, waiting_for
 from sluice.cli.chain_node import Chain, Link, Node, World, node_of
 from sluice.cli.chain_problem import told
 from sluice.cli.cluster import Cluster
-from sluice.cli.installation import OUR_LEASE, RIVALS, holder, operator_namespace
+from sluice.cli.installation import OUR_LEASE, OUR_PODS, RIVALS, holder, operator_namespace
 from sluice.cli.kinds import GIT, SYNCS, Kind
 from sluice.cli.lookup import list_items
 from sluice.cli.view import View
@@ -242,7 +242,7 @@ async def no_operator(cluster: Cluster) -> ToldProblem | None:
             cause = f"{who} holds its lease in namespace {namespace}"
             return told(Problem(codes.LEASE_HELD, title, cause=cause, fix="stop it first, or ask it: flux get all"))
     cause = f"nobody holds Lease {namespace}/{OUR_LEASE}"
-    fix = f"see what it says: kubectl get pods -n {namespace} -l app=sluice; `sluice check` names what is wrong"
+    fix = f"see what it says: kubectl get pods -n {namespace} -l {OUR_PODS}; `sluice check` names what is wrong"
     return told(Problem(codes.OPERATOR_ABSENT, "no operator acts on this cluster", cause=cause, fix=fix))
 
 

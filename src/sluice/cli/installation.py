@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sluice import settings
+from sluice.api.kinds import POD_LABELS
 from sluice.cli.cluster import Cluster
 from sluice.core import codes
 from sluice.core.errors import ClusterError
@@ -23,6 +24,7 @@ VERSION = "app.kubernetes.io/version"
 INSTANCE = "app.kubernetes.io/instance"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "sluice"
+OUR_PODS = ",".join(f"{key}={value}" for key, value in POD_LABELS.items())
 OUR_LEASE = "sluice-leader-election"
 # The controllers of Flux whose objects we act on, and so the leases that we hold ourselves.
 RIVALS = (

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from sluice.api.kinds import POD_LABELS
 from sluice.cli.any_object import find_objects
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import seconds_of, usage
-from sluice.cli.installation import DEPLOYMENTS, OURS, operator_namespace
+from sluice.cli.installation import DEPLOYMENTS, OUR_PODS, OURS, operator_namespace
 from sluice.cli.kinds import choose
 from sluice.cli.structured import write_structured
 from sluice.cli.terminal import one_line
@@ -94,7 +95,7 @@ async def _pods_of(cluster: Cluster, words: Sequence[str]) -> list[Object]:
 
 async def _operator_pods(cluster: Cluster) -> list[Object]:
     namespace = await operator_namespace(cluster)
-    found = (await cluster.client.list(PODS, namespace, labels=f"app={OURS}", item_type=Object)).items
+    found = (await cluster.client.list(PODS, namespace, labels=OUR_PODS, item_type=Object)).items
     if not found:
         subject = DEPLOYMENTS.id_of(namespace, OURS)
         title = f"the operator has no pod in namespace {namespace}"
@@ -136,7 +137,7 @@ async def _print_all(cluster: Cluster, pods: list[Object], wish: _Wish, form: _F
 
 def _containers(pod: Object, wanted: str) -> list[str]:
     names = [c.get("name", "") for c in (pod.get("spec") or {}).get("containers") or ()]
-    if "manager" in names and not wanted and pod["metadata"].get("labels", {}).get("app") == OURS:
+    if "manager" in names and not wanted and POD_LABELS.items() <= pod["metadata"].get("labels", {}).items():
         return ["manager"]
     return [name for name in names if wanted in {"", name}]
 

@@ -1,7 +1,6 @@
 """The label on the pod that leads, by which fluxctl finds the one to talk to.
 
-fluxctl looks for `app=flux`, then for `name in (flux, fluxd, …)`. Our pods have another `app`, by which their
-Deployment and Services select them, so it is `name` that the leader gets.
+fluxctl looks for `app=flux`. No pod has the label `app` otherwise: Deployment and Services select ours by another.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from sluice.core.ids import NamespacedName
 from sluice.kube.client import KubeClient
 from sluice.kube.well_known import PODS
 
-LABEL, VALUE = "name", "flux"
+LABEL, VALUE = "app", "flux"
 MANAGER = "sluice"
 SECONDS = 3.0  # also on the way out, when the lease is to be given back
 log = structlog.get_logger()

@@ -10,6 +10,8 @@ import pytest
 
 from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
+from sluice.api.install import InstallOptions, manifests
+from sluice.api.kinds import POD_LABELS
 from sluice.core.flag_source import FlagSource
 from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
@@ -44,7 +46,7 @@ def api(cluster: Cluster) -> Iterator[Api]:
 
 def make_pod(api: Api, namespace: str, **labels: str) -> None:
     spec = {"containers": [{"name": "manager", "image": "sluice:1"}]}
-    metadata = {"name": "sluice-0", "labels": {"app": "sluice", **labels}}
+    metadata = {"name": "sluice-0", "labels": {**POD_LABELS, **labels}}
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     poll(  # the namespace's service account comes a moment after it
         "the pod is taken",
@@ -62,11 +64,20 @@ def test_the_pod_has_the_label_while_it_leads(operator: RunningOperator, api: Ap
     home = operator.settings.namespace
     make_pod(api, home)
     operator.start()
-    assert labels(api, home) == {"app": "sluice", "name": "flux"}
+    assert labels(api, home) == {**POD_LABELS, "app": "flux"}
     operator.stop()
-    assert labels(api, home) == {"app": "sluice"}
+    assert labels(api, home) == POD_LABELS
 
 
 def test_a_pod_that_is_not_there_keeps_nobody_from_leading(operator: RunningOperator) -> None:
     operator.start()
     assert any("fluxctl will not find this pod" in str(entry["event"]) for entry in operator.logged)
+
+
+def test_the_manifests_give_the_label_to_no_pod_and_select_by_another() -> None:
+    objects = manifests(InstallOptions(version="1.0.0"))
+    [deployment] = [each["spec"] for each in objects if each["kind"] == "Deployment"]
+    assert deployment["selector"]["matchLabels"] == POD_LABELS
+    assert POD_LABELS.items() <= deployment["template"]["metadata"]["labels"].items()
+    assert "app" not in deployment["template"]["metadata"]["labels"]
+    assert [each["spec"]["selector"] for each in objects if each["kind"] == "Service"] == [POD_LABELS] * 2

@@ -8,7 +8,7 @@ PAGES: dict[str, _Page] = {
     "E710": _Page(
         "No operator is at work, so nothing is fetched or applied. What runs in the cluster goes on running.",
         "no operator acts on this cluster [E710]: nobody holds Lease flux-system/sluice-leader-election; "
-        "fix: look at it: kubectl get pods -n flux-system -l app=sluice",
+        "fix: look at it: kubectl get pods -n flux-system -l app.kubernetes.io/component=sluice",
         "Its pod does not run, can't reach the API server, or was scaled to 0.",
         "`sluice check` names what is wrong with it; `sluice install` puts it back.",
     ),
