@@ -29,12 +29,16 @@ def commands(page: str, section: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody at a shell with `kubectl` and `sluice`; `replaced` are names of the page that are others here."""
+    """Somebody at a shell with `kubectl` and `sluice`; `replaced` are names of the page that are others here.
+
+    `folder` is where commands are typed; at home unless it says otherwise.
+    """
 
     home: Path
     kubeconfig: Path
     kubectl: Path
     replaced: Mapping[str, str]
+    folder: Path | None = None
 
     def equip(self) -> None:
         """Put both commands onto a PATH. Git servers of a test are on this machine, which a flag must allow."""
@@ -43,16 +47,28 @@ class Reader:
         (tools / "kubectl").symlink_to(self.kubectl)
         script = tools / "sluice"
         script.write_text(
-            f'#!/bin/sh\ncase "$1" in plan|diff|tree) set -- "$@" --git-allow-loopback;; esac\n'
+            f'#!/bin/sh\ncase "$1" in plan|diff|tree|why|trace) set -- "$@" --git-allow-loopback;; esac\n'
             f'exec {sys.executable} -m sluice "$@"\n'
         )
         script.chmod(0o755)
 
     def run(self, command: str) -> str:
         """Run one; it must succeed. Returns what it printed."""
+        done = self._shell(command, subprocess.PIPE)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def see(self, command: str) -> str:
+        """Run one, however it ends; returns what a terminal shows of it, in the words of the page."""
+        printed = self._shell(command, subprocess.STDOUT).stdout
+        for name, here in self.replaced.items():
+            printed = printed.replace(here, name)
+        return printed
+
+    def _shell(self, command: str, errors: int) -> subprocess.CompletedProcess[str]:
         for name, here in self.replaced.items():
             command = command.replace(name, here)
-        done = subprocess.run(
+        return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
             env={
                 "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
@@ -60,16 +76,17 @@ class Reader:
                 "KUBECONFIG": str(self.kubeconfig),
                 "PYTHONPATH": str(SOURCES),
                 "PYTHONUTF8": "1",
+                "PYTHONUNBUFFERED": "1",  # what is said and what is answered come in the order of a terminal
+                "USER": "ada",
             },
-            cwd=self.home,
-            capture_output=True,
+            cwd=self.folder or self.home,
+            stdout=subprocess.PIPE,
+            stderr=errors,
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=90,
             check=False,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
 
     def follow(self, page: str, section: str) -> dict[str, str]:
         """Run all commands of a section; what each printed."""
