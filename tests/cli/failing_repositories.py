@@ -125,8 +125,11 @@ FAILURES = (
         "E249",
         "db/secret.yaml:5:1@",
         "SOPS",
-        {"kustomization.yaml": "resources: [db]\n"}
-        | {"db/kustomization.yaml": "resources: [secret.yaml]\n", "db/secret.yaml": ENCRYPTED},
+        {
+            "kustomization.yaml": "resources: [db]\n",
+            "db/kustomization.yaml": "resources: [secret.yaml]\n",
+            "db/secret.yaml": ENCRYPTED,
+        },
     ),
     Failure("kind not installed", "E207", "cert.yaml:1", "Certificate", {"cert.yaml": CERTIFICATE}),
     Failure("chart not acted on", "E207", "redis.yaml:1@", "does not act on kind HelmRelease", {"redis.yaml": RELEASE}),
