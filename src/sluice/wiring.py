@@ -385,7 +385,7 @@ def _operator(
         renderer=_renderer(settings),
         records=records,
         owned=owned,
-        lookup=LiveLookup(client, owned),
+        lookup=LiveLookup(client, discovery, owned),
         survey=Survey(client, discovery, owned),
         quotas=Quotas(client),
         executor=Executor(client, discovery, owned, records, identities),

@@ -182,8 +182,10 @@ def build_plan(
     """
     changes = [_change_of(owner, m, inventory.get(m.id), live, options) for m in desired]
     wanted = {m.id for m in desired}
-    left = [_leaving(owner, e, live(e.id), options) for e in inventory if e.id not in wanted]
     applied = Inventory(_entry_after(c, inventory.get(c.id)) for c in changes)
+    # One object may be served under two groups, with one UID: it is there as long as one of them is desired.
+    shown = {(e.uid, e.id.namespace, e.id.name): e.id for e in applied if e.uid}
+    left = [_leaving(owner, e, live(e.id), options, shown) for e in inventory if e.id not in wanted]
     held = Inventory(e for e in inventory if e.id not in wanted)
     staying = {c.id for c in left if c.action in {Action.KEEP, Action.OFFER}}
     pruned = [c for c in left if c.action is Action.PRUNE]
@@ -257,7 +259,13 @@ def _change_of(
     return change(Action.ADOPT, found, f"seems to belong to {found.mark}" if found.mark else "exists and has no owner")
 
 
-def _leaving(owner: Owner, entry: Entry, found: Live | None, options: PlanOptions) -> Change:
+def _leaving(
+    owner: Owner,
+    entry: Entry,
+    found: Live | None,
+    options: PlanOptions,
+    shown: Mapping[tuple[str, str, str], ResourceId],
+) -> Change:
     """What happens to an object of the inventory that is not desired any more."""
 
     def change(action: Action, reason: str) -> Change:
@@ -276,6 +284,8 @@ def _leaving(owner: Owner, entry: Entry, found: Live | None, options: PlanOption
         return change(Action.RELEASE, f"now belongs to {found.owner}" if found.owner else "has lost our owner labels")
     if entry.uid and entry.uid != found.uid:
         return change(Action.RELEASE, "was recreated by somebody else: not the object we applied")
+    if (same := shown.get((found.uid, entry.id.namespace, entry.id.name))) is not None:
+        return change(Action.RELEASE, f"is the same object as {same} of group {same.group or 'core'}, which stays")
     if not found.directives.prune:
         return change(Action.RELEASE, f"{TOOLKIT}/prune: disabled")
     if not found.directives.reconcile or found.directives.ssa == "ignore":

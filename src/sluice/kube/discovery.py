@@ -137,6 +137,11 @@ class Discovery:
         key = (api_version, kind)
         return await self._find(split_api_version(api_version)[0], lambda: self._catalogue.by_kind.get(key))
 
+    async def find_any(self, api_version: str, kind: str) -> Resource | None:
+        """The same; where that version is not served, the one that the server prefers: it shows the same objects."""
+        found = await self.find(api_version, kind)
+        return found or self.preferred(GroupKind(split_api_version(api_version)[0], kind))
+
     async def find_preferred(self, group: str, kind: str) -> Resource | None:
         """The resource of a kind in the version that the server prefers."""
         return await self._find(group, lambda: self._catalogue.preferred.get((group, kind)))
@@ -145,9 +150,13 @@ class Discovery:
         """What `find` would answer from the cache alone."""
         return self._catalogue.by_kind.get((api_version, kind))
 
+    def preferred(self, kind: GroupKind) -> Resource | None:
+        """What `find_preferred` would answer from the cache alone."""
+        return self._catalogue.preferred.get((kind.group, kind.kind))
+
     def scope(self, kind: GroupKind) -> bool | None:
         """Whether a kind is namespaced, from the cache alone; None when it was not served at the last reading."""
-        found = self._catalogue.preferred.get((kind.group, kind.kind))
+        found = self.preferred(kind)
         return found.namespaced if found is not None else None
 
     def resources(self) -> tuple[Resource, ...]:

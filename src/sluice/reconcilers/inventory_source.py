@@ -101,7 +101,7 @@ async def confirmed(operator: Operator, record: Record) -> Inventory:
     unsure = [entry for entry in record.inventory if not entry.uid and entry.id not in known]
     places: dict[tuple[Resource, str], set[ResourceId]] = {}
     for entry in unsure:
-        resource = await operator.discovery.find(entry.api_version, entry.id.kind)
+        resource = await operator.discovery.find_any(entry.api_version, entry.id.kind)
         if resource is not None:
             places.setdefault((resource, entry.id.namespace), set()).add(entry.id)
     found = await look_up(operator.client, places, LiveManagers)

@@ -15,6 +15,7 @@ from sluice.core.live import LiveManagers, LiveObject
 from sluice.core.order import NAMESPACE
 from sluice.core.plan import Live
 from sluice.kube.client import KubeClient
+from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import NAMESPACES
 from sluice.runtime.owned import OwnedObjects, live_of
@@ -28,8 +29,9 @@ T = TypeVar("T", LiveObject, LiveManagers)
 class LiveLookup:
     """Answers for one plan."""
 
-    def __init__(self, client: KubeClient, owned: OwnedObjects) -> None:
+    def __init__(self, client: KubeClient, discovery: Discovery, owned: OwnedObjects) -> None:
         self._client = client
+        self._discovery = discovery
         self._owned = owned
 
     async def find(
@@ -40,14 +42,15 @@ class LiveLookup:
     ) -> dict[ResourceId, Live | None]:
         """The live metadata of every id of `wanted`; None where it was looked for and is not there.
 
-        `client` is who looks at objects that the watches don't know; the operator itself when None.
-        A kind that the server does not serve has no objects. Raises ClusterError when a look-up fails.
+        `client` is who looks at objects that the watches don't know; the operator itself when None. `resources` has
+        None for what is not served in the version that was asked for: the object is then looked for in another one.
+        A kind that the server does not serve at all has no objects. Raises ClusterError when a look-up fails.
         """
         answers: dict[ResourceId, Live | None] = {}
         asked: dict[tuple[Resource, str], list[ResourceId]] = {}
         for key in wanted:
-            resource = resources[key]
-            if resource is None:
+            resource = resources[key] or self._discovery.preferred(key.group_kind)
+            if resource is None or resource.namespaced != bool(key.namespace):  # or it was of another scope
                 answers[key] = None
             elif self._owned.knows(key.group_kind) and (live := self._owned.get(key)) is not None:
                 answers[key] = live

@@ -44,7 +44,8 @@ class Pruner:
     async def _prune(self, change: Change, sync: Owner, client: KubeClient) -> Outcome | Problem:
         key = change.id
         try:
-            resource = await resource_of(self._discovery, change.id, change.api_version)
+            served = await self._discovery.find_any(change.api_version, key.kind)
+            resource = served or await resource_of(self._discovery, key, change.api_version)
             self._owned.expect_gone(key, expected=True)
             await self._delete_ours(resource, change, sync, client)
             meta = await outlast(partial(client.get_metadata, resource, key.namespace, key.name))
