@@ -260,13 +260,13 @@ class Cluster(RuleBasedStateMachine):
         entries = {e.id: e for e in command.target.inventory}
         order = command.order[: part if fails else None]
         for key in order:
-            image, created, thing = command.target.images.get(key), command.created.get(key), self.live.get(key)
+            image, created, thing = command.target.images.get(key), command.union.get(key), self.live.get(key)
             if image is not None and thing is not None and thing.uid == image.uid:
                 self.live[key] = self.imaged[image.uid]
             elif image is None and created is not None and thing is not None and created.uid in {"", thing.uid}:
                 self.live = {k: t for k, t in self.live.items() if k != key or not t.ours}
         if len(order) < len(command.order):
-            left = {key: e for key in command.order[len(order) :] if (e := command.created.get(key)) is not None}
+            left = {key: e for key in command.order[len(order) :] if (e := command.union.get(key)) is not None}
             return Undone(Inventory({**entries, **left}.values()), problems=BAD)
         return Undone(command.target.inventory)
 

@@ -309,9 +309,9 @@ def _failed(state: Transaction, problems: tuple[Problem, ...]) -> tuple[Transact
 
 def _undo(state: Transaction, target: UndoTarget) -> Undo:
     """The reverse of the order of kinds; it covers what earlier transactions, not committed, have touched, too."""
-    created = state.inventory.without(target.inventory.ids())
-    touched = {*target.images, *created.ids()}
-    return Undo(target, tuple(sorted(touched, key=lambda i: (order_of(i.group_kind), i), reverse=True)), created)
+    touched = {*target.images, *(state.inventory.ids() - target.inventory.ids())}
+    order = tuple(sorted(touched, key=lambda i: (order_of(i.group_kind), i), reverse=True))
+    return Undo(target, order, state.inventory)
 
 
 def _undone(state: Transaction, event: Undone) -> tuple[Transaction, Command | None]:

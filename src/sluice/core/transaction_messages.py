@@ -101,11 +101,11 @@ class SaveRecord:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Take every object back to `target`, in this order; `created` are entries that did not exist before."""
+    """Take every object back to `target`, in this order; `union` are the entries of all that may exist by now."""
 
     target: UndoTarget
     order: tuple[ResourceId, ...]
-    created: Inventory
+    union: Inventory
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,7 @@ class Executor:
                 return await self._pruner.prune_all(changes, shares, client_of)
             case Undo():
                 await execution.progress(f"Undoing changes to {len(command.order)} objects")
-                return await self._undoer.undo(command, shares, client_of)
+                return await self._undoer.undo(command, shares, client_of, run.recreate)
 
     async def _save(self, save: SaveRecord, run: _Run, state: Transaction) -> None:
         """Make the record durable; a transaction that changed nothing has nothing to record."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 import msgspec
 
 from sluice.core import codes
-from sluice.core.before_image import BeforeImage, Restored, before_image, restore
+from sluice.core.before_image import BeforeImage, before_image
 from sluice.core.errors import ClusterError, SluiceError
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.inventory import Entry, Inventory
-from sluice.core.live import LiveManagers, LiveMeta, LiveObject
-from sluice.core.managed_fields import MANAGER
+from sluice.core.live import LiveManagers
 from sluice.core.order import CRD, NAMESPACE
 from sluice.core.plan import Change, Owner
 from sluice.core.problem import Problem
@@ -33,12 +31,11 @@ from sluice.runtime.bodies import listed_bodies
 from sluice.runtime.foreign import holds_foreign
 from sluice.runtime.gone import await_gone
 from sluice.runtime.identities import ClientOf
-from sluice.runtime.owned import OwnedObjects, live_of, version_of
+from sluice.runtime.owned import OwnedObjects, live_of
 from sluice.runtime.resources import resource_of
+from sluice.runtime.restorer import GONE_SECONDS, TRIES, Former, Restorer, kept
 from sluice.runtime.together import together
 
-TRIES = 5
-GONE_SECONDS = 30.0
 PVC = GroupKind("", "PersistentVolumeClaim")
 
 
@@ -53,12 +50,13 @@ class Undoer:
         self._client = client
         self._discovery = discovery
         self._owned = owned
+        self._restorer = Restorer(discovery, owned)
 
     async def take_images(self, changes: tuple[Change, ...], shares: Shares, client_of: ClientOf) -> Imaged:
         """Read every object that is to be changed. One that is gone by now has no image, and is no problem."""
         images: dict[ResourceId, BeforeImage] = {}
         try:
-            wanted = {change.id: await self._resource(change.id, change.api_version) for change in changes}
+            wanted = {change.id: await self._as_it_is(change) for change in changes}
             async for page in self._listed(wanted, shares, shares.was_of, client_of):
                 images |= {key: before_image(key, raw) for key, raw in page.items()}
             rest = {key: resource for key, resource in wanted.items() if key not in images}
@@ -82,35 +80,43 @@ class Undoer:
                 async for page in listed_bodies(client_of(next(iter(own))), own, member):
                     yield page
 
-    async def undo(self, command: Undo, shares: Shares, client_of: ClientOf) -> Undone:
+    async def undo(
+        self, command: Undo, shares: Shares, client_of: ClientOf, replaced: Collection[ResourceId] = ()
+    ) -> Undone:
         """Undo in the order given, kind by kind; objects of one kind at once.
 
+        `replaced` are those that this transaction has deleted, or was about to, in order to create them anew.
         What can't be taken back is named, stays in the inventory, and does not keep the rest from being undone.
         """
         target = command.target
         entries: dict[ResourceId, Entry] = {e.id: e for e in target.inventory}
         problems: list[Problem] = []
         for group in _by_kind(command.order):
-            results = await self._undo_kind(group, command, shares, client_of)
+            results = await self._undo_kind(group, command, shares, client_of, replaced)
             for key, result in results.items():
                 if isinstance(result, Entry):
                     entries[key] = result
                 elif isinstance(result, Problem):
                     problems.append(result)
-                    kept = command.created.get(key)
-                    if kept is not None:
-                        entries[key] = replace(kept, digest=b"")
+                    # It is not as the target has it: whoever is left there has to be known, and sent again.
+                    if (left_there := command.union.get(key)) is not None:
+                        entries[key] = msgspec.structs.replace(left_there, digest=b"")
         left = tuple(p for p in problems if p.code is codes.UNDO_KEPT)
         failed = tuple(p for p in problems if p.code is not codes.UNDO_KEPT)
         return Undone(Inventory(entries.values()), left, failed)
 
     async def _undo_kind(
-        self, group: list[ResourceId], command: Undo, shares: Shares, client_of: ClientOf
+        self,
+        group: list[ResourceId],
+        command: Undo,
+        shares: Shares,
+        client_of: ClientOf,
+        replaced: Collection[ResourceId],
     ) -> dict[ResourceId, Entry | Problem | None]:
         results: dict[ResourceId, Entry | Problem | None] = {}
 
         async def settle(key: ResourceId, raw: bytes | None) -> None:
-            results[key] = await self._undo_one(key, command, shares, raw, client_of(key))
+            results[key] = await self._undo_one(key, command, shares, raw, client_of(key), replaced)
 
         images = [command.target.images[key] for key in group if key in command.target.images]
         wanted: dict[ResourceId, Resource] = {}
@@ -122,14 +128,23 @@ class Undoer:
         return results
 
     async def _undo_one(
-        self, key: ResourceId, command: Undo, shares: Shares, raw: bytes | None, client: KubeClient
+        self,
+        key: ResourceId,
+        command: Undo,
+        shares: Shares,
+        raw: bytes | None,
+        client: KubeClient,
+        replaced: Collection[ResourceId],
     ) -> Entry | Problem | None:
         image = command.target.images.get(key)
         try:
+            known = command.union.get(key)
             if image is not None:
-                return await self._restore(image, command.target.inventory.get(key), raw, client)
-            created = command.created.get(key)
-            return await self._delete(created, shares, client) if created is not None else None
+                entry, made = command.target.inventory.get(key), known.uid if known is not None else ""
+                again = entry is not None or key in replaced
+                former = Former(image, entry, made, shares.owner_of(key), again)
+                return await self._restorer.restore(former, raw, client)
+            return await self._delete(known, shares, client) if known is not None else None
         except SluiceError as error:
             why = error.problems[0]
             return Problem(
@@ -140,100 +155,11 @@ class Undoer:
                 fix=why.fix or "it is tried again; or correct the object by hand",
             )
 
-    # --- objects that existed -----------------------------------------------------------------------------------
-
-    async def _restore(
-        self, image: BeforeImage, entry: Entry | None, seen: bytes | None, client: KubeClient
-    ) -> Entry | Problem | None:
-        """Take one object back; `seen` is how it was a moment ago, if that is known."""
-        resource = await self._resource(image.id, image.api_version)
-        key = image.id
-        for attempt in range(TRIES):
-            raw, seen = seen or await client.get(resource, key.namespace, key.name), None
-            if raw is None:
-                return await self._recreate(resource, image, entry, client)
-            meta = msgspec.json.decode(raw, type=LiveObject).metadata
-            if meta.uid != image.uid:
-                return _kept(key, "somebody recreated it meanwhile", "look whether it is what you want")
-            restored = restore(image, raw, MANAGER)
-            if not restored.changes:
-                return (
-                    msgspec.structs.replace(entry, uid=meta.uid, version=version_of(meta))
-                    if entry is not None
-                    else None
-                )
-            try:
-                with self._owned.sending(key):
-                    if attempt == 0 and restored.ours is not None:
-                        after = await self._apply(resource, image, restored, client)
-                        if after is None:
-                            continue
-                    else:
-                        after = await self._write(
-                            resource, image, msgspec.json.encode(restored.body), restored.managers, client
-                        )
-                    self._owned.applied(key, after, frozenset())
-            except ClusterError as error:
-                # A controller wrote in between: the patch's test of the resourceVersion answers 422, not 409.
-                if error.status not in {409, 422} or attempt == TRIES - 1:
-                    raise
-                continue
-            if restored.left:
-                fields = ", ".join(restored.left[:10])
-                return _kept(key, f"somebody else changed {fields} since", "decide whose value is right")
-            return (
-                msgspec.structs.replace(entry, uid=after.uid, version=version_of(after)) if entry is not None else None
-            )
-        return None
-
-    async def _apply(
-        self, resource: Resource, image: BeforeImage, restored: Restored, client: KubeClient
-    ) -> LiveMeta | None:
-        """One apply of what was ours; None when it did not come to the same, which the two writes then do."""
-        key = image.id
-        body = msgspec.json.encode(restored.ours)
-        try:
-            answer = await client.apply(resource, key.namespace, key.name, body, manager=MANAGER, force=False)
-        except SluiceError as error:
-            if isinstance(error, ClusterError) and error.is_temporary:
-                raise
-            return None
-        return answer.meta if restored.is_reached(answer.raw) else None
-
-    async def _write(
-        self,
-        resource: Resource,
-        image: BeforeImage,
-        body: bytes,
-        managers: list[dict[str, object]],
-        client: KubeClient,
-    ) -> LiveMeta:
-        """Values first, then owners: the server gives each changed field to whoever changes it."""
-        key = image.id
-        answer = await client.replace(resource, key.namespace, key.name, body, manager=MANAGER)
-        version = msgspec.json.decode(answer, type=LiveObject).metadata.resource_version
-        patch = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "replace", "path": "/metadata/managedFields", "value": managers or [{}]},
-        ]
-        answer = await client.json_patch(resource, key.namespace, key.name, msgspec.json.encode(patch), manager=MANAGER)
-        return msgspec.json.decode(answer, type=LiveObject).metadata
-
-    async def _recreate(
-        self, resource: Resource, image: BeforeImage, entry: Entry | None, client: KubeClient
-    ) -> Entry | Problem | None:
-        """An object that we replaced, or that somebody deleted since: only what was ours is made again."""
-        if entry is None:
-            return _kept(image.id, "somebody deleted it meanwhile", "nothing, if that was meant")
-        answer = await client.create(resource, image.id.namespace, image.body, manager=MANAGER)
-        meta = msgspec.json.decode(answer, type=LiveObject).metadata
-        return msgspec.structs.replace(entry, uid=meta.uid, digest=b"", version=version_of(meta))
-
     # --- objects that did not exist -----------------------------------------------------------------------------
 
     async def _delete(self, created: Entry, shares: Shares, client: KubeClient) -> Entry | Problem | None:
         key = created.id
-        resource = await self._discovery.find(created.api_version, key.kind)
+        resource = await self._discovery.find_any(created.api_version, key.kind)
         if resource is None:
             return None  # its CRD is gone, and so is the object
         for attempt in range(TRIES):
@@ -247,15 +173,15 @@ class Undoer:
             if live.owner != shares.owner_of(key):
                 if unsure:
                     return None  # no apply of ours has reached it
-                return _kept(key, "it no longer carries our owner labels", "delete it by hand if nobody needs it")
+                return kept(key, "it no longer carries our owner labels", "delete it by hand if nobody needs it")
             if unsure:
-                return _kept(key, "somebody else may have created it", "delete it by hand if nobody needs it")
+                return kept(key, "somebody else may have created it", "delete it by hand if nobody needs it")
             if key.group_kind == PVC:
-                return _kept(key, "it may hold data", "delete it by hand if nobody needs its data")
+                return kept(key, "it may hold data", "delete it by hand if nobody needs its data")
             if key.group_kind in {NAMESPACE, CRD}:
                 foreign = await holds_foreign(self._client, self._discovery, key, shares)
                 if foreign:
-                    return _kept(key, f"it holds objects that are not ours: {foreign}", "move or delete them")
+                    return kept(key, f"it holds objects that are not ours: {foreign}", "move or delete them")
             try:
                 self._owned.expect_gone(key, expected=True)
                 await client.delete(
@@ -281,15 +207,16 @@ class Undoer:
             async with asyncio.timeout(GONE_SECONDS):
                 await await_gone(self._client, resource, created.id, uid)
         except TimeoutError:
-            return _kept(created.id, f"its deletion has not ended after {GONE_SECONDS:.0f}s", "see what holds it")
+            return kept(created.id, f"its deletion has not ended after {GONE_SECONDS:.0f}s", "see what holds it")
         return None
+
+    async def _as_it_is(self, change: Change) -> Resource:
+        """How the object can be read now: the version that is to be applied may come with this very revision."""
+        served = await self._discovery.find_any(change.api_version, change.id.kind)
+        return served or await self._resource(change.id, change.api_version)
 
     async def _resource(self, key: ResourceId, api_version: str) -> Resource:
         return await resource_of(self._discovery, key, api_version, "install its CRD again")
-
-
-def _kept(key: ResourceId, why: str, fix: str) -> Problem:
-    return Problem(codes.UNDO_KEPT, f"{key} is kept", subject=key, cause=why, fix=fix)
 
 
 def _by_kind(order: tuple[ResourceId, ...]) -> list[list[ResourceId]]:
@@ -299,8 +226,3 @@ def _by_kind(order: tuple[ResourceId, ...]) -> list[list[ResourceId]]:
             groups.append([])
         groups[-1].append(key)
     return groups
-
-
-def _left_as(entry: Entry | None, meta: LiveMeta) -> Entry | None:
-    """The entry of an object as it is now."""
-    return msgspec.structs.replace(entry, uid=meta.uid, version=version_of(meta)) if entry is not None else None
