@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sluice.api.kustomization import Patch, PostBuild, Selector
+from sluice.api.kustomization import Image, Patch, PostBuild, Selector
 from sluice.core import codes
 from sluice.core.errors import UserError
 from sluice.core.problem import Code, Problem
@@ -285,6 +285,23 @@ async def test_b059_an_unknown_field(tmp_path: Path) -> None:
     assert (problem.code, problem.fix) == (codes.UNKNOWN_FIELD, "did you mean images?")
     problem = await only(tmp_path, "resources: [../base]\nimages:\n- {name: a, newTagg: b}\n")
     assert (problem.code, problem.cause) == (codes.UNKNOWN_FIELD, "newTagg")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("kind: [Kustomization]\n", codes.UNSUPPORTED_VERSION),
+        ("kind: {a: b}\n", codes.UNSUPPORTED_VERSION),
+        ("apiVersion: []\nkind: {}\nresources: [../base]\n", codes.KUSTOMIZE_FAILED),
+        ("apiVersion: [v1]\n", codes.UNSUPPORTED_VERSION),
+        ("generators:\n- |\n  apiVersion: builtin\n  kind: []\n", codes.PLUGIN_OFF),
+        ("resources: [../base]\npatches:\n- patch: '[{op: [add], path: /a}]'\n", codes.PATCH_INVALID),
+        ("resources: [../base]\npatches:\n- patch: '[{op: {}, path: /a}]'\n", codes.PATCH_INVALID),
+        ("resources: [../base]\nimages: true\n", codes.KUSTOMIZE_FAILED),
+    ],
+)
+async def test_a_field_of_another_type_is_refused_in_words(tmp_path: Path, text: str, code: Code) -> None:
+    assert (await only(tmp_path, text, images=(Image(name="nginx", newTag="1"),))).code == code
 
 
 @pytest.mark.parametrize(

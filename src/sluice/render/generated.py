@@ -65,8 +65,9 @@ def with_spec(
         value, "patchesStrategicMerge", [msgspec.json.encode(patch).decode() for patch in spec.patchesStrategicMerge]
     )
     _append(value, "patchesJson6902", [_json_patch(patch) for patch in spec.patchesJson6902])
-    if spec.images:
-        value["images"] = _merged_images(list(value.get("images") or ()), spec.images)
+    own = value.get("images") or []
+    if spec.images and isinstance(own, list):  # kustomize says why it takes nothing else
+        value["images"] = _merged_images(own, spec.images)
     if spec.buildMetadata:
         keeps = list(spec.buildMetadata)
     value["buildMetadata"] = keeps if ORIGIN in keeps else [*keeps, ORIGIN]

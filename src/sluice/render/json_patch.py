@@ -32,7 +32,7 @@ def _operation_fault(index: int, item: Any) -> str:
     if not isinstance(item, dict):
         return f"operation {index} is no map"
     op, path = item.get("op"), item.get("path")
-    if op not in _NEEDS:
+    if not isinstance(op, str) or op not in _NEEDS:
         return f"operation {index}: op {op!r} is none of {', '.join(_NEEDS)}"
     if not isinstance(path, str) or (path and not path.startswith("/")):
         return f"operation {index}: path {path!r} must start with '/'"

@@ -146,10 +146,10 @@ def read_kustomization(
 def _check(file: KustomizationFile) -> Iterator[Problem]:
     value = file.value
     kind = value.get("kind") or "Kustomization"
-    if kind not in _VERSIONS:
+    if not isinstance(kind, str) or kind not in _VERSIONS:
         cause = f"{kind!r}; known: Kustomization, Component"
         yield file.problem(codes.UNSUPPORTED_VERSION, "not a kustomization's kind", "kind", cause, "correct it")
-    elif value.get("apiVersion") not in {None, "", _VERSIONS[kind]}:
+    elif (value.get("apiVersion") or _VERSIONS[kind]) != _VERSIONS[kind]:
         cause = f"{value['apiVersion']!r}; known for {kind}: {_VERSIONS[kind]}"
         yield file.problem(codes.UNSUPPORTED_VERSION, "unknown apiVersion", "apiVersion", cause, "correct it")
     yield from _unknown(file, value, _KNOWN, "")
@@ -249,7 +249,7 @@ def generator_files(item: dict[str, Any], name: str) -> Iterator[Reference]:
 
 def plugin_references(value: Any) -> tuple[list[Reference], str]:
     """List the files of a transformer's or generator's configuration, or say why it is refused."""
-    if not isinstance(value, dict) or value.get("apiVersion") != "builtin" or value.get("kind") not in _BUILTIN:
+    if not isinstance(value, dict) or value.get("apiVersion") != "builtin" or str(value.get("kind")) not in _BUILTIN:
         return [], "only kustomize's builtin transformers and generators run here"
     metadata = value.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
