@@ -73,7 +73,7 @@ async def push_refs(
 def _results(stdout: bytes) -> tuple[RefResult, ...]:
     """The lines `FLAG TAB FROM:TO TAB SUMMARY` of git's porcelain form."""
     results = []
-    for line in stdout.decode("utf-8", "replace").splitlines():
+    for line in stdout.decode("utf-8", "replace").split("\n"):
         fields = line.split("\t")
         if len(fields) >= 3 and len(fields[0]) == 1:
             results.append(RefResult(fields[1].partition(":")[2], fields[0], fields[2]))

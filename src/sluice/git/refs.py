@@ -97,7 +97,7 @@ def _full_name(name: str) -> str:
 def parse_refs(output: bytes) -> dict[str, str]:
     """The lines of ls-remote as name → hash; a peeled tag's name ends with `^{}`."""
     refs = {}
-    for line in output.decode("utf-8", "surrogateescape").splitlines():
+    for line in output.decode("utf-8", "surrogateescape").split("\n"):  # a ref's name may hold any other break
         digest, separator, name = line.partition("\t")
         if separator and is_commit(digest):
             refs[name] = digest

@@ -398,3 +398,18 @@ def _readers(mirror: Mirror) -> list[int]:
         if int(stat.rpartition(")")[2].split()[1]) == os.getpid() and f"={mirror.repository.path}\0cat-file" in command:
             found.append(int(folder.name))
     return found
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+async def test_a_ref_whose_name_begins_with_another_s_and_a_line_separator_is_not_taken_for_it(
+    hosted: Hosted, mark: str
+) -> None:
+    commit = hosted.commit({"a": "ours"})
+    hosted.work.tag("v1.0.0")
+    hosted.work.git("checkout", "-q", "--detach")
+    theirs = hosted.work.commit({"a": "theirs"}, "theirs", push=False)
+    hosted.work.push(f"{theirs}:refs/heads/main{mark}x", f"{theirs}:refs/tags/v1.0.0{mark}x")
+    assert (await hosted.mirror.resolve(GitRef(branch="main"))).commit == commit
+    assert (await hosted.mirror.resolve(GitRef(tag="v1.0.0"))).commit == commit
+    assert (await hosted.mirror.resolve(GitRef(name="refs/heads/main"))).commit == commit
+    assert (await hosted.mirror.resolve(GitRef(semver="1.x"))).commit == commit
