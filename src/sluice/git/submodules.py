@@ -18,7 +18,7 @@ from sluice.git.fetch import Fetch
 from sluice.git.refs import ResolvedRef
 from sluice.git.remote import Remote
 from sluice.git.repository import BareRepository, hold_name
-from sluice.git.tree import Gitlink, Listing, below
+from sluice.git.tree import Gitlink, Listing, below, too_many_files
 
 FILE = ".gitmodules"
 
@@ -38,16 +38,20 @@ class Submodules:
     def __init__(self, repo: BareRepository, fetch: Fetch) -> None:
         self._repo = repo
         self._fetch = fetch
-        self._count = 0
+        self._count = self._files = 0
 
     async def entries(self, remote: Remote, commit: str, listing: Listing, depth: int = 1) -> tuple[FileEntry, ...]:
         """The listing's own files and those of its submodules, each below its path.
 
-        Raises UserError (SubmoduleInvalid) naming the section, AuthenticationFailed or RemoteError as `fetch` does.
+        Raises UserError (SubmoduleInvalid) naming the section, or (RepoTooBig); AuthenticationFailed or RemoteError
+        as `fetch` does.
         """
+        limits = self._repo.limits
+        self._files += len(listing.entries)
+        if self._files > limits.tree_files:
+            raise too_many_files(commit, limits.tree_files)
         if not listing.gitlinks:
             return listing.entries
-        limits = self._repo.limits
         self._count += len(listing.gitlinks)
         if depth > limits.submodule_depth or self._count > limits.submodules:
             cause = f"at most {limits.submodules} submodules, {limits.submodule_depth} deep"

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from devcluster.git_http import GitHttpServer
-from sluice.core.codes import AUTH_REFUSED, REF_MISSING, SUBMODULE
+from sluice.core.codes import AUTH_REFUSED, REF_MISSING, REPO_TOO_BIG, SUBMODULE
 from sluice.core.errors import AuthenticationFailed, UserError
 from sluice.core.git_url import parse_url
 from sluice.git.auth import auth_of_secret
+from sluice.git.limits import GitLimits
 from sluice.git.mirrors import Mirrors
-from tests.git_servers import Hosted, git_http, host, hosted, mirrors
+from tests.git_servers import LOOPBACK, Hosted, git_http, host, hosted, mirrors
 
 __all__ = ["git_http", "hosted", "mirrors"]
 
@@ -119,3 +120,19 @@ async def test_a_submodule_that_gitmodules_does_not_name_is_refused(hosted: Host
     with pytest.raises(UserError, match="does not name") as caught:
         await hosted.mirror.tree(resolved.commit, submodules=True)
     assert caught.value.problems[0].code is SUBMODULE
+
+
+async def test_submodules_of_too_many_files_together_are_refused_before_all_are_listed(
+    git_http: GitHttpServer, tmp_path: Path
+) -> None:
+    async with Mirrors(tmp_path / "cache", policy=LOOPBACK, limits=GitLimits(tree_files=10)) as opened:
+        parent, lib = host(git_http, opened, tmp_path, "parent"), host(git_http, opened, tmp_path, "lib")
+        inner = lib.commit({f"{n}.yaml": "1" for n in range(6)})
+        for name in ("one", "two"):
+            (parent.work.path / name).mkdir()  # where it is checked out, which keeps it in the index
+            add_submodule(parent, name, lib.url, inner)
+        commit = add_submodule(parent, "zzz", git_http.url("nope"), "1" * 40)
+        await parent.follow()
+        with pytest.raises(UserError) as caught:
+            await parent.mirror.tree(commit, submodules=True)
+        assert caught.value.problems[0].code is REPO_TOO_BIG
