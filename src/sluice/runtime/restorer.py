@@ -9,7 +9,7 @@ import msgspec
 
 from sluice.core import codes
 from sluice.core.before_image import BeforeImage, Restored, restore
-from sluice.core.errors import ClusterError, SluiceError
+from sluice.core.errors import ClusterError, NotReady, SluiceError
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry
 from sluice.core.irreversible import WHAT_GOES
@@ -35,7 +35,8 @@ class Former:
     """An object as it was, and what we know of what became of it.
 
     `entry` is what the inventory had of it, `made` the UID that our last write found or left there. `again` says that
-    it is made again if nobody has it: it was ours, or it was we who deleted it.
+    it is made again if nobody has it: it was ours, or it was we who deleted it. `ground` says that its Namespace or its
+    CRD is taken back, too, and after it.
     """
 
     image: BeforeImage
@@ -43,6 +44,7 @@ class Former:
     made: str
     owner: Owner
     again: bool
+    ground: bool = False
 
 
 class _Refused(Exception):
@@ -67,7 +69,12 @@ class Restorer:
         None for what was not ours, or why it was left as it is (UndoKept). Raises NotReady, ClusterError.
         """
         image, key = former.image, former.image.id
-        resource = await resource_of(self._discovery, key, image.api_version, "install its CRD again")
+        try:
+            resource = await resource_of(self._discovery, key, image.api_version, "install its CRD again")
+        except NotReady as gone:
+            if former.ground:
+                raise
+            return kept(key, gone.problems[0].title, "install its CRD again, in git or by hand")
         for attempt in range(TRIES):
             raw, seen = seen or await client.get(resource, key.namespace, key.name), None
             if raw is None:
@@ -170,7 +177,12 @@ class Restorer:
             return kept(key, "somebody deleted it meanwhile", "nothing, if that was meant")
         if key.group_kind == JOB:
             return kept(key, "it is gone, and would run again", "nothing, if it need not run")
-        answer = await client.create(resource, key.namespace, former.image.body, manager=MANAGER)
+        try:
+            answer = await client.create(resource, key.namespace, former.image.body, manager=MANAGER)
+        except ClusterError as error:
+            if former.ground or error.problems[0].code is not codes.NAMESPACE_ABSENT:
+                raise
+            return kept(key, "somebody deleted its namespace meanwhile", "bring it back, in git or by hand")
         made = msgspec.json.decode(answer, type=LiveObject).metadata.uid
         return await self.restore(replace(former, made=made, again=False), None, client)
 

@@ -22,6 +22,7 @@ from sluice.core.transaction_messages import (
     Imaged,
     Undo,
     Undone,
+    UndoTarget,
 )
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
@@ -142,7 +143,8 @@ class Undoer:
             if image is not None:
                 entry, made = command.target.inventory.get(key), known.uid if known is not None else ""
                 again = entry is not None or key in replaced
-                former = Former(image, entry, made, shares.owner_of(key), again)
+                ground = _ground_returns(key, command.target)
+                former = Former(image, entry, made, shares.owner_of(key), again, ground)
                 return await self._restorer.restore(former, raw, client)
             return await self._delete(known, shares, client) if known is not None else None
         except SluiceError as error:
@@ -217,6 +219,15 @@ class Undoer:
 
     async def _resource(self, key: ResourceId, api_version: str) -> Resource:
         return await resource_of(self._discovery, key, api_version, "install its CRD again")
+
+
+def _ground_returns(key: ResourceId, target: UndoTarget) -> bool:
+    """Whether what the object stands on, its Namespace or a CRD of its group, is taken back in the same undo."""
+    return any(
+        (i.group_kind == NAMESPACE and i.name == key.namespace)
+        or (i.group_kind == CRD and i.name.endswith(f".{key.group}"))
+        for i in target.images
+    )
 
 
 def _by_kind(order: tuple[ResourceId, ...]) -> list[list[ResourceId]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integration.engine.test_served_versions import CRDS, GROUP, Kind
 from tests.integration.engine.test_undo import owners
 from tests.operator_fixture import FAILING_JOB, Bench, Sync, config_map, deployment, poll
 
@@ -83,3 +84,47 @@ def test_what_the_api_server_does_not_let_be_taken_back_is_named_and_blocks_noth
     sync.wait_ready(sync.push({"a.yaml": sealed, "job.yaml": None, "b.yaml": config_map("b", "3")}))
     sync.wait_ready(sync.push({"a.yaml": config_map("a", "4", extra=FORCE)}))
     assert sync.config("a")["data"] == {"key": "4"}
+
+
+def test_what_was_in_a_namespace_that_somebody_deleted_is_named_and_blocks_nothing(bench: Bench) -> None:
+    sync = bench.source()
+    place = f"{sync.target}-other"
+    bench.api.create("/api/v1/namespaces", {"metadata": {"name": place}})
+    files = {"a.yaml": config_map("a"), "far.yaml": config_map("far", namespace=place)}
+    revision = sync.commit(files)
+    sync.create_source()
+    sync.create(wait=True, timeout="5m", retryInterval="1s")
+    sync.wait_ready(revision)
+    slow = deployment("slow", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 8\n  replicas", 1)
+    bad = sync.push(
+        {"a.yaml": config_map("a", "2"), "far.yaml": config_map("far", "2", namespace=place), "d.yaml": slow}
+    )
+    sync.wait_condition("Reconciling", "True", "Progressing", "Running health checks")
+    bench.api.delete(f"/api/v1/namespaces/{place}")
+    poll("the namespace is gone", lambda: bench.api.get(f"/api/v1/namespaces/{place}") is None)
+    message = sync.wait_failed(bad, reason="Undone", seconds=40)
+    assert "far is kept" in message
+    assert sync.config("a")["data"] == {"key": "1"}
+    # Git says what is to be there, and brings the namespace along.
+    namespace = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {place}}}\n"
+    sync.wait_ready(sync.push({"d.yaml": None, "ns.yaml": namespace}))
+    assert bench.api.get(f"/api/v1/namespaces/{place}/configmaps/far") is not None
+
+
+def test_what_is_of_a_kind_that_somebody_uninstalled_is_named_and_blocks_nothing(bench: Bench) -> None:
+    kind = Kind()
+    kind.install(bench, kind.definition("v1", stored="v1"))
+    sync = bench.source()
+    good = sync.commit({"a.yaml": config_map("a"), "one.yaml": kind.object("v1"), "d.yaml": deployment("slow")})
+    sync.create_source()
+    checked = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "slow", "namespace": sync.target}
+    sync.create(healthChecks=[checked], timeout="5m", retryInterval="1s")
+    sync.wait_ready(good)
+    slow = deployment("slow", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 8\n  replicas", 1)
+    bad = sync.push({"a.yaml": config_map("a", "2"), "one.yaml": kind.object("v1", "2"), "d.yaml": slow})
+    sync.wait_condition("Reconciling", "True", "Progressing", "Running health checks")
+    bench.api.delete(f"{CRDS}/{kind.plural}.{GROUP}")
+    message = sync.wait_failed(bad, reason="Undone", seconds=40)
+    assert "one is kept" in message
+    assert sync.config("a")["data"] == {"key": "1"}
+    sync.wait_ready(sync.push({"d.yaml": deployment("slow"), "one.yaml": None}))
