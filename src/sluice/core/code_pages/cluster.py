@@ -172,11 +172,12 @@ PAGES: dict[str, _Page] = {
         "Mend that; or correct the object by hand.",
     ),
     "E324": _Page(
-        "An undo left an object in place, because deleting it could take somebody else's data.",
+        "An undo left an object as it is: taking it back could take somebody else's data, or can't be done.",
         "PersistentVolumeClaim shop/disk is kept [E324] PersistentVolumeClaim shop/disk: it may hold data; "
         "fix: delete it by hand if nobody needs it",
-        "A volume claim, a namespace or a CRD with others' objects in it.",
-        "Delete it by hand if nobody needs it; it stays in the inventory until then.",
+        "A volume claim, a namespace or a CRD with others' objects in it; a field that the API server does not let "
+        "change back; a Job, which would run again; a namespace or CRD that somebody has deleted.",
+        "Delete it by hand if nobody needs it, or say in git what becomes of it; it stays in the inventory until then.",
     ),
     "E325": _Page(
         "Somebody changed the object at the same moment. It is read again and tried again by itself.",
