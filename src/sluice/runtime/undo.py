@@ -137,25 +137,34 @@ class Undoer:
         client: KubeClient,
         replaced: Collection[ResourceId],
     ) -> Entry | Problem | None:
-        image = command.target.images.get(key)
         try:
-            known = command.union.get(key)
-            if image is not None:
-                entry, made = command.target.inventory.get(key), known.uid if known is not None else ""
-                again = entry is not None or key in replaced
-                ground = _ground_returns(key, command.target)
-                former = Former(image, entry, made, shares.owner_of(key), again, ground)
-                return await self._restorer.restore(former, raw, client)
-            return await self._delete(known, shares, client) if known is not None else None
+            return await self._take_back(key, command, shares, raw, client, replaced)
         except SluiceError as error:
-            why = error.problems[0]
-            return Problem(
-                codes.UNDO_FAILED,
-                f"{key} is not as it was before",
-                subject=key,
-                cause=f"{why.title}: {why.cause}" if why.cause else why.title,
-                fix=why.fix or "it is tried again; or correct the object by hand",
-            )
+            if error.problems[0].code is not codes.UNKNOWN_KIND:
+                return _not_as_before(key, error.problems[0])
+        with contextlib.suppress(SluiceError):  # its CRD may have gone since the kinds were read
+            await self._discovery.invalidate()
+        try:
+            return await self._take_back(key, command, shares, None, client, replaced)
+        except SluiceError as error:
+            return _not_as_before(key, error.problems[0])
+
+    async def _take_back(
+        self,
+        key: ResourceId,
+        command: Undo,
+        shares: Shares,
+        raw: bytes | None,
+        client: KubeClient,
+        replaced: Collection[ResourceId],
+    ) -> Entry | Problem | None:
+        image, known = command.target.images.get(key), command.union.get(key)
+        if image is None:
+            return await self._delete(known, shares, client) if known is not None else None
+        entry, made = command.target.inventory.get(key), known.uid if known is not None else ""
+        again = entry is not None or key in replaced
+        former = Former(image, entry, made, shares.owner_of(key), again, _ground_returns(key, command.target))
+        return await self._restorer.restore(former, raw, client)
 
     # --- objects that did not exist -----------------------------------------------------------------------------
 
@@ -219,6 +228,16 @@ class Undoer:
 
     async def _resource(self, key: ResourceId, api_version: str) -> Resource:
         return await resource_of(self._discovery, key, api_version, "install its CRD again")
+
+
+def _not_as_before(key: ResourceId, why: Problem) -> Problem:
+    return Problem(
+        codes.UNDO_FAILED,
+        f"{key} is not as it was before",
+        subject=key,
+        cause=f"{why.title}: {why.cause}" if why.cause else why.title,
+        fix=why.fix or "it is tried again; or correct the object by hand",
+    )
 
 
 def _ground_returns(key: ResourceId, target: UndoTarget) -> bool:

@@ -11,7 +11,8 @@ FORCE = 'annotations: {kustomize.toolkit.fluxcd.io/force: "enabled"}'
 
 
 def selector(sync: Sync) -> object:
-    return (sync.live(WEB, "web") or {})["spec"]["selector"]["matchLabels"]
+    web = sync.live(WEB, "web")
+    return web and web["spec"]["selector"]["matchLabels"]
 
 
 def test_an_object_that_was_replaced_is_replaced_again_by_what_it_was(bench: Bench) -> None:
@@ -52,7 +53,7 @@ def test_an_adopted_object_that_was_replaced_comes_back_as_it_was(bench: Bench) 
 def test_killed_after_a_replacement_it_still_goes_back(bench: Bench) -> None:
     sync = bench.synced({"web.yaml": deployment("web"), "a.yaml": config_map("a")}, force=True, wait=True)
     sync.push({"web.yaml": deployment("web", "nginx:unready", app="other")})
-    poll("it is replaced", lambda: sync.live(WEB, "web") and selector(sync) == {"app": "other"})
+    poll("it is replaced", lambda: selector(sync) == {"app": "other"})
     bench.operator.kill()
     bench.operator.start()
     sync.wait_failed(sync.push({"broken.yaml": "kind: [\n"}), "[E202]", reason="BuildFailed", seconds=60)
