@@ -12,7 +12,7 @@ from sluice.core.order import order_of
 from sluice.core.plan import Action, Live, PlanOptions, build_plan, needs_live
 from tests.plans import IDS, OWNER, desired, inventories, lives
 
-OPTIONS = st.builds(PlanOptions, prune=st.booleans(), force_all=st.booleans(), suspects=st.frozensets(IDS, max_size=3))
+OPTIONS = st.builds(PlanOptions, prune=st.booleans(), suspects=st.frozensets(IDS, max_size=3))
 WANTED, KNOWN, CLUSTER = desired(), inventories(), lives()
 
 

@@ -155,7 +155,6 @@ class PlanOptions:
     """
 
     prune: bool = True
-    force_all: bool = False
     suspects: frozenset[ResourceId] = frozenset()
     handed_over: Mapping[ResourceId, tuple[Owner, ...]] = field(default_factory=dict)
     adopt: Adopt = Adopt.ALWAYS
@@ -209,7 +208,6 @@ def _is_unchanged(manifest: Manifest, entry: Entry | None, options: PlanOptions)
         entry is not None
         and bool(entry.uid)
         and entry.digest == manifest.digest
-        and not options.force_all
         and manifest.id not in options.suspects
     )
 

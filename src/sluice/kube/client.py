@@ -81,7 +81,7 @@ class KubeClient:
         )
         self._channel = Channel(self._transport, access.impersonate)
         self._owns_transport = True
-        self._apply_queries: dict[tuple[str, bool, bool, bool], str] = {}
+        self._apply_queries: dict[tuple[str, bool, bool], str] = {}
 
     @property
     def access(self) -> ClusterAccess:
@@ -139,27 +139,24 @@ class KubeClient:
         manager: str,
         force: bool = True,
         dry_run: bool = False,
-        strict: bool = True,
-        subresource: str = "",
     ) -> Applied:
-        """Apply `body` (the whole intent, as JSON) server-side as `manager`.
+        """Apply `body` (the whole intent, as JSON) server-side as `manager`; unknown fields are refused.
 
-        `force` takes fields from other managers. `strict` refuses unknown fields. A lost answer is asked for once more.
+        `force` takes fields from other managers. A lost answer is asked for once more.
         """
-        path = resource.object_path(namespace, name, subresource)
-        query = self._apply_query(manager, force, dry_run, strict)
+        path = resource.object_path(namespace, name)
+        query = self._apply_query(manager, force, dry_run)
         asked = self._asked("apply", resource, namespace, name)
         answer = await self.send(Call("PATCH", path, query, body, APPLY), asked)
         return Applied(
             answer.status == 201, decode_meta(answer.body, asked), answer.body, answer.warnings, answer.sent > 1
         )
 
-    def _apply_query(self, manager: str, force: bool, dry_run: bool, strict: bool) -> str:
-        key = (manager, force, dry_run, strict)
+    def _apply_query(self, manager: str, force: bool, dry_run: bool) -> str:
+        key = (manager, force, dry_run)
         query = self._apply_queries.get(key)
         if query is None:
-            parts = {"fieldManager": manager, "force": "true" if force else "false"}
-            parts["fieldValidation"] = "Strict" if strict else "Warn"
+            parts = {"fieldManager": manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
             query = urlencode(parts | ({"dryRun": "All"} if dry_run else {}))
             self._apply_queries[key] = query
         return query

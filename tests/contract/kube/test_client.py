@@ -70,9 +70,7 @@ async def test_warnings_of_the_server_are_kept(client: KubeClient, namespace: st
         "containers": [{"name": "c", "image": "i"}],
     }
     template = {"metadata": {"labels": {"app": "web"}}, "spec": pod}
-    applied = await client.apply(
-        deployments, namespace, "w", deployment("w", template=template), manager="m", strict=False
-    )
+    applied = await client.apply(deployments, namespace, "w", deployment("w", template=template), manager="m")
     assert len(applied.warnings) >= 1
     assert any("beta.kubernetes.io/os" in text for text in applied.warnings)
     assert not any(text.startswith("299") for text in applied.warnings)

@@ -158,10 +158,6 @@ def test_a_suspect_is_sent_again_although_its_text_is_unchanged() -> None:
     assert only(plan).action is Action.UPDATE
 
 
-def test_force_all_sends_what_is_unchanged() -> None:
-    assert only(plan_of([A], [entry(A)], {A.id: live()}, PlanOptions(force_all=True))).action is Action.UPDATE
-
-
 def test_looking_is_asked_for_exactly_what_may_change_or_has_left() -> None:
     same, changed, fresh, off, left = (manifest("ConfigMap", n) for n in ("same", "changed", "fresh", "off", "left"))
     desired = [
