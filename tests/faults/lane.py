@@ -248,7 +248,9 @@ class Lane:
         for folder, member in members_of(sync, scenario.folders).items():
             files = {name: text for name, text in outcome.items() if name.startswith(folder)}
             desired = desired_of(files, sync.target)
-            verdict.add(judge(self._live(member), desired, before, record_of(api, member), exact=exact))
+            live = self._live(member)
+            was = {key: _with_uid_of(live.get(key), body, scenario) for key, body in before.items()}
+            verdict.add(judge(live, desired, was, record_of(api, member), exact=exact))
         joint = joint_record(api, sync, scenario.folders)
         if joint is not None:
             verdict.half.append(f"the group's record says {joint.phase}")
@@ -273,6 +275,13 @@ class Lane:
             if record_of(api, member) is not None:
                 verdict.orphans.append("the record outlives its sync")
         api.delete(f"/api/v1/namespaces/{sync.target}")
+
+
+def _with_uid_of(now: Json | None, body: Json, scenario: Scenario) -> Json:
+    """The object as it was, with the UID that it may have now where the scenario has it replaced."""
+    if now is None or body["metadata"]["name"] not in scenario.replaced:
+        return body
+    return {**body, "metadata": {**body["metadata"], "uid": now["metadata"]["uid"]}}
 
 
 @contextmanager

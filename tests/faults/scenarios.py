@@ -18,7 +18,7 @@ class Scenario:
     `undone`: the change fails, and `base` has to be there again. `first` kills the operator at that write before the
     writes are counted: the kill of the cell meets its recovery. `refused` is committed while the operator is dead, and
     can't be applied: then `base` or `change` has to be there, wholly. `folders` are those of a group, a Kustomization
-    each.
+    each. Objects named in `replaced` may have another UID in the end.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Scenario:
     refused: Mapping[str, str | None] = field(default_factory=dict)
     spec: Mapping[str, object] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def after(self) -> dict[str, str]:
@@ -62,6 +63,14 @@ PRUNE = Scenario(
     {"a.yaml": config_map("a", "2"), "c.yaml": None, "d.yaml": None},
 )
 UNDO = Scenario("undo", _THREE, _BAD, undone=True, spec={"wait": True})
+REPLACE_UNDO = Scenario(
+    "replace-undo",
+    _THREE,
+    {"a.yaml": config_map("a", "2"), "web.yaml": deployment("web", app="other"), "job.yaml": FAILING_JOB},
+    undone=True,
+    spec={"wait": True, "force": True},
+    replaced=("web",),
+)
 # Killed first in the middle of the apply, or of the undo; then again while it recovers from that.
 RECOVER_APPLY = Scenario("recover", _THREE, {**_UPDATED, "c.yaml": config_map("c")}, first=4)
 RECOVER_UNDO = Scenario("recover-undo", _THREE, _BAD, undone=True, first=9, spec={"wait": True})
@@ -104,6 +113,7 @@ SCENARIOS = (
     UPDATE,
     PRUNE,
     UNDO,
+    REPLACE_UNDO,
     RECOVER_APPLY,
     RECOVER_UNDO,
     REFUSED_NEXT,

@@ -22,6 +22,7 @@ from tests.faults.scenarios import (
     PRUNE,
     RECOVER_UNDO,
     REFUSED_NEXT,
+    REPLACE_UNDO,
     UNDO,
     UPDATE,
 )
@@ -41,6 +42,10 @@ SAMPLE = (
     Cell(UNDO, 11, after=True),
     Cell(UNDO, 15, after=False),
     Cell(RECOVER_UNDO, 3, after=False),
+    # An object is replaced, and in the undo replaced again.
+    Cell(REPLACE_UNDO, 4, after=True),
+    Cell(REPLACE_UNDO, 13, after=True),
+    Cell(REPLACE_UNDO, 14, after=True),
     # Of a group: its intent, a write between two members', and each of the records that its end is entered in.
     Cell(GROUP, 2, after=True),
     Cell(GROUP, 5, after=False),

@@ -64,14 +64,16 @@ def applied_fields(managers: Iterable[dict[str, Any]], ours: str) -> FieldSet:
     return fields
 
 
-def created_by(managers: tuple[FieldManager, ...], created: str | None, ours: str) -> bool:
-    """True when the object's first write was an apply of ours: it was made by it, and is no older.
+def created_by(
+    managers: tuple[FieldManager, ...], created: str | None, ours: str, operations: tuple[str, ...] = ("Apply",)
+) -> bool:
+    """True when the object's first write was an apply of ours (or another of `operations`): it made the object.
 
     The answer to a create may be lost, and then only the object can say who made it. Times are whole seconds, so that
     who wrote in the same second as we did may have been first: in doubt it is not ours, and is not deleted.
     """
     writers = [m for m in managers if not m.subresource]
-    mine = next((m for m in writers if m.manager == ours and m.operation == "Apply"), None)
+    mine = next((m for m in writers if m.manager == ours and m.operation in operations), None)
     if mine is None or mine.time is None or created is None:
         return False
     born, wrote = datetime.fromisoformat(created), datetime.fromisoformat(mine.time)

@@ -14,14 +14,13 @@ from sluice.core.ids import ResourceId
 from sluice.core.inventory import Entry
 from sluice.core.irreversible import WHAT_GOES
 from sluice.core.live import LiveManagers, LiveMeta, LiveObject
-from sluice.core.managed_fields import MANAGER
+from sluice.core.managed_fields import MANAGER, created_by
 from sluice.core.order import JOB
 from sluice.core.plan import Owner
 from sluice.core.problem import Problem
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
-from sluice.runtime.applier import made_by_us
 from sluice.runtime.gone import await_gone
 from sluice.runtime.owned import OwnedObjects, version_of
 from sluice.runtime.resources import resource_of
@@ -198,5 +197,7 @@ def _entry_of(former: Former, meta: LiveMeta) -> Entry | None:
 
 
 def _is_our_work(owner: Owner, meta: LiveMeta, raw: bytes) -> bool:
-    """Whether an apply of ours whose answer was never noted has made what is there."""
-    return Owner.of(meta.labels) == owner and made_by_us(msgspec.json.decode(raw, type=LiveManagers))
+    """Whether an apply of ours, or an undo, whose answer was never noted has made what is there."""
+    managers = msgspec.json.decode(raw, type=LiveManagers).managers
+    made = created_by(managers, meta.creation_timestamp, MANAGER, ("Apply", "Update"))
+    return made and Owner.of(meta.labels) == owner
