@@ -284,15 +284,22 @@ def _leaving(
         return change(Action.RELEASE, "was recreated by somebody else: not the object we applied")
     if (same := shown.get((found.uid, entry.id.namespace, entry.id.name))) is not None:
         return change(Action.RELEASE, f"is the same object as {same} of group {same.group or 'core'}, which stays")
-    if not found.directives.prune:
-        return change(Action.RELEASE, f"{TOOLKIT}/prune: disabled")
-    if not found.directives.reconcile or found.directives.ssa == "ignore":
-        return change(Action.RELEASE, f"{TOOLKIT}/reconcile: disabled or ssa: Ignore on the live object")
+    if why := _asks_to_stay(found.directives):
+        return change(Action.RELEASE, why)
     if found.deleting:
         return change(Action.KEEP, "is being deleted; a finalizer holds it")
     if takers:
         return change(Action.OFFER, f"{' or '.join(map(str, takers))} takes it over")
     return change(Action.PRUNE, "left the desired state")
+
+
+def _asks_to_stay(wants: Directives) -> str:
+    """Why a live object is not to be pruned, by its own annotations; empty when it may be."""
+    if not wants.prune:
+        return f"{TOOLKIT}/prune: disabled"
+    if not wants.reconcile or wants.ssa == "ignore":
+        return f"{TOOLKIT}/reconcile: disabled or ssa: Ignore on the live object"
+    return ""
 
 
 def _entry_after(change: Change, known: Entry | None) -> Entry:
