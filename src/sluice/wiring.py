@@ -29,6 +29,7 @@ from sluice.kube.discovery import Discovery
 from sluice.kube.lease import Candidate, LeaseName, acquire_all
 from sluice.kube.openapi import Schemas
 from sluice.kube.resource import Selection
+from sluice.kube.watch import STANDING
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers import our_kinds
 from sluice.reconcilers.accounts import Accounts
@@ -344,8 +345,8 @@ def _parts(settings: Settings, client: KubeClient) -> _Parts:
         )
     where = settings.watch_namespace
     return _Parts(
-        WatchCache(client, Selection(GIT_REPOSITORIES, where), GitRepository),
-        WatchCache(client, Selection(KUSTOMIZATIONS, where), Kustomization),
+        WatchCache(client, Selection(GIT_REPOSITORIES, where), GitRepository, policy=STANDING),
+        WatchCache(client, Selection(KUSTOMIZATIONS, where), Kustomization, policy=STANDING),
     )
 
 

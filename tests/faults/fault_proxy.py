@@ -12,7 +12,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +69,8 @@ class Fault:
     Wait for `delay` seconds, and for `hold` to be set; run `before`; without `forward` answer `status` (or drop the
     connection); forward; run `after`; without `answer` drop the connection instead of passing the answer on; `edit`
     changes the answer's body. A watch with `cut` ends after that many seconds, its connection reset; with `lag` each
-    piece of it arrives that many seconds late.
+    piece of it arrives that many seconds late, and with `retell` each line of it becomes those lines. With a `rate` the
+    answer comes at so many bytes a second.
     """
 
     delay: float = 0.0
@@ -84,6 +85,8 @@ class Fault:
     edit: Callable[[bytes], bytes] | None = None
     cut: float | None = None
     lag: float = 0.0
+    retell: Callable[[bytes], Sequence[bytes]] | None = None
+    rate: int = 0
 
 
 DROP = Fault(forward=False)
@@ -269,8 +272,8 @@ async def _relay(request: web.BaseRequest, answer: aiohttp.ClientResponse, fault
     try:
         async with asyncio.timeout(fault.cut):
             await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await asyncio.sleep(fault.lag)
+            async for chunk in _pieces(answer, fault):
+                await asyncio.sleep(fault.lag + (len(chunk) / fault.rate if fault.rate else 0.0))
                 await response.write(chunk)
     except TimeoutError:
         return _drop(request)
@@ -278,6 +281,23 @@ async def _relay(request: web.BaseRequest, answer: aiohttp.ClientResponse, fault
         return response  # the client has gone: a killed operator
     await response.write_eof()
     return response
+
+
+async def _pieces(answer: aiohttp.ClientResponse, fault: Fault) -> AsyncIterator[bytes]:
+    """What is passed on of an answer, piece by piece."""
+    if fault.retell is not None:
+        rest = b""
+        async for chunk in answer.content.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                for told in fault.retell(line):
+                    yield told + b"\n"
+    elif fault.rate:
+        async for chunk in answer.content.iter_chunked(max(fault.rate // 10, 1)):
+            yield chunk
+    else:
+        async for chunk in answer.content.iter_any():
+            yield chunk
 
 
 def _refusal(fault: Fault) -> web.Response:

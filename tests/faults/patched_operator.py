@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from types import SimpleNamespace
 
 from sluice.cli.main import run_cli
-from sluice.kube import exec_auth, lease
+from sluice.kube import exec_auth, lease, watch
 from sluice.reconcilers import operator
 from sluice.runtime import executor, health_gate, record_store
 from tests.faults.planted_bugs import BUGS, blind_leader
@@ -56,12 +56,19 @@ def leaping_clock() -> None:
         vars(clocked)["dt"] = SimpleNamespace(datetime=Leaping, UTC=UTC, timedelta=timedelta)
 
 
+def short_watches() -> None:
+    """The server ends every watch after a second or two, and the full state is told again at least each third one."""
+    for name, value in (("server_timeout", 1.0), ("whole_after", 3.0)):
+        object.__setattr__(watch.STANDING, name, value)
+
+
 PATCHES: dict[str, Callable[[], None]] = {
     "small-chunks": small_chunks,
     "quick-lease": quick_lease,
     "short-lease": short_lease,
     "blind-leader": blind_leader,
     "leaping-clock": leaping_clock,
+    "short-watches": short_watches,
     **BUGS,
 }
 

@@ -61,11 +61,16 @@ class WatchEvent(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class WatchPolicy:
-    """Times are in seconds. The API server sends a bookmark each minute, so a longer silence means a dead stream."""
+    """Times are in seconds. The API server sends a bookmark each minute, so a longer silence means a dead stream.
+
+    A connection that ends later than `whole_after` since the full state was told is followed by one that tells it again
+    (0: never). Ends are spread over `server_timeout` and twice of it.
+    """
 
     idle_timeout: float = 150.0
     initial_idle_timeout: float = 15.0
     server_timeout: float = 300.0
+    whole_after: float = 0.0
     backoff_first: float = 0.5
     backoff_limit: float = 30.0
     max_line: int = 8 * 1024 * 1024
@@ -73,6 +78,8 @@ class WatchPolicy:
 
 
 DEFAULT_POLICY = WatchPolicy()
+# Of a watch that others rely on for as long as the process runs: an event that got lost on the way is found so.
+STANDING = WatchPolicy(whole_after=1800.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +136,15 @@ class Watch(Generic[T]):
             self._told_any = True
             yield WatchEvent(EventType.SYNCED, resource_version=self._version)
         clock = asyncio.get_running_loop().time
+        told_whole = clock()
         while True:
             began = clock()
             failure: ClusterError | None = None
             try:
                 async with contextlib.aclosing(self._attempt()) as attempt:
                     async for event in attempt:
+                        if event.type is EventType.SYNCED:
+                            told_whole = clock()
                         yield event
             except ClusterError as error:
                 failure = error
@@ -142,6 +152,8 @@ class Watch(Generic[T]):
             # A stream that ends at once is as bad as one that fails, whatever it said before.
             lasted = clock() - began
             self._failures = 0 if failure is None and lasted > 1.0 and self._version else self._failures + 1
+            if failure is None and 0 < self._policy.whole_after <= clock() - told_whole:
+                self._version = ""
             await self._pause(failure)
 
     def _judge(self, error: ClusterError) -> None:

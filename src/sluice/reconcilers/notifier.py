@@ -26,7 +26,7 @@ from sluice.core.notification import Notification
 from sluice.core.problem import Problem, summarize
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Selection
-from sluice.kube.watch import EventType
+from sluice.kube.watch import STANDING, EventType
 from sluice.kube.watch_cache import WatchCache
 from sluice.notify.delivery import deliver
 from sluice.notify.message import AlertName
@@ -62,8 +62,10 @@ class Notifier:
         now: Callable[[], datetime],
         may_send: Callable[[], bool],
     ) -> None:
-        self.providers: WatchCache[Provider] = WatchCache(client, Selection(PROVIDERS, namespace), Provider)
-        self.alerts: WatchCache[Alert] = WatchCache(client, Selection(ALERTS, namespace), Alert)
+        self.providers: WatchCache[Provider] = WatchCache(
+            client, Selection(PROVIDERS, namespace), Provider, policy=STANDING
+        )
+        self.alerts: WatchCache[Alert] = WatchCache(client, Selection(ALERTS, namespace), Alert, policy=STANDING)
         self._rules = rules
         self._transport = transport
         self._now = now

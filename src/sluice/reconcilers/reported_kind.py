@@ -25,6 +25,7 @@ from sluice.core.problem import Problem, cause_of, summarize
 from sluice.core.schedule import backoff
 from sluice.core.timestamp import rfc3339
 from sluice.kube.resource import Resource, Selection
+from sluice.kube.watch import STANDING
 from sluice.kube.watch_cache import WatchCache
 from sluice.reconcilers.long_requests import tell_long_requests
 from sluice.reconcilers.operator import FinalizerPatches, Operator
@@ -47,7 +48,7 @@ class ReportedKind(Generic[T]):
         events: EventRecorder,
         controller: str,
     ) -> None:
-        self.objects: WatchCache[T] = WatchCache(operator.client, selection, item_type)
+        self.objects: WatchCache[T] = WatchCache(operator.client, selection, item_type, policy=STANDING)
         self.resource: Resource = selection.resource
         self._status = StatusWriter(operator.client, selection.resource, controller, operator.intents)
         self._finalizers = FinalizerPatches(operator.client, selection.resource)

@@ -19,7 +19,7 @@ from sluice.core.running_workload import RunningWorkload, running_workload
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource, Selection
-from sluice.kube.watch import EventType
+from sluice.kube.watch import STANDING, EventType
 from sluice.kube.watch_cache import WatchCache
 from sluice.kube.well_known import WORKLOADS
 
@@ -55,7 +55,7 @@ class RunningWorkloads:
         def project(item: Any) -> RunningWorkload | None:
             return running_workload({**item, "apiVersion": kind.api_version, "kind": kind.kind})
 
-        return WatchCache(self._client, Selection(kind), dict[str, Any], project=project)
+        return WatchCache(self._client, Selection(kind), dict[str, Any], policy=STANDING, project=project)
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` for every workload, first for those that are there."""

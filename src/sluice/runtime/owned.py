@@ -24,7 +24,7 @@ from sluice.core.plan import OWNER_NAME, Live, Owner
 from sluice.core.schedule import backoff
 from sluice.kube.client import KubeClient
 from sluice.kube.resource import Resource
-from sluice.kube.watch import EventType
+from sluice.kube.watch import STANDING, EventType
 from sluice.runtime.live_table import Kept, LiveTable
 
 log = structlog.get_logger()
@@ -159,16 +159,16 @@ class OwnedObjects:
             await asyncio.sleep(backoff(failures, 1.0, 60.0))
         del self._synced[kind]
         self._tried.pop(kind).set()
-        self._forget_unseen(kind, set())
+        self._forget_unseen(kind, set(), "")
 
     async def _take_events(self, resource: Resource, kind: GroupKind, synced: asyncio.Event) -> None:
         seen: set[ResourceId] = set()
-        async for event in self._client.watch(resource, labels=OWNER_NAME):
+        async for event in self._client.watch(resource, labels=OWNER_NAME, policy=STANDING):
             match event.type:
                 case EventType.RESTARTED:
                     seen.clear()
                 case EventType.SYNCED:
-                    self._forget_unseen(kind, seen)
+                    self._forget_unseen(kind, seen, event.resource_version)
                     seen.clear()
                     synced.set()
                     self._tried[kind].set()
@@ -207,9 +207,12 @@ class OwnedObjects:
         elif old is not None and old.live.owner is not None:
             self._suspect(old.live.owner, key)
 
-    def _forget_unseen(self, kind: GroupKind, seen: set[ResourceId]) -> None:
+    def _forget_unseen(self, kind: GroupKind, seen: set[ResourceId], version: str) -> None:
+        """A full state as of `version` has been told: what was not in it, and was not written since, is gone."""
         for key in [k for k in self._live.ids_of(kind) if k not in seen]:
-            self._deleted(key)
+            live = self.get(key)
+            if live is not None and not _is_older(version, live.resource_version):
+                self._deleted(key)
 
 
 def _state(live: Live) -> tuple[object, ...]:

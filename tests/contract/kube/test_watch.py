@@ -195,6 +195,19 @@ async def test_a_watch_that_the_server_ends_goes_on(client: KubeClient, namespac
     assert [error for error in ends if error is not None] == []
 
 
+async def test_a_standing_watch_tells_the_full_state_again_from_time_to_time(
+    client: KubeClient, namespace: str, config_maps: Resource
+) -> None:
+    await put(client, config_maps, namespace, "a")
+    policy = replace(QUICK, server_timeout=1.0, whole_after=0.5)
+    async with recording(client.watch(config_maps, namespace, policy=policy)) as tape:
+        await tape.until(lambda: tape.told().count(("SYNCED", "")) == 2)
+        await put(client, config_maps, namespace, "later")
+        await tape.until_told("ADDED", "later")
+    whole = [("ADDED", "a"), ("SYNCED", "")]
+    assert tape.told()[:5] == [*whole, ("RESTARTED", ""), *whole]
+
+
 async def test_an_expired_version_starts_the_watch_anew_with_the_full_state(fresh_cluster: FreshCluster) -> None:
     config_maps = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
     cluster = fresh_cluster()
