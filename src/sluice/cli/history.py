@@ -11,10 +11,10 @@ from sluice.cli.age import age
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.flag_sync import FlagSync, find_sync
 from sluice.cli.flags import usage
 from sluice.cli.kinds import SYNCS, choose
 from sluice.cli.live_names import words as words_of
-from sluice.cli.lookup import find_views
 from sluice.cli.past import past_of
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
@@ -40,8 +40,9 @@ async def history(cluster: Cluster, *, words: tuple[str, ...], limit: int | None
     \b
     Example: sluice history apps
     """
-    view = await one_sync(cluster, words, "sluice history apps")
-    past = (await past_of(cluster, view))[:limit]
+    found = await one_sync(cluster, words, "sluice history apps")
+    view = found.view if isinstance(found, FlagSync) else found
+    past = (found.past if isinstance(found, FlagSync) else await past_of(cluster, found))[:limit]
     if cluster.flags.structured:
         there = _there(view, past)
         items = [_fields(view, each, there) for each in past]
@@ -57,13 +58,12 @@ async def history(cluster: Cluster, *, words: tuple[str, ...], limit: int | None
     return ExitCode.DONE
 
 
-async def one_sync(cluster: Cluster, words: Sequence[str], example: str) -> View:
-    """The one Kustomization that the words name. Raises UsageRefused, UserError (TargetMissing)."""
+async def one_sync(cluster: Cluster, words: Sequence[str], example: str) -> View | FlagSync:
+    """The one Kustomization that the words name, or what flags know by it. Raises as `find_sync`, and UsageRefused."""
     chosen = choose(words, default="ks")
     if chosen.kinds != (SYNCS,) or len(chosen.names) != 1 or cluster.flags.all_namespaces:
         raise usage("exactly one Kustomization must be named", fix=example)
-    [view] = await find_views(cluster, SYNCS, chosen.names)
-    return view
+    return await find_sync(cluster, chosen.names)
 
 
 def _show(cluster: Cluster, view: View, past: Sequence[Past]) -> None:

@@ -61,7 +61,7 @@ async def read_view(cluster: Cluster, kind: Kind, namespace: str, name: str) -> 
 
 
 async def find_views(cluster: Cluster, kind: Kind, names: Sequence[str]) -> list[View]:
-    """The objects of these names, in that order. Raises UserError (TargetMissing) naming each that is missing."""
+    """The objects of these names, in that order. Raises UserError: TargetMissing naming each that is, NotInstalled."""
     return [view_of(kind, item) for item in await find_items(cluster, kind, names)]
 
 
@@ -70,7 +70,10 @@ async def find_items(cluster: Cluster, kind: Kind, names: Sequence[str]) -> list
     items: list[Item] = []
     missing = []
     for name in names:
-        raw = await cluster.client.get(kind.resource, cluster.namespace, name)
+        try:
+            raw = await cluster.client.get(kind.resource, cluster.namespace, name)
+        except ClusterError as error:
+            raise _not_installed(kind) if error.problems[0].code is codes.UNKNOWN_KIND else error from None
         if raw is None:
             missing.append(name)
         else:
@@ -105,6 +108,7 @@ def _not_installed(kind: Kind) -> UserError:
             codes.NOT_INSTALLED,
             f"the CRD of {kind.resource.kind} is not installed in this cluster",
             cause=f"the API server does not serve {kind.resource.api_version}",
-            fix="run `sluice install`, or choose another cluster with --context",
+            fix="run `sluice install`, or choose another cluster with --context; an operator that runs by "
+            "flags alone tells in its log",
         )
     )

@@ -16,7 +16,7 @@ from sluice.runtime.record_store import RecordStore
 
 async def past_of(cluster: Cluster, view: View) -> tuple[Past, ...]:
     """The transactions and refusals that are remembered of a Kustomization, newest first."""
-    recorded = await _recorded(cluster, f"{view.namespace}/{view.name}")
+    recorded = await recorded_in(cluster, await operator_namespace(cluster), f"{view.namespace}/{view.name}")
     told = [_told(snapshot) for snapshot in view.history]
     if (
         view.ready == "False"
@@ -28,9 +28,9 @@ async def past_of(cluster: Cluster, view: View) -> tuple[Past, ...]:
     return merged(told, recorded)
 
 
-async def _recorded(cluster: Cluster, owner: str) -> tuple[Past, ...]:
+async def recorded_in(cluster: Cluster, namespace: str, owner: str) -> tuple[Past, ...]:
     """The record's history. Without the right to read Secrets of the operator, status tells all there is to see."""
-    records = RecordStore(cluster.client, await operator_namespace(cluster))
+    records = RecordStore(cluster.client, namespace)
     try:
         await records.read(owner)
         record = records.get(owner)

@@ -14,6 +14,7 @@ from sluice.api.kinds import REQUESTED_AT, ROLLBACK, ROLLBACK_BY, ROLLBACK_FROM,
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, told_text
 from sluice.cli.exit_codes import ExitCode
+from sluice.cli.flag_sync import FlagSync
 from sluice.cli.group_members import group_name, joint_past, with_its_group
 from sluice.cli.history import one_sync
 from sluice.cli.kinds import GIT
@@ -49,6 +50,8 @@ async def rollback(cluster: Cluster, *, words: tuple[str, ...], to: str) -> Exit
     Example: sluice rollback apps --to main@a1b2c3d4
     """
     view = await one_sync(cluster, words, "sluice rollback apps")
+    if isinstance(view, FlagSync):
+        raise _by_flags(view, to)
     members = await with_its_group(cluster, view)
     for member in members:
         refuse_suspended(member)
@@ -145,6 +148,20 @@ def _refused(view: View, title: str, cause: str) -> UserError:
     subject = view.kind.resource.id_of(view.namespace, view.name)
     fix = f"choose one that is ready in `sluice history {view.name} -n {view.namespace}`"
     return UserError(Problem(codes.ROLLBACK_REFUSED, title, subject, cause=cause, fix=fix))
+
+
+def _by_flags(sync: FlagSync, to: str) -> UserError:
+    """There is nothing to write the request on: git is the way back, and which commits it takes is known."""
+    target = Revision.parse(find_target(sync.past, sync.view, sync.past[0].revision, to).revision)
+    command = f"git revert --no-edit $(git rev-list --no-merges {target.hex[:12]}..HEAD) && git push"
+    return UserError(
+        Problem(
+            codes.BY_FLAGS,
+            f"{sync.view.name} is applied by an operator that runs without CRDs, so it follows git alone",
+            cause="there is no Kustomization to write the request on",
+            fix=f"take git back to {short_revision(str(target))}, in a checkout of the branch: {command}",
+        )
+    )
 
 
 def revert_command(to: str, head: str, *paths: str) -> str:

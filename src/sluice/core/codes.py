@@ -113,6 +113,7 @@ DRIFT_MODE = Code("E332", "DriftMode", "the annotation sluice.dev/drift has a va
 NOT_ADOPTED = Code("E340", "NotAdopted", "the object exists, is not ours, and spec.adopt does not let it be taken over")
 ROLLBACK_REFUSED = Code("E350", "RollbackRefused", "the revision that a rollback names can't be gone back to")
 HAND_OVER = Code("E341", "HandOver", "an object that git has moved to another sync, which has not taken it yet")
+BY_FLAGS = Code("E351", "ByFlags", "the operator runs by flags alone, and has no object to write a request on")
 GROUP_NAME = Code("E360", "GroupName", "the annotation sluice.dev/group has a value that is no name")
 GROUP_SOURCE = Code("E361", "GroupSource", "the Kustomizations of a group read different sources")
 GROUP_ON_FAILURE = Code("E362", "GroupOnFailure", "a Kustomization of a group asks for something else than Undo")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -357,3 +361,36 @@ def test_a_command_that_failed_is_run_again_without_a_commit(flag_bench: FlagBen
     (tools / "make-it.new").rename(tools / "make-it")
     poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{first}"))
     assert bench.live("c") is not None
+
+
+def test_a_flag_sync_has_its_history_and_a_rollback_names_the_commits_that_git_has_to_take_back(
+    flag_bench: FlagBench,
+) -> None:
+    bench = flag_bench
+    first = bench.commit({"a.yaml": config_map("a")})
+    bench.operator.start()
+    poll("it says so", lambda: bench.said(f"Applied revision: main@sha1:{first}"))
+    second = bench.commit({"a.yaml": config_map("a", "2")})
+    poll("applied", lambda: bench.said(f"Applied revision: main@sha1:{second}"))
+
+    def sluice(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sluice", *words, "-n", "sluice-system"]
+        env = {**os.environ, "KUBECONFIG": str(bench.cluster.kubeconfig)}
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=60)
+
+    told = sluice("history", "flag", "-o", "name")
+    assert told.stdout.split() == [f"main@sha1:{second}", f"main@sha1:{first}"], told.stderr
+    assert "change" in sluice("history", "flag").stdout
+
+    refused = sluice("rollback", "flag")
+    assert refused.returncode == 3, refused.stderr
+    assert "error[E351]" in refused.stderr
+    command = re.search(r"git revert .* && git push", refused.stderr)
+    assert command is not None, refused.stderr
+    bench.repo.git("config", "push.autoSetupRemote", "true")
+    subprocess.run(["sh", "-c", command[0]], check=True, cwd=bench.repo.path, env=bench.repo.env)
+    poll("git's revert is followed", lambda: (bench.live("a") or {})["data"] == {"key": "1"})
+    assert "E350" in sluice("rollback", "flag", "--to", "deadbeef").stderr
+    missing = sluice("rollback", "other")
+    assert "E604" in missing.stderr
+    assert "by flags alone" in missing.stderr

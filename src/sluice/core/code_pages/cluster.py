@@ -238,6 +238,14 @@ PAGES: dict[str, _Page] = {
         "It was never applied wholly, is no longer remembered, or its commit is gone from git.",
         "`sluice history NAME` lists what can be gone back to.",
     ),
+    "E351": _Page(
+        "What was asked for is written on a Kustomization, and an operator that runs by flags alone has none. "
+        "Nothing was changed.",
+        "flag is applied by an operator that runs without CRDs, so it follows git alone [E351]; fix: take git back to "
+        "main@9f8e7d6c, in a checkout: git revert ...",
+        "A rollback of what `sluice run --git-url` applies.",
+        "Run the printed command: the operator follows it as any commit.",
+    ),
     "E360": _Page(
         "The annotation that makes Kustomizations one transaction has a value that can't be a group's name.",
         "sluice.dev/group is not a group's name [E360] Kustomization shop/web: it is 'My Group'",
