@@ -170,7 +170,7 @@ async def run_operator(
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(stop))
                 start_traces(stack, group, settings)
-                await acquire_all(candidates, partial(_wait_for, ready))
+                await acquire_all(candidates, partial(_wait_for, ready), _lease_fails)
                 ready.leads()
                 log.info("leading", identity=settings.identity)
                 for candidate in candidates:
@@ -223,6 +223,10 @@ async def reading_operator(settings: Settings, client: KubeClient) -> AsyncItera
 def _wait_for(ready: Readiness, holder: str) -> None:
     ready.waits_for(holder)
     log.info("waiting for the lease", holder=holder)
+
+
+def _lease_fails(why: str) -> None:
+    log.warning("the lease can't be taken yet", error=why)
 
 
 async def _raise_when(stop: asyncio.Event) -> None:

@@ -126,7 +126,7 @@ def labels_are_ownership() -> None:
 def blind_leader() -> None:
     """No bug of the seven: an operator that believes that it leads, to stand for one that can't know better."""
 
-    async def held(candidates: Any, waiting: Any = None) -> None:
+    async def held(candidates: Any, *told: Any) -> None:
         return None
 
     async def for_ever(self: Candidate) -> str:

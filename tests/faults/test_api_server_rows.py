@@ -16,7 +16,7 @@ from tests.faults.audit import ApplyAfterDelete
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import DROP, LOSE_ANSWER, Asked, Decide, Fault, refuse
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import config_map, deployment
+from tests.operator_fixture import config_map, deployment, poll
 
 BEFORE = {f"c{n}.yaml": config_map(f"c{n}") for n in range(12)} | {"web.yaml": deployment("web", "nginx:1")}
 AFTER = {f"c{n}.yaml": config_map(f"c{n}", "2") for n in range(3, 24)} | {"web.yaml": deployment("web", "nginx:2")}
@@ -100,6 +100,7 @@ ROWS: dict[str, Decide] = {
     "F016 the answers of the first deletions are lost": first(3, LOSE_ANSWER, is_delete),
     "F017 a third of the requests is reset before it is forwarded": some(30, (DROP,), is_request),
     "F018 requests take up to a second, as they like": some(60, SLOW, is_request),
+    "F019 every answer comes at 10 kB/s": lambda asked: Fault(rate=10_000) if is_request(asked) else None,
     "F020 the first applies are told to wait": first(8, refuse(429, "TooManyRequests", retry_after=1), is_apply),
     "F021 half of the applies and deletions meet a server error": some(
         50, ERRORS, lambda a: is_apply(a) or is_delete(a)
@@ -174,3 +175,38 @@ def test_f063_an_apply_that_is_forbidden_half_way_is_named_and_what_was_written_
     assert "c5" in message
     live, record = owned_by(faulty.bench.api, sync), record_of(faulty.bench.api, sync)
     assert judge(live, desired_of(BEFORE, sync.target), before, record, exact=True).wrong == []
+
+
+def test_f034_what_stale_reads_and_a_late_watch_show_as_ours_is_not_deleted_when_it_is_another_object(
+    faulty: Faulty,
+) -> None:
+    sync, api = faulty.bench.synced({f"{n}.yaml": config_map(n) for n in "abc"}, retryInterval="1s"), faulty.bench.api
+    first: dict[str, bytes] = {}
+
+    def behind(asked: Asked) -> Fault | None:
+        """An API server that shows each ConfigMap as it was first read, and tells nothing new of `c`."""
+        if asked.watch and asked.path.endswith("/configmaps"):
+            return Fault(retell=lambda line: () if b'"name":"c"' in line else (line,))
+        if asked.method != "GET" or f"/namespaces/{sync.target}/configmaps/" not in asked.path:
+            return None
+        return Fault(edit=lambda body: body if b'"kind":"Status"' in body else first.setdefault(asked.path, body))
+
+    faulty.proxy.arm(behind)
+    faulty.proxy.cut_watches()
+    sync.wait_ready(sync.push({f"{n}.yaml": config_map(n, "2") for n in "abc"}))
+    assert any(path.endswith("/c") for path in first), "nothing of it was read, so nothing can be stale"
+    old = sync.config("c")
+    api.delete(sync.at("configmaps", "c"))
+    labels = old["metadata"]["labels"]
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "labels": labels}, "data": {"k": "1"}}
+    uid = api.create(sync.at("configmaps", "c").rpartition("/")[0], theirs)["metadata"]["uid"]
+    audit = faulty.bench.audit()
+    head = sync.push({"a.yaml": config_map("a", "3"), "c.yaml": None})
+    poll("its deletion was tried", lambda: [w for w in sync.writes(audit) if w.verb == "delete"])
+    poll("the rest is there", lambda: sync.config("a")["data"] == {"key": "3"})
+    assert {w.status for w in sync.writes(audit) if w.verb == "delete"} == {409}
+    faulty.proxy.arm()
+    faulty.proxy.cut_watches()
+    sync.request(sync.path)
+    sync.wait_ready(head)
+    assert sync.config("c")["metadata"]["uid"] == uid

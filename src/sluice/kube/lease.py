@@ -243,22 +243,33 @@ class Candidate:
         return after
 
 
-async def acquire_all(candidates: Sequence[Candidate], waiting: Callable[[str], None] = lambda holder: None) -> None:
+async def acquire_all(
+    candidates: Sequence[Candidate],
+    waiting: Callable[[str], None] = lambda holder: None,
+    failing: Callable[[str], None] = lambda why: None,
+) -> None:
     """Wait until every lease is ours; errors of the API server that may pass are waited out.
 
     They are taken in their order, so that two of us never wait for each other. What is held is renewed while the next
     is waited for, and all are watched from the beginning: leases of one dead holder run out together. `waiting` is told
-    each new holder that is waited for.
+    each new holder that is waited for, `failing` each new reason for which one can't be looked at or written now.
     """
-    told = None
-    while (missing := await _first_missing(candidates)) is not None:
+    told, why = None, ""
+
+    def passing(error: ClusterError) -> None:
+        nonlocal why
+        if str(error) != why:
+            why = str(error)
+            failing(why)
+
+    while (missing := await _first_missing(candidates, passing)) is not None:
         if missing.holder != told:
             told = missing.holder
             waiting(told)
         await asyncio.sleep(missing.retry_period)
 
 
-async def _first_missing(candidates: Sequence[Candidate]) -> Candidate | None:
+async def _first_missing(candidates: Sequence[Candidate], passing: Callable[[ClusterError], None]) -> Candidate | None:
     """Take or renew one after the other as far as that goes; those behind are only looked at."""
     missing: Candidate | None = None
     for candidate in candidates:
@@ -270,6 +281,7 @@ async def _first_missing(candidates: Sequence[Candidate]) -> Candidate | None:
         except ClusterError as error:
             if not error.is_temporary:
                 raise
+            passing(error)
             missing = missing or candidate
     return missing
 
