@@ -19,7 +19,7 @@ from sluice.kube.config import load_kubeconfig
 from sluice.settings import Settings
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy
 from tests.faults.operator_process import OperatorProcess
-from tests.faults.oracle import Live, Verdict, desired_of, judge, owned_by, record_of
+from tests.faults.oracle import Live, Verdict, desired_of, judge, owned_by, record_of, times_told
 from tests.faults.scenarios import Scenario
 from tests.operator_fixture import AGENT, Api, Bench, Json, RunningOperator, Sync, condition, poll
 
@@ -115,6 +115,8 @@ class Lane:
         verdict = self._settled(cell.scenario, sync, revision, refused=refused)
         if not verdict.half:
             verdict = self._judged(cell.scenario, sync, before, refused=refused)
+        if not verdict.half and not refused:
+            verdict.half += self._told(cell.scenario, sync, revision)
         if self.bench.api.get(sync.at("configmaps", "bystander")) != bystander:
             verdict.lost.append("the bystander was touched")
         self._remove(cell.scenario, sync, verdict)
@@ -240,6 +242,20 @@ class Lane:
             return after
         undone = self._judge(scenario, sync, before, scenario.base, exact=True)
         return undone if len(undone.wrong) <= len(after.wrong) else after
+
+    def _told(self, scenario: Scenario, sync: Sync, revision: str) -> list[str]:
+        """What is wrong with the events of how it ended: one, and after a crash at most two; of a group's members one."""
+        reason = "Undone" if scenario.undone else "ReconciliationSucceeded"
+        members = list(members_of(sync, scenario.folders).values())
+
+        def times() -> list[int]:
+            return [times_told(self.bench.api, member, revision, reason) for member in members]
+
+        try:
+            poll("somebody is told", lambda: any(times()), 5)
+        except AssertionError:
+            return [f"no event says that {revision} ended: {reason}"]
+        return [f"events say it {found} times" for found in [times()] if max(found) > 2]
 
     def _judge(
         self, scenario: Scenario, sync: Sync, before: Live, outcome: Mapping[str, str], *, exact: bool

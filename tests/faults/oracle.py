@@ -97,6 +97,19 @@ def record_of(api: Api, sync: Sync, name: str = "") -> Record | None:
     raise AssertionError(f"the record of {owner} lacks a chunk")
 
 
+def times_told(api: Api, sync: Sync, revision: str, reason: str) -> int:
+    """How many times events say that this revision of the sync ended so."""
+    events = api.get(f"/api/v1/namespaces/{sync.namespace}/events")
+    assert events is not None
+    return sum(
+        event.get("count") or 1
+        for event in events["items"]
+        if event["involvedObject"]["name"] == sync.name
+        and event["reason"] == reason
+        and revision in event["metadata"].get("annotations", {}).values()
+    )
+
+
 def covers(live: Any, wanted: Any) -> bool:
     """True when `live` has every value of `wanted`; what it has beside them is not looked at."""
     if isinstance(wanted, dict):

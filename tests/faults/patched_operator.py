@@ -1,7 +1,8 @@
 """The operator with something about it changed: `python -m tests.faults.patched_operator small-chunks,… run …`.
 
 It is how the bench starts an operator whose times or sizes suit a test, or one with a bug planted in it. Nothing in
-`src` knows of this: every change replaces an attribute from outside, before the command line starts.
+`src` knows of this: every change replaces an attribute from outside, before the command line starts. `steps:FILE` has
+it die at the step that the file names (`named_steps`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sluice.cli.main import run_cli
 from sluice.kube import exec_auth, lease, watch
 from sluice.reconcilers import operator
 from sluice.runtime import executor, health_gate, record_store
+from tests.faults.named_steps import instrument
 from tests.faults.planted_bugs import BUGS, blind_leader
 
 
@@ -77,7 +79,11 @@ def main() -> None:
     """Change what the first argument names, and run the rest."""
     names, *arguments = sys.argv[1:]
     for name in names.split(","):
-        PATCHES[name]()
+        kind, _, argument = name.partition(":")
+        if kind == "steps":
+            instrument(argument)
+        else:
+            PATCHES[kind]()
     sys.exit(run_cli(arguments))
 
 

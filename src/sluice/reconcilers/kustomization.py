@@ -227,6 +227,8 @@ class KustomizationReconciler:
             applied=lambda: applied_at.append(self._op.now()),
         )
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
+        # A life that ended in it could not tell of it, and what it did is no change of this turn.
+        resumed = record is not None and record.revision == revision != sync.status.lastAppliedRevision
         ended = await self._op.executor.run(plan, execution)
         self.gate.ended(sync.metadata.key)
         if ended.problems:
@@ -244,7 +246,8 @@ class KustomizationReconciler:
         turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
         unproved = () if turnout.gated else self.gate.unproved(sync, plan, resources)
         turnout = replace(turnout, author=artifact.author, subject=artifact.subject, unproved=unproved)
-        return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
+        turnout = replace(turnout, stalled=again, instead_of=instead_of, resumed=resumed)
+        return replace(turnout, applied_at=next(iter(applied_at), None))
 
     def note(
         self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction

@@ -48,7 +48,8 @@ class Turnout:
 
     `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success.
     `echo` says that the cause is another sync's, which tells it. `applied_at` is when a wait for health began.
-    `unproved` are objects that were not waited for, although somebody is shown whether the commit is live.
+    `unproved` are objects that were not waited for, although somebody is shown whether the commit is live. `resumed` says
+    that an earlier turn or life began the revision, and has not told of it.
     """
 
     revision: str
@@ -69,6 +70,7 @@ class Turnout:
     strays: tuple[ResourceId, ...] = ()
     applied_at: datetime | None = None
     unproved: tuple[Target, ...] = ()
+    resumed: bool = False
 
     @property
     def succeeded(self) -> bool:
