@@ -244,7 +244,7 @@ class Lane:
         return undone if len(undone.wrong) <= len(after.wrong) else after
 
     def _told(self, scenario: Scenario, sync: Sync, revision: str) -> list[str]:
-        """What is wrong with the events of how it ended: one, and after a crash at most two; of a group's members one."""
+        """What is wrong with the events of how it ended: one, and after a crash at most two."""
         reason = "Undone" if scenario.undone else "ReconciliationSucceeded"
         members = list(members_of(sync, scenario.folders).values())
 

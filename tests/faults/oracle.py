@@ -21,6 +21,7 @@ from tests.operator_fixture import Api, Json, Sync
 LISTS = {
     "Namespace": "/api/v1/namespaces",
     "ConfigMap": "/api/v1/configmaps",
+    "Secret": "/api/v1/secrets",
     "Deployment": "/apis/apps/v1/deployments",
     "Job": "/apis/batch/v1/jobs",
     "Service": "/api/v1/services",
