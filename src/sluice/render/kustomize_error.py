@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from sluice.core import codes
 from sluice.core.problem import Code, Problem
+from sluice.render import kubectl
 from sluice.render.json_patch import operation_at
 from sluice.render.kubectl import Outcome
 from sluice.render.kustomization_file import KustomizationFile
@@ -81,6 +82,10 @@ _RULES: tuple[tuple[re.Pattern[str], Code, str, str], ...] = tuple(
 )
 
 
+# Go's runtime ends a process so: out of memory above all. What kustomize itself has to say, it says with 1.
+GO_ABORTED = 2
+
+
 def translate(
     outcome: Outcome, source: str, root: KustomizationFile, kustomizations: dict[str, KustomizationFile]
 ) -> Problem:
@@ -92,10 +97,10 @@ def translate(
     folders = [folder.removeprefix(source).strip("/") for folder in _ROOT.findall(text)]
     file = next((kustomizations[folder] for folder in reversed(folders) if folder in kustomizations), root)
     text = text.replace(f"{source}/", "").replace(source, ".")
-    if outcome.status < 0:
-        return file.problem(
-            codes.KUSTOMIZE_FAILED, "kustomize died", "", f"signal {-outcome.status}", "make it smaller"
-        )
+    if outcome.status < 0 or outcome.status == GO_ABORTED:
+        why = f"signal {-outcome.status}" if outcome.status < 0 else text.partition("\n")[0]
+        limit = f"it may have {kubectl.MAX_MEMORY >> 20} MiB"
+        return file.problem(codes.KUSTOMIZE_FAILED, "kustomize died", "", f"{why}; {limit}", "make it smaller")
     for pattern, code, title, fix in _RULES:
         match = pattern.search(text)
         if match is not None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from sluice.api.kustomization import CommonMetadata, Image, Patch, PostBuild, Selector
+from sluice.core.errors import UserError
 from sluice.core.ids import GroupKind
 from sluice.core.manifest import Manifest
-from sluice.render import Rendered, Renderer, field_origin
+from sluice.render import Rendered, Renderer, field_origin, kubectl
 from sluice.render.kubectl import find_kubectl
 from tests.trees import OWNER, MemoryBlobs, config_map, render_input
 
@@ -291,3 +292,20 @@ async def test_a_field_that_the_api_server_names_is_found_in_its_file(tmp_path: 
     origin = (await Renderer(tmp_path).render(given)).manifests[1].origin
     found = await field_origin(given.tree, given.blobs, origin, "spec.template.spec.containers[0].image")
     assert str(found) == "base/web.yaml:20:9@a1b2c3d"
+
+
+async def test_a_build_that_needs_more_memory_than_it_may_have_is_refused_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubectl, "MAX_MEMORY", 24 << 20)
+    many = {f"c{n}.yaml": config_map(f"c{n}", key="x" * 20_000) for n in range(200)}
+    listed = "\n".join(f"- {name}" for name in many)
+    with pytest.raises(UserError) as caught:
+        await rendered(tmp_path, {**many, "kustomization.yaml": f"resources:\n{listed}\n"})
+    [problem] = caught.value.problems
+    assert problem.origin is not None
+    assert problem.origin.path == "kustomization.yaml"
+    assert problem.title == "kustomize died"
+    assert "memory" in problem.cause, problem
+    assert "24 MiB" in problem.cause
+    assert (await rendered(tmp_path, {"a.yaml": config_map("a")})).manifests, "others are built"
