@@ -37,6 +37,7 @@ from sluice.reconcilers.kustomization_report import (
     stray_problem,
 )
 from sluice.reconcilers.last_good import LastGood
+from sluice.reconcilers.met_quotas import MetQuotas
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
@@ -85,6 +86,7 @@ class KustomizationReconciler:
         self._drift = Drift(operator)
         self._last_good = LastGood(operator, self._planner, self._drift)
         self._strays = Strays(operator)
+        self._met_quotas = MetQuotas(operator)
         self.commits = CommitHealth(operator.client, operator.sync_events, operator.held_events)
         self.gate = SyncGate(operator, self._drift, self.commits)
         self.reporter = SyncReporter(operator, self._drift, self.commits)
@@ -202,7 +204,7 @@ class KustomizationReconciler:
         self._op.doubts.cast(owner)  # another artifact may have come since this turn began
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
-        if known_bad is not None:
+        if known_bad is not None and not await self._met_quotas.changed(sync.metadata.key, known_bad.problems):
             return known_bad
         execution = Execution(
             sync=owner,
@@ -231,6 +233,7 @@ class KustomizationReconciler:
         resumed = record is not None and record.revision == revision != sync.status.lastAppliedRevision
         ended = await self._op.executor.run(plan, execution)
         self.gate.ended(sync.metadata.key)
+        await self._met_quotas.note(sync.metadata.key, ended.problems if ended.undone else ())
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)

@@ -48,8 +48,8 @@ class Turnout:
 
     `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success.
     `echo` says that the cause is another sync's, which tells it. `applied_at` is when a wait for health began.
-    `unproved` are objects that were not waited for, although somebody is shown whether the commit is live. `resumed` says
-    that an earlier turn or life began the revision, and has not told of it.
+    `unproved` are objects that were not waited for, although somebody is shown whether the commit is live. `resumed`
+    says that an earlier turn or life began the revision, and has not told of it.
     """
 
     revision: str
@@ -169,7 +169,9 @@ def _failure_message(turnout: Turnout, back: str) -> str:
     text = summarize(turnout.problems)
     if turnout.reason != condition.UNDONE:
         return text
-    return f"{text}\nUndone: the cluster is as it was" + (f" at {back}" if back else " before the first revision")
+    place = f"at {back}" if back else "before the first revision"
+    but = ", but for what is kept" if any(p.code is codes.UNDO_KEPT for p in turnout.problems) else ""
+    return f"{text}\nUndone: the cluster is as it was {place}{but}"
 
 
 def _conditions(sync: Kustomization, turnout: Turnout, message: str, stamp: condition.Stamp) -> condition.Conditions:

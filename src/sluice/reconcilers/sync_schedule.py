@@ -15,6 +15,7 @@ from sluice.reconcilers.kustomization_report import (
     Turnout,
     is_outrun,
 )
+from sluice.reconcilers.met_quotas import met
 from sluice.reconcilers.sync_facts import (
     retry_of,
 )
@@ -58,7 +59,7 @@ class SyncSchedule:
         if turnout.waiting:
             return DEPENDENCY_RETRY
         if turnout.stalled:
-            return None
+            return retry_of(sync) if _looks_outside(sync, turnout) else None
         memory = self._memory_of(sync)
         soon = turnout.reason == condition.UNDO_FAILED or is_outrun(turnout.problems)
         memory.soon_again = memory.soon_again + 1 if soon else 0
@@ -70,3 +71,9 @@ class SyncSchedule:
 
     def _memory_of(self, sync: Kustomization) -> _Memory:
         return self._memory.setdefault(sync.metadata.key, _Memory())
+
+
+def _looks_outside(sync: Kustomization, turnout: Turnout) -> bool:
+    """True when something that no watch tells of may let an undone revision through: a variable's value, or a quota."""
+    variables = sync.spec.postBuild is not None and bool(sync.spec.postBuild.substituteFrom)
+    return turnout.reason == condition.UNDONE and (variables or met(turnout.problems))

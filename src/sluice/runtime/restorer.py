@@ -83,7 +83,7 @@ class Restorer:
                 return kept(key, "somebody recreated it meanwhile", "look whether it is what you want")
             restored = restore(image, raw, MANAGER)
             if not restored.changes:
-                return _entry_of(former, meta)
+                return _settled(former, restored, meta)
             try:
                 after = await self._write_back(resource, former, restored, client, at_once=attempt == 0)
             except _Refused as refused:
@@ -98,10 +98,7 @@ class Restorer:
                 continue
             if after is None:
                 continue
-            if restored.left:
-                fields = ", ".join(restored.left[:10])
-                return kept(key, f"somebody else changed {fields} since", "decide whose value is right")
-            return _entry_of(former, after)
+            return _settled(former, restored, after)
         return None
 
     # --- the object is there ------------------------------------------------------------------------------------
@@ -191,7 +188,11 @@ def kept(key: ResourceId, why: str, fix: str) -> Problem:
     return Problem(codes.UNDO_KEPT, f"{key} is kept", subject=key, cause=why, fix=fix)
 
 
-def _entry_of(former: Former, meta: LiveMeta) -> Entry | None:
+def _settled(former: Former, restored: Restored, meta: LiveMeta) -> Entry | Problem | None:
+    """What came of it: an object with fields that others hold now is not as it was, also where nothing was to write."""
+    if restored.left:
+        fields = ", ".join(restored.left[:10])
+        return kept(former.image.id, f"somebody else changed {fields} since", "decide whose value is right")
     entry = former.entry
     return msgspec.structs.replace(entry, uid=meta.uid, version=version_of(meta)) if entry is not None else None
 

@@ -274,3 +274,52 @@ def test_killed_half_way_and_the_next_revision_refused_by_the_api_server_it_is_t
     assert sync.config("a")["data"] == {"key": "1"}
     for kind, name in (("configmaps", "b"), ("apps/v1/deployments", "web")):
         assert sync.live(kind, name) is None, name
+
+
+def test_a_revision_that_a_quota_undid_is_tried_again_when_the_quota_allows_more(bench: Bench) -> None:
+    sync = bench.source()
+    limit(bench, sync, "requests.cpu", "300m")
+    revision = sync.commit({f"{n}.yaml": POD.replace("NAME", f"p{n}") for n in range(5)})
+    sync.create_source()
+    sync.create(retryInterval="1s")
+    sync.wait_failed(revision, "[E305]", reason="Undone")
+    poll("all pods gone", lambda: not [n for n in range(5) if sync.live("pods", f"p{n}") is not None])
+    audit = bench.audit()
+    looks = f"/namespaces/{sync.target}/resourcequotas"
+    poll("it looks at the quota", lambda: len([r for r in audit.requests(bench.agent) if r.path.endswith(looks)]) > 2)
+    assert [w for w in sync.writes(audit) if not w.dry_run] == [], "while the quota is as it was, nothing is tried"
+    bench.api.patch(sync.at("resourcequotas", "q"), {"spec": {"hard": {"requests.cpu": "600m"}}})
+    sync.wait_ready(revision)
+    assert [n for n in range(5) if sync.live("pods", f"p{n}") is None] == []
+
+
+def test_a_revision_that_was_undone_is_tried_again_when_a_variable_of_it_changes(bench: Bench) -> None:
+    sync = bench.source()
+    sync.create_source()
+    place = f"/api/v1/namespaces/{bench.namespace}/configmaps"
+    name = f"vars-{sync.name}"
+    bench.api.create(place, {"kind": "ConfigMap", "metadata": {"name": name}, "data": {"image": "migrate:fail"}})
+    revision = sync.commit({"a.yaml": config_map("a"), "job.yaml": FAILING_JOB.replace("migrate:fail", "${image}")})
+    build = {"substituteFrom": [{"kind": "ConfigMap", "name": name}]}
+    sync.create(wait=True, retryInterval="1s", postBuild=build)
+    sync.wait_failed(revision, "migrate failed", reason="Undone")
+    bench.api.patch(f"{place}/{name}", {"data": {"image": "migrate:complete"}})
+    sync.wait_ready(revision)
+    assert sync.live("configmaps", "a") is not None
+
+
+def test_a_field_that_somebody_wrote_between_apply_and_undo_stays_and_is_named(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")}, wait=True, drift="Ignore")
+    slow = deployment("slow", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 3\n  replicas", 1)
+    bad = sync.push({"a.yaml": config_map("a", "2"), "b.yaml": config_map("b", "2"), "d.yaml": slow})
+    poll("it waits for health", lambda: sync.config("a")["data"] == {"key": "2"} and sync.live(SLOW, "slow"))
+    bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited", "theirs": "yes"}})
+    message = sync.wait_failed(bad, reason="Undone", seconds=45)
+    assert sync.config("a")["data"] == {"key": "edited", "theirs": "yes"}
+    assert sync.config("b")["data"] == {"key": "1"}
+    assert f"ConfigMap {sync.target}/a is kept" in message, "also where all that the revision had changed is theirs now"
+    assert "somebody else changed data.key since" in message
+    assert message.endswith(", but for what is kept")
+
+
+SLOW = "apps/v1/deployments"
