@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from sluice.settings import Settings
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy, refuse
 from tests.faults.lane import counted, open_lane
 from tests.faults.operator_process import OperatorProcess
-from tests.faults.oracle import record_of
+from tests.faults.oracle import owned_by, record_of
 from tests.operator_fixture import AGENT, CRDS, Api, Bench, Json, RunningOperator, Sync, config_map, poll
 
 OURS = "sluice-leader-election"
@@ -264,3 +265,51 @@ def test_etcd_stopped_for_longer_than_a_lease_ends_the_leader_and_the_next_life_
         lane.operator.start()
         sync.wait_ready(revision, seconds=60)
         assert values(sync) == {"2"}
+
+
+@pytest.mark.soak
+def test_f130_stopped_while_it_prunes_and_etcd_stands_still_the_other_ends_it_and_deletes_nothing_else(
+    pair: Pair,
+) -> None:
+    sync = led(pair)
+    place, labels = sync.at("configmaps", "theirs"), sync.config("c0")["metadata"]["labels"]
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "labels": labels}, "data": {}}
+    uid = pair.bench.api.create(place.rpartition("/")[0], theirs)["metadata"]["uid"]
+    etcd = pair.bench.cluster.pid("etcd")
+
+    def stand_still() -> None:
+        pair.old.operator.pause()
+        os.kill(etcd, signal.SIGSTOP)
+
+    stopped: list[str] = []
+
+    def stop(asked: Asked) -> Fault | None:
+        if asked.method != "DELETE" or stopped:
+            return None
+        stopped.append(asked.path)
+        return Fault(before=stand_still)
+
+    pair.old.proxy.arm(stop)
+    left = MANY // 2
+    try:
+        revision = sync.push(dict.fromkeys(f"{n}.yaml" for n in range(left, MANY)))
+        poll("it stands still", lambda: stopped)
+        time.sleep(4.0)  # longer than a lease: nobody can renew one, or take one
+    finally:
+        os.kill(etcd, signal.SIGCONT)
+    pair.new.operator.wait_ready()
+    sync.wait_ready(revision, seconds=60)
+    pair.old.proxy.settle()
+    before = owned_by(pair.bench.api, sync)
+    sent = pair.old.sent
+    pair.old.operator.resume()
+    pair.old.wait_ended()
+    pair.old.proxy.settle()
+    late = pair.old.proxy.numbered[sent:]
+    assert not [w for w in late if w.forwarded and w.status < 400], "what it had under way still took effect"
+    assert owned_by(pair.bench.api, sync) == before
+    assert {n for n in range(MANY) if sync.live("configmaps", f"c{n}")} == set(range(left))
+    assert sync.config("theirs")["metadata"]["uid"] == uid
+    record = record_of(pair.bench.api, sync)
+    assert record is not None
+    assert len(record.inventory) == left

@@ -97,3 +97,26 @@ def test_asked_to_end_in_the_middle_and_killed_soon_after_the_next_life_finishes
     lane.operator.start()
     sync.wait_ready(revision)
     assert wrong(lane, sync, files(20, "2"), before) == []
+
+
+def test_f129_a_lost_answer_a_kill_and_a_rewritten_branch_at_once_end_at_the_new_head(lane: Lane) -> None:
+    sync = lane.bench.synced(files(20, "1"))
+    before = uids(lane, sync)
+
+    def both(asked: Asked) -> Fault | None:
+        middle = asked.number == 10 and "/configmaps/" in asked.path
+        return Fault(after=lane.operator.kill, answer=False) if middle else None
+
+    lane.proxy.arm(both)
+    sync.push({**files(20, "2"), "extra.yaml": config_map("extra")})
+    assert lane.operator.wait_dead(20)
+    lane.proxy.settle()
+    sync.repo.git("reset", "-q", "--hard", "HEAD~1")
+    wanted = {**files(15, "3"), "other.yaml": config_map("other")}
+    texts = {name: text.replace("$NS", sync.target) for name, text in wanted.items()}
+    gone = dict.fromkeys(f"{n}.yaml" for n in range(15, 20))
+    revision = f"main@sha1:{sync.repo.commit({**texts, **gone}, 'rewritten', push=False)}"
+    sync.repo.push(force=True)
+    lane.operator.start()
+    sync.wait_ready(revision, seconds=60)
+    assert wrong(lane, sync, wanted, before) == []
