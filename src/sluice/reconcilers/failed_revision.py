@@ -81,6 +81,11 @@ async def finish_undo(
     return None
 
 
+def is_open(record: Record | None, revision: str) -> bool:
+    """True when an earlier turn or life had begun `revision`: what it did is no change of this turn, and may be untold."""
+    return record is not None and record.revision == revision
+
+
 def owner_in(record: Record) -> Owner:
     """Whose record it is: a sync's, or a group's."""
     return Owner(*record.owner.split("/", 1))

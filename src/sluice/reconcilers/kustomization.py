@@ -28,7 +28,7 @@ from sluice.reconcilers.commit_health import CommitHealth
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.drift_turns import DriftTurns
-from sluice.reconcilers.failed_revision import finish_undo, inputs_of, remembered_failure, requests_of
+from sluice.reconcilers.failed_revision import finish_undo, inputs_of, is_open, remembered_failure, requests_of
 from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.kustomization_finalizer import finalize
 from sluice.reconcilers.kustomization_report import (
@@ -229,8 +229,6 @@ class KustomizationReconciler:
             applied=lambda: applied_at.append(self._op.now()),
         )
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
-        # A life that ended in it could not tell of it, and what it did is no change of this turn.
-        resumed = record is not None and record.revision == revision != sync.status.lastAppliedRevision
         ended = await self._op.executor.run(plan, execution)
         self.gate.ended(sync.metadata.key)
         await self._met_quotas.note(sync.metadata.key, ended.problems if ended.undone else ())
@@ -246,11 +244,10 @@ class KustomizationReconciler:
         # What an earlier attempt left behind may be what this one was refused for: that is tried again.
         again = turnout.stalled and (whole or ended.undone)
         instead_of = str(head.revision) if artifact is not head else ""
-        turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory))
+        turnout = replace(turnout, author=artifact.author, subject=artifact.subject, resumed=is_open(record, revision))
         unproved = () if turnout.gated else self.gate.unproved(sync, plan, resources)
-        turnout = replace(turnout, author=artifact.author, subject=artifact.subject, unproved=unproved)
-        turnout = replace(turnout, stalled=again, instead_of=instead_of, resumed=resumed)
-        return replace(turnout, applied_at=next(iter(applied_at), None))
+        turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory), unproved=unproved)
+        return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
 
     def note(
         self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction

@@ -178,7 +178,7 @@ class SyncReporter:
             return
         if changed:
             events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
-        elif turnout.resumed or (before is not None and before.status == "False"):
+        elif (fresh and turnout.resumed) or (before is not None and before.status == "False"):
             events.record(subject, "Normal", turnout.reason, live, annotations)
         if fresh or before is None or before.status != "True":
             # Said to the commit alone, also when it changed nothing of this sync.
