@@ -82,7 +82,7 @@ async def finish_undo(
 
 
 def is_open(record: Record | None, revision: str) -> bool:
-    """True when an earlier turn or life had begun `revision`: what it did is no change of this turn, and may be untold."""
+    """True when an earlier turn or life had begun `revision`: what it did is no change of this turn."""
     return record is not None and record.revision == revision
 
 
