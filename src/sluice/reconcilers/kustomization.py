@@ -175,8 +175,7 @@ class KustomizationReconciler:
         unfinished = await finish_undo(self._op, sync, owner, progress)
         if unfinished is not None:
             return unfinished
-        problems = validate_kustomization(sync, self._op.rules)
-        if problems:
+        if problems := validate_kustomization(sync, self._op.rules):
             raise UserError(*problems)
         head = self.artifact(sync)
         check_dependencies(sync, self._op.kustomizations, head.revision)
