@@ -16,7 +16,7 @@ from tests.faults.checks import Checked
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import DROP, LOSE_ANSWER, Asked, Decide, Fault, refuse
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import config_map, deployment, poll
+from tests.operator_fixture import FAILING_JOB, config_map, deployment, poll
 
 BEFORE = {f"c{n}.yaml": config_map(f"c{n}") for n in range(12)} | {"web.yaml": deployment("web", "nginx:1")}
 AFTER = {f"c{n}.yaml": config_map(f"c{n}", "2") for n in range(3, 24)} | {"web.yaml": deployment("web", "nginx:2")}
@@ -200,3 +200,28 @@ def test_f034_what_stale_reads_and_a_late_watch_show_as_ours_is_not_deleted_when
     sync.request(sync.path)
     sync.wait_ready(head)
     assert sync.config("c")["metadata"]["uid"] == uid
+
+
+def test_an_undo_that_is_denied_names_what_is_left_goes_on_trying_and_ends(faulty: Faulty) -> None:
+    sync = faulty.bench.synced(BEFORE, wait=True)
+    before, applied = owned_by(faulty.bench.api, sync), list[str]()
+
+    def deny(asked: Asked) -> Fault | None:
+        if not asked.number or not asked.path.endswith("/configmaps/c5"):
+            return None
+        applied.append(asked.method)
+        return refuse(403, "Forbidden") if len(applied) > 1 else None  # the first is the revision's own
+
+    faulty.proxy.arm(deny)
+    change = {f"c{n}.yaml": config_map(f"c{n}", "2") for n in (5, 6)}
+    revision = sync.push({**change, "job.yaml": FAILING_JOB})
+    message = sync.wait_failed(revision, "[E323]", reason="UndoFailed")
+    assert f"ConfigMap {sync.target}/c5 is not as it was before" in message
+    assert "migrate" in message, "the first cause is told, too"
+    assert sync.config("c6")["data"] == {"key": "1"}, "the rest is taken back"
+    tried = len(applied)
+    poll("it is tried again", lambda: len(applied) > tried)
+    faulty.proxy.arm()
+    sync.wait_failed(revision, reason="Undone")
+    live, record = owned_by(faulty.bench.api, sync), record_of(faulty.bench.api, sync)
+    assert judge(live, desired_of(BEFORE, sync.target), before, record, exact=True).wrong == []
