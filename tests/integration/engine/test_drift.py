@@ -178,3 +178,20 @@ def test_a_suspended_sync_corrects_nothing(bench: Bench) -> None:
     assert sync.config("a")["data"] == {"key": "edited"}
     sync.edit(suspend=False)
     poll("a is right again", lambda: sync.config("a")["data"] == {"key": "1"}, 10)
+
+
+def test_a_rollout_that_kubectl_restarted_goes_on_through_turns_and_commits(bench: Bench) -> None:
+    sync = bench.synced({"web.yaml": deployment("web", "nginx:1")})
+    path = sync.at("apps/v1/deployments", "web")
+    mark = {"kubectl.kubernetes.io/restartedAt": "2026-01-02T03:04:05Z"}
+    bench.api.patch(path, {"spec": {"template": {"metadata": {"annotations": mark}}}}, manager="kubectl-rollout")
+
+    def marks() -> dict[str, str]:
+        return dict((bench.api.get(path) or {})["spec"]["template"]["metadata"].get("annotations", {}))
+
+    sync.reconcile()
+    assert marks() == mark
+    sync.wait_ready(sync.push({"web.yaml": deployment("web", "nginx:2")}))
+    assert marks() == mark
+    sync.reconcile()
+    assert marks() == mark

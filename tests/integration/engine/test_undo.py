@@ -323,3 +323,33 @@ def test_a_field_that_somebody_wrote_between_apply_and_undo_stays_and_is_named(b
 
 
 SLOW = "apps/v1/deployments"
+
+
+def test_a_crd_of_which_somebody_made_an_object_is_kept(bench: Bench) -> None:
+    sync = bench.source()
+    group = f"{sync.name}.example.com"
+    crd = f"""apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: things.{group}}}
+spec:
+  group: {group}
+  names: {{kind: Thing, plural: things}}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+"""
+    slow = deployment("slow", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 5\n  replicas", 1)
+    revision = sync.commit({"crd.yaml": crd, "d.yaml": slow, "a.yaml": config_map("a")})
+    sync.create_source()
+    sync.create(wait=True)
+    place = f"/apis/{group}/v1/namespaces/{sync.target}/things"
+    theirs = {"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": "theirs"}}
+    poll("somebody makes one", lambda: bench.api.request("POST", place, theirs)[0] == 201)
+    message = sync.wait_failed(revision, reason="Undone", seconds=45)
+    assert f"CustomResourceDefinition things.{group} is kept" in message
+    assert bench.api.get(f"{place}/theirs") is not None
+    assert sync.live("configmaps", "a") is None
+    assert sync.inventory() == [f"_things.{group}_apiextensions.k8s.io_CustomResourceDefinition"]
