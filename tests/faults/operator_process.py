@@ -71,6 +71,12 @@ class OperatorProcess:
             self._process.send_signal(signal.SIGTERM)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """What it ended with; None while it runs."""
         return None if self._process is None else self._process.poll()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,7 +15,7 @@ from devcluster.git_http import GitHttpServer
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.lane import Lane, open_lane
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import Json, Sync, config_map
+from tests.operator_fixture import Json, Sync, config_map, poll
 
 KILLS = 20
 SEED = 20
@@ -120,3 +122,19 @@ def test_f129_a_lost_answer_a_kill_and_a_rewritten_branch_at_once_end_at_the_new
     lane.operator.start()
     sync.wait_ready(revision, seconds=60)
     assert wrong(lane, sync, wanted, before) == []
+
+
+@pytest.mark.soak
+def test_f013_without_descriptors_the_limit_is_named_and_when_there_are_some_again_it_goes_on(lane: Lane) -> None:
+    sync = lane.bench.synced(files(5, "1"))
+    before, pid = uids(lane, sync), lane.operator.pid
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lane.proxy.arm()
+    used = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+    revision = sync.push(files(5, "2"))
+    poll("the limit is named", lambda: "open files" in str(lane.operator.said()[-50:]), 40)
+    assert lane.operator.running
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+    sync.wait_ready(revision, seconds=90)
+    assert wrong(lane, sync, files(5, "2"), before) == []
