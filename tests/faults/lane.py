@@ -115,7 +115,7 @@ class Lane:
         verdict = self._settled(cell.scenario, sync, revision, refused=refused)
         if not verdict.half:
             verdict = self._judged(cell.scenario, sync, before, refused=refused)
-        if not verdict.half and not refused:
+        if not verdict.half and not refused and not cell.scenario.folders:
             verdict.half += self._told(cell.scenario, sync, revision)
         if self.bench.api.get(sync.at("configmaps", "bystander")) != bystander:
             verdict.lost.append("the bystander was touched")

@@ -15,6 +15,7 @@ from sluice.cli.flag_sync import FlagSync, find_sync
 from sluice.cli.flags import usage
 from sluice.cli.kinds import SYNCS, choose
 from sluice.cli.live_names import words as words_of
+from sluice.cli.lookup import find_views
 from sluice.cli.past import past_of
 from sluice.cli.structured import write_structured
 from sluice.cli.table import write_table
@@ -40,7 +41,7 @@ async def history(cluster: Cluster, *, words: tuple[str, ...], limit: int | None
     \b
     Example: sluice history apps
     """
-    found = await one_sync(cluster, words, "sluice history apps")
+    found = await find_sync(cluster, [one_name(cluster, words, "sluice history apps")])
     view = found.view if isinstance(found, FlagSync) else found
     past = (found.past if isinstance(found, FlagSync) else await past_of(cluster, found))[:limit]
     if cluster.flags.structured:
@@ -58,12 +59,18 @@ async def history(cluster: Cluster, *, words: tuple[str, ...], limit: int | None
     return ExitCode.DONE
 
 
-async def one_sync(cluster: Cluster, words: Sequence[str], example: str) -> View | FlagSync:
-    """The one Kustomization that the words name, or what flags know by it. Raises as `find_sync`, and UsageRefused."""
+def one_name(cluster: Cluster, words: Sequence[str], example: str) -> str:
+    """The name of the one Kustomization that the words are about. Raises UsageRefused."""
     chosen = choose(words, default="ks")
     if chosen.kinds != (SYNCS,) or len(chosen.names) != 1 or cluster.flags.all_namespaces:
         raise usage("exactly one Kustomization must be named", fix=example)
-    return await find_sync(cluster, chosen.names)
+    return chosen.names[0]
+
+
+async def one_sync(cluster: Cluster, words: Sequence[str], example: str) -> View:
+    """The one Kustomization that the words name. Raises UsageRefused, UserError (TargetMissing)."""
+    [view] = await find_views(cluster, SYNCS, [one_name(cluster, words, example)])
+    return view
 
 
 def _show(cluster: Cluster, view: View, past: Sequence[Past]) -> None:

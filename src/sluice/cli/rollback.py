@@ -14,9 +14,9 @@ from sluice.api.kinds import REQUESTED_AT, ROLLBACK, ROLLBACK_BY, ROLLBACK_FROM,
 from sluice.cli.cluster import Cluster, in_cluster
 from sluice.cli.error_output import API_VERSION, told_text
 from sluice.cli.exit_codes import ExitCode
-from sluice.cli.flag_sync import FlagSync
+from sluice.cli.flag_sync import FlagSync, find_sync
 from sluice.cli.group_members import group_name, joint_past, with_its_group
-from sluice.cli.history import one_sync
+from sluice.cli.history import one_name
 from sluice.cli.kinds import GIT
 from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import Item
@@ -49,7 +49,7 @@ async def rollback(cluster: Cluster, *, words: tuple[str, ...], to: str) -> Exit
     \b
     Example: sluice rollback apps --to main@a1b2c3d4
     """
-    view = await one_sync(cluster, words, "sluice rollback apps")
+    view = await find_sync(cluster, [one_name(cluster, words, "sluice rollback apps")])
     if isinstance(view, FlagSync):
         raise _by_flags(view, to)
     members = await with_its_group(cluster, view)
