@@ -41,6 +41,22 @@ spec: {storageClassName: fast, accessModes: [ReadWriteOnce], resources: {request
 GREEDY = deployment("web").replace(
     """image: "nginx:1"}""", """image: "nginx:1", resources: {requests: {cpu: "9000"}}}"""
 )
+POD = """apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: $NS}
+spec:
+  containers:
+    - name: first
+      image: app:1
+    - name: web
+      image: app:1
+      $FIELD
+"""
+JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: app:1, command: [$COMMAND]}]}}}
+"""
 HEALTH: dict[str, Any] = {"wait": True, "timeout": "4s"}
 
 
@@ -79,6 +95,27 @@ FAILURES = (
         "web.yaml:5:3",
         'did you mean "replicas"?',
         {"web.yaml": deployment("web").replace("replicas:", "replica:")},
+    ),
+    Failure(
+        "unknown field of a container",
+        "E204",
+        "web.yaml:10:7",
+        'did you mean "imagePullPolicy"?',
+        {"web.yaml": POD.replace("$FIELD", "imagePullPolcy: Always")},
+    ),
+    Failure(
+        "number for a text in a container",
+        "E215",
+        "web.yaml:10:26",
+        "expected string, got 8080 quote it",
+        {"web.yaml": POD.replace("$FIELD", "env: [{name: PORT, value: 8080}]")},
+    ),
+    Failure(
+        "quantity that is none",
+        "E215",
+        "web.yaml:10:36",
+        "spec.containers[1].resources.limits.memory is no quantity it is '512Mb'",
+        {"web.yaml": POD.replace("$FIELD", "resources: {limits: {cpu: 1, memory: 512Mb}}")},
     ),
     Failure(
         "variable without a value",
@@ -148,6 +185,14 @@ FAILURES = (
         "can't be changed",
         {"web.yaml": deployment("web")},
         then={"web.yaml": deployment("web", app="other")},
+    ),
+    Failure(
+        "immutable template",
+        "E301",
+        "job.yaml:4",
+        "…: field is immutable give the object",
+        {"job.yaml": JOB.replace("$COMMAND", "a")},
+        then={"job.yaml": JOB.replace("$COMMAND", "b")},
     ),
     Failure(
         "image not found",

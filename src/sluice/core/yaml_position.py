@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from sluice.core.field_path import ItemStep, take_item
 from sluice.core.yaml_compose import Chunk
 from sluice.core.yaml_node import Node, Position, read_nodes
 from sluice.core.yaml_read import decode, split
 
 
 def locate(data: bytes, line: int, path: str) -> Position | None:
-    """Find the field `path` (`spec.containers[0].image`) of the object that starts on `line`.
+    """Find the field `path` (`spec.containers[0].image`, `spec.containers[name="web"].image`) of the object on `line`.
 
     A field that is not there gives its nearest parent's place; None means that no object starts on that line.
     """
@@ -44,12 +45,12 @@ def _walk(node: Node, path: str) -> Node:
     rest = path
     while rest:
         rest = rest.removeprefix(".")
-        if rest.startswith("[") and node.items:
-            number, _, tail = rest[1:].partition("]")
-            item = node.child(int(number)) if number.isdecimal() else None
+        step = take_item(rest) if node.items else None
+        if step is not None:
+            item = _item(node, step[0])
             if item is None:
                 return node
-            node, rest = item, tail
+            node, rest = item, step[1]
             continue
         fitting = [k for k in node.keys if k and rest.startswith(k) and rest[len(k) : len(k) + 1] in {"", ".", "["}]
         if not fitting:
@@ -57,3 +58,14 @@ def _walk(node: Node, path: str) -> Node:
         best = max(fitting, key=len)
         node, rest = node.keys[best], rest[len(best) :]
     return node
+
+
+def _item(node: Node, step: ItemStep) -> Node | None:
+    """A key that the file lacks fits: the API server names items by their defaults, too (`protocol="TCP"`)."""
+    if step.index is not None:
+        return node.child(step.index)
+    for item in node.items:
+        texts = {key: found.text for key in step.keys if (found := item.keys.get(key) if key else item) is not None}
+        if texts and all(step.keys[key] == text for key, text in texts.items()):
+            return item
+    return None

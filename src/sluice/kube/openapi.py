@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from sluice.core.errors import SluiceError
-from sluice.core.openapi_schema import FieldPage, NoField, child, find_field, resolved, root_of_kind
+from sluice.core.field_path import names_of
+from sluice.core.openapi_schema import FieldPage, NoField, Schema, child, find_field, resolved, root_of_kind
+from sluice.core.quantity_fields import bad_quantities
 from sluice.kube.client import KubeClient
-
-_STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
 
 class Schemas:
@@ -28,10 +27,8 @@ class Schemas:
 
         Never raises for what the server lacks: a suggestion is a courtesy.
         """
-        document = await self._document(api_version)
-        schemas = document.get("components", {}).get("schemas", {})
-        schema = root_of_kind(schemas, api_version, kind)
-        steps = [name or "[]" for name, index in _STEP.findall(path)]
+        schema, schemas = await self._root(api_version, kind)
+        steps = names_of(path)
         if schema is None or not steps:
             return ""
         for step in steps[:-1]:
@@ -46,10 +43,21 @@ class Schemas:
         self, api_version: str, kind: str, path: Sequence[str], depth: int = 1
     ) -> FieldPage | NoField | None:
         """What is to be said of one field of a served kind; None when the server has no schema for the kind."""
+        root, schemas = await self._root(api_version, kind)
+        return None if root is None else find_field(root, schemas, path, depth)
+
+    async def bad_quantities(self, api_version: str, kind: str, body: bytes) -> tuple[tuple[str, str], ...]:
+        """Path and text of each value of an object that its kind calls a quantity and that is none.
+
+        Never raises for what the server lacks, as `nearest_field`.
+        """
+        root, schemas = await self._root(api_version, kind)
+        return () if root is None else tuple(bad_quantities(msgspec.json.decode(body), root, schemas))
+
+    async def _root(self, api_version: str, kind: str) -> tuple[Schema | None, Schema]:
         document = await self._document(api_version)
         schemas = document.get("components", {}).get("schemas", {})
-        root = root_of_kind(schemas, api_version, kind)
-        return None if root is None else find_field(root, schemas, path, depth)
+        return root_of_kind(schemas, api_version, kind), schemas
 
     async def _document(self, api_version: str) -> dict[str, Any]:
         if api_version not in self._documents:

@@ -17,11 +17,20 @@ from sluice.core.problem import Code, clip, printable
 
 MAX_CAUSES = 64
 MAX_MESSAGE = 2048
+MAX_CAUSE = 300
 
 # Server-side apply answers a schema mismatch with a bare 500 and one sentence; the others with a sentence in a 400.
 _TYPED_PATCH = re.compile(r"^failed to create typed (?:patch|live) object \(.*?\): (?P<errors>.+)$", re.DOTALL)
 _TYPED_ERROR = re.compile(r"(?:^|\n\s*)(?P<field>\.[^\n]*?): (?P<what>[^\n]+)")
 _NOT_DECLARED = "field not declared in schema"
+# An apply of what can't be read as its kind (a quantity, a time) is a bare 500, too; a create of it is a 400.
+_UNREADABLE = re.compile(
+    r"(?:unable to convert unstructured object to|cannot be handled as an?) [^:]+: (?P<why>.+)$", re.DOTALL
+)
+_QUANTITY = "quantities must match the regular expression"
+# What a structured value looks like when the server prints it as Go has it.
+_GO_VALUE = re.compile(r"&?value\.valueUnstructured\{Value:(?P<value>.*)\}$", re.DOTALL)
+_SCALAR_FOR_TEXT = re.compile(r"expected string, got (?:-?[0-9.e+-]+|true|false|numeric|boolean|float|int)")
 _STRICT = re.compile(r"strict decoding error: (?P<errors>.+)$", re.DOTALL)
 _STRICT_ERROR = re.compile(r'(?P<what>unknown|duplicate) field "(?P<field>[^"]+)"')
 _IMMUTABLE = re.compile(
@@ -140,7 +149,8 @@ def _schema_findings(message: str) -> tuple[Finding, ...]:
         )
     strict = _STRICT.search(message)
     if strict is None:
-        return ()
+        unreadable = _UNREADABLE.search(message)
+        return (_unreadable(unreadable["why"]),) if unreadable is not None else ()
     found = [_strict(m["what"], m["field"]) for m in _STRICT_ERROR.finditer(strict["errors"])]
     return tuple(found[:MAX_CAUSES]) or (
         _schema(codes.INVALID_OBJECT, "the object can't be decoded", "", strict["errors"]),
@@ -152,8 +162,25 @@ def _typed(field: str, what: str) -> Finding:
     if what.strip() == _NOT_DECLARED:
         return _schema(codes.UNKNOWN_FIELD, f"unknown field {path}", path, "its schema has no such field")
     if what.startswith("expected "):
-        return _schema(codes.BAD_TYPE, f"{path} has the wrong type", path, what)
+        said = _GO_VALUE.sub(lambda found: clip(found["value"], 100), what)
+        return _schema(codes.BAD_TYPE, f"{path} has the wrong type", path, said, _type_fix(said))
     return _schema(codes.INVALID_OBJECT, f"{path} is not valid", path, what)
+
+
+def _type_fix(said: str) -> str:
+    if _SCALAR_FOR_TEXT.fullmatch(said):
+        return "quote it"
+    if said.startswith(("expected numeric", "expected boolean")) and said.endswith("got string"):
+        return "take the quotes away"
+    return "correct the field"
+
+
+def _unreadable(why: str) -> Finding:
+    """The server names no field. BAD_TYPE without one is a quantity: whoever has the schema can find it."""
+    if why.startswith(_QUANTITY):
+        fix = "write a number, with a unit if need be: 500m, 128Mi, 10Gi"
+        return _schema(codes.BAD_TYPE, "a quantity can't be read", "", why, fix)
+    return _schema(codes.INVALID_OBJECT, "the object can't be read as its kind", "", why)
 
 
 def _strict(what: str, field: str) -> Finding:
@@ -162,9 +189,9 @@ def _strict(what: str, field: str) -> Finding:
     return _schema(codes.YAML_DUPLICATE_KEY, f"{field} stands twice", field, "a field may be set once")
 
 
-def _schema(code: Code, title: str, field: str, cause: str) -> Finding:
+def _schema(code: Code, title: str, field: str, cause: str, fix: str = "") -> Finding:
     """The request is wrong, whatever the status says: it is 422 Invalid, so that nobody tries it again unchanged."""
-    fix = "check the spelling and the indentation" if code is codes.UNKNOWN_FIELD else "correct the field"
+    fix = fix or ("check the spelling and the indentation" if code is codes.UNKNOWN_FIELD else "correct the field")
     return Finding(code, clip(title, 200), field, cause, fix, reason="Invalid", status=422)
 
 
@@ -285,7 +312,8 @@ def _invalid_field(cause: _Cause) -> Finding:
     field = "" if cause.field == "<nil>" else cause.field
     if cause.reason in {"FieldValueInvalid", "FieldValueForbidden", ""} and _IMMUTABLE.search(cause.message):
         fix = "give the object a new name, or let it be recreated (kustomize.toolkit.fluxcd.io/force: enabled)"
-        return Finding(codes.IMMUTABLE_FIELD, f"{field or 'a field'} can't be changed", field, cause.message, fix)
+        title = f"{field or 'a field'} can't be changed"
+        return Finding(codes.IMMUTABLE_FIELD, title, field, _without_value(cause.message), fix)
     if cause.reason == "FieldValueRequired":
         return Finding(codes.MISSING_FIELD, f"{field} is missing", field, cause.message, f"set {field}")
     if cause.reason == "FieldValueTypeInvalid":
@@ -293,4 +321,13 @@ def _invalid_field(cause: _Cause) -> Finding:
     if cause.reason == "FieldValueTooLong" and field in {"data", "stringData", "binaryData"}:
         return Finding(codes.OBJECT_TOO_BIG, "the object is too large", field, cause.message, "split it")
     title = f"{field} is not valid" if field else "the API server refused the object"
-    return Finding(codes.INVALID_OBJECT, title, field, cause.message, "correct the field" if field else "")
+    why = _without_value(cause.message)
+    return Finding(codes.INVALID_OBJECT, title, field, why, "correct the field" if field else "")
+
+
+def _without_value(message: str) -> str:
+    """What is wrong stands behind the value, which may be a whole pod template."""
+    value, colon, why = message.rpartition(": ")
+    if not message.startswith("Invalid value: ") or len(message) <= MAX_CAUSE or len(why) > MAX_CAUSE:
+        return message
+    return f"{clip(value, 100)}{colon}{why}"

@@ -27,6 +27,8 @@ from sluice.runtime.health_gate import Target
 USER_CODES = frozenset(
     {
         codes.UNKNOWN_FIELD,
+        codes.BAD_TYPE,
+        codes.MISSING_FIELD,
         codes.INVALID_OBJECT,
         codes.IMMUTABLE_FIELD,
         codes.CRD_INVALID,

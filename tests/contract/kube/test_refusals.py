@@ -124,6 +124,32 @@ async def test_a_strict_refusal_never_repeats_a_secret(client: KubeClient, names
     assert "aHVudGVyMg" not in told
 
 
+@pytest.mark.parametrize("create", [False, True], ids=["apply", "create"])
+async def test_a_quantity_that_is_none_is_a_bad_value_and_no_outage(
+    client: KubeClient, namespace: str, *, create: bool
+) -> None:
+    limits = {"resources": {"limits": {"memory": "512Mb"}}}
+    text = body("v1", "Pod", "p", spec={"containers": [{"name": "c", "image": "app:1", **limits}]})
+    request = (
+        client.create(PODS, namespace, text, manager="m")
+        if create
+        else client.apply(PODS, namespace, "p", text, manager="m", dry_run=True)
+    )
+    error = await refused(request)
+    assert findings(error) == [(codes.BAD_TYPE, "")]
+    assert (error.status, error.reason, error.is_temporary) == (422, "Invalid", False)
+
+
+async def test_a_value_of_another_type_is_told_as_people_write_it(client: KubeClient, namespace: str) -> None:
+    container = {"name": "c", "image": "app:1", "env": [{"name": "A", "value": 1}], "ports": [{"containerPort": "80"}]}
+    text = body("v1", "Pod", "p", spec={"containers": [container]})
+    error = await refused(client.apply(PODS, namespace, "p", text, manager="m", dry_run=True))
+    assert {problem.field.rpartition(".")[2]: (problem.cause, problem.fix) for problem in error.problems} == {
+        "value": ("expected string, got 1", "quote it"),
+        "containerPort": ("expected numeric (int or float), got string", "take the quotes away"),
+    }
+
+
 async def test_an_immutable_selector_is_named(client: KubeClient, namespace: str, deployments: Resource) -> None:
     await client.apply(deployments, namespace, "d", deployment("d"), manager="m")
     error = await refused(client.apply(deployments, namespace, "d", deployment("d", label="other"), manager="m"))

@@ -179,6 +179,24 @@ def test_a_field_is_found_again() -> None:
     assert locate(data, 99, "spec") is None
 
 
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ('spec.list[name="y"].port', "4:15"),
+        ('spec.list[name="y",port=2].name', "4:6"),
+        ('spec.list[port=2,protocol="TCP"].port', "4:15"),
+        ('spec.list[name="a]=.,b"].port', "5:22"),
+        ('spec.list[name="absent"].port', "2:3"),
+        ('spec.list[protocol="TCP"].port', "2:3"),
+        ('spec.set[="two"]', "6:14"),
+        ("spec.list[9].port", "2:3"),
+    ],
+)
+def test_an_item_is_found_by_what_names_it(path: str, place: str) -> None:
+    items = '  - {name: x, port: 1}\n  - {name: y, port: 2}\n  - {name: "a]=.,b", port: 3}\n'
+    assert str(locate(f"spec:\n  list:\n{items}  set: [one, two]\n".encode(), 1, path)) == place
+
+
 YAML_VALUES = st.recursive(
     st.none()
     | st.booleans()
