@@ -287,6 +287,47 @@ async def test_b059_an_unknown_field(tmp_path: Path) -> None:
     assert (problem.code, problem.cause) == (codes.UNKNOWN_FIELD, "newTagg")
 
 
+async def test_patches_without_path_say_how_they_are_written(tmp_path: Path) -> None:
+    problem = await only(tmp_path, "resources: [../base]\npatches: [p.yaml]\n")
+    assert (problem.code, problem.fix) == (
+        codes.BAD_TYPE,
+        "write each as `- path: FILE`, or under patchesStrategicMerge",
+    )
+
+
+async def test_an_object_that_two_files_define_shows_both(tmp_path: Path) -> None:
+    files = {"prod/a.yaml": config_map("a"), "prod/b.yaml": config_map("b") + "---\n" + config_map("a")}
+    problem = await only(tmp_path, "resources: [a.yaml, b.yaml]\n", files)
+    assert (problem.code, problem.title) == (codes.DUPLICATE_OBJECT, "ConfigMap shop/a is defined twice")
+    assert str(problem.origin) == "prod/b.yaml:9@a1b2c3d"
+    assert problem.cause == "first at prod/a.yaml:1@a1b2c3d"
+
+
+async def test_an_object_that_two_bases_bring_is_named_without_kustomize_s_quotes(tmp_path: Path) -> None:
+    files = {f"{each}/kustomization.yaml": "resources: [../shared]\n" for each in ("x", "y")}
+    files |= {"shared/kustomization.yaml": "resources: [a.yaml]\n", "shared/a.yaml": config_map("a")}
+    problem = await only(tmp_path, "resources: [../x, ../y]\n", files)
+    assert (problem.code, problem.cause) == (codes.DUPLICATE_OBJECT, "ConfigMap.v1.[noGrp]/a.shop")
+
+
+async def test_each_object_without_a_name_is_shown_in_its_file(tmp_path: Path) -> None:
+    nameless = "apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: shop}\n"
+    files = {"prod/a.yaml": config_map("a") + "---\n" + nameless, "prod/b.yaml": nameless}
+    problems = await problems_of(tmp_path, "resources: [a.yaml, b.yaml]\n", files)
+    assert [(p.code, str(p.origin)) for p in problems] == [
+        (codes.MISSING_FIELD, "prod/a.yaml:9@a1b2c3d"),
+        (codes.MISSING_FIELD, "prod/b.yaml:1@a1b2c3d"),
+    ]
+
+
+async def test_only_a_file_of_a_like_name_is_what_was_meant(tmp_path: Path) -> None:
+    files = {"prod/web.yaml": config_map("web"), "prod/deploy.yaml": config_map("d")}
+    problem = await only(tmp_path, "resources: [web.yaml, settings.yaml]\n", files)
+    assert problem.fix == "add it, or remove the entry"
+    problem = await only(tmp_path, "resources: [web.yaml, deploy.yml]\n", files)
+    assert problem.fix == "did you mean deploy.yaml?"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -7,12 +7,13 @@ and so would be skipping the check: these are dry-run once what they need is ser
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
 from sluice.core import codes
 from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.kind_guess import ServedKind, meant_kind
 from sluice.core.manifest import Manifest
 from sluice.core.order import CRD, NAMESPACE
 from sluice.core.plan import Action, Change, Plan
@@ -75,20 +76,27 @@ def defined_kinds(manifests: Iterable[Manifest]) -> dict[GroupKind, DefinedKind]
 
 
 def unknown_kinds(
-    manifests: Iterable[Manifest], defined: dict[GroupKind, DefinedKind], served: Callable[[ResourceId], bool]
+    manifests: Iterable[Manifest],
+    defined: dict[GroupKind, DefinedKind],
+    served: Callable[[ResourceId], bool],
+    known: Callable[[], Collection[ServedKind]] = tuple,
 ) -> tuple[Problem, ...]:
-    """A problem for each object whose kind is neither served nor defined by a CRD of the same revision."""
+    """A problem for each object whose kind is neither served nor defined by a CRD of the same revision.
+
+    `known` are all kinds that are served: one of them may have been meant.
+    """
     return tuple(
-        _unknown_kind(m)
+        _unknown_kind(m, known)
         for m in manifests
         if m.directives.reconcile and m.id.group_kind not in defined and not served(m.id)
     )
 
 
-def _unknown_kind(manifest: Manifest) -> Problem:
+def _unknown_kind(manifest: Manifest, known: Callable[[], Collection[ServedKind]]) -> Problem:
     kind, cause = manifest.id.group_kind, "the API server does not serve it, and no CRD of this revision defines it"
     title = f"kind {kind.kind} ({manifest.api_version}) is not installed"
-    fix = "add its CRD to this path, or a dependsOn to the sync that installs it; check the spelling"
+    otherwise = "add its CRD to this path, or a dependsOn to the sync that installs it; check the spelling"
+    fix = meant_kind(manifest, known()) or otherwise
     if kind in NOT_ACTED_ON:
         title = f"this version of Sluice does not act on kind {kind.kind} ({manifest.api_version})"
         instead = "commit what `helm template` prints" if kind.kind.startswith("Helm") else "commit what it would fetch"

@@ -189,7 +189,7 @@ def _content(value: dict[str, Any], id_: ResourceId) -> Iterator[Finding]:
     if id_.kind == "Secret":
         yield from _shadowed(value)
     if size > MAX_DATA_BYTES:
-        cause = f"{size / MAX_DATA_BYTES:.1f} MiB, limit 1.0 MiB"
+        cause = f"{size} bytes, and {MAX_DATA_BYTES} are the limit"
         yield Finding(codes.OBJECT_TOO_BIG, f"the {id_.kind} is too big", "data", cause, "split it")
 
 

@@ -65,7 +65,7 @@ def make(source: SourceObject, finishing: Finishing, data: bytes | None) -> Made
         return Made(None, errors, warnings)
     manifest = _finish(value, id_, finishing, source)
     if len(manifest.body) > MAX_BODY_BYTES:
-        cause = f"{len(manifest.body) / 2**20:.1f} MiB, limit 1.5 MiB"
+        cause = f"{len(manifest.body)} bytes, and {MAX_BODY_BYTES} are the limit"
         finding = Finding(codes.OBJECT_TOO_BIG, f"the {id_.kind} is too big", "", cause, "split it")
         return Made(None, (_problem(finding, source, id_, data),), warnings)
     return Made(manifest, (), warnings, _owners(value, id_))

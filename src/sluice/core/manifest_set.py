@@ -12,7 +12,7 @@ from sluice.core.manifest import Manifest
 from sluice.core.problem import Problem
 
 # Kinds that moved: the API server serves one object under both groups.
-_MOVED = {
+MOVED = {
     GroupKind("extensions", "Deployment"): "apps",
     GroupKind("extensions", "DaemonSet"): "apps",
     GroupKind("extensions", "ReplicaSet"): "apps",
@@ -29,7 +29,7 @@ def duplicates(manifests: Iterable[Manifest]) -> list[Problem]:
     problems = []
     for manifest in manifests:
         id_ = manifest.id
-        group = _MOVED.get(id_.group_kind) if id_.group in {"extensions", "events.k8s.io"} else None
+        group = MOVED.get(id_.group_kind) if id_.group in {"extensions", "events.k8s.io"} else None
         known = first.setdefault(id_ if group is None else msgspec.structs.replace(id_, group=group), manifest)
         if known is not manifest:
             cause = f"first at {known.origin}"

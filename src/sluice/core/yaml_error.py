@@ -6,6 +6,7 @@ not know is shown as it is.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,12 @@ _HINTS = (
 )  # fmt: skip
 _TEXT_BEHIND = ("text after the end of a quoted value or of a bracket",
                 "quote the whole value; inside single quotes write '' for one quote")  # fmt: skip
+# Git writes these lines at the very left into a file that two branches have changed.
+_CONFLICT = re.compile(r"^(?:<{7} |={7}\r?$|>{7} )", re.MULTILINE)
+_UNMERGED = (
+    "a merge conflict was committed",
+    "keep one of its two sides, and remove the lines <<<<<<<, ======= and >>>>>>>",
+)
 # What is not closed is shown where it begins: where it is missed can be the end of the file.
 _SHOWN_WHERE_OPENED = ("end of stream", "expected ',' or")
 _ANY = "correct the text there, or quote the value"
@@ -104,7 +111,12 @@ def from_library(error: yaml.YAMLError, text: str, first_line: int) -> Fault:
         return Fault(
             codes.YAML_TOO_DEEP, "nested too deep", line + first_line, column + 1, "depth over 100", "flatten it"
         )
-    cause, fix = _meaning(sentence, text, line, column)
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        line, column = text.count("\n", 0, conflict.start()), 0
+        cause, fix = _UNMERGED
+    else:
+        cause, fix = _meaning(sentence, text, line, column)
     return Fault(codes.YAML_SYNTAX, "not valid YAML", line + first_line, column + 1, cause, fix)
 
 

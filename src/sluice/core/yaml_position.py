@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluice.core.field_path import ItemStep, take_item
 from sluice.core.yaml_compose import Chunk
-from sluice.core.yaml_node import Node, Position, read_nodes
+from sluice.core.yaml_node import MAP, Node, Position, read_nodes
 from sluice.core.yaml_read import decode, split
 
 
@@ -31,7 +31,8 @@ def first_position(chunk: Chunk, path: tuple[str | int, ...]) -> Position | None
 
 
 def _starting_on(node: Node, line: int) -> Node | None:
-    if node.at.line == line:
+    # A list begins where its first item does; an object is a map.
+    if node.at.line == line and node.kind == MAP:
         return node
     for child in (*node.keys.values(), *node.items):
         found = _starting_on(child, line)

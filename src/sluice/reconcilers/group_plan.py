@@ -164,7 +164,7 @@ class GroupPlanner:
         defined: dict[GroupKind, DefinedKind],
     ) -> Member:
         sync = start.sync
-        check_kinds(rendered.manifests, defined, resources)
+        check_kinds(rendered.manifests, defined, resources, self._op.discovery)
         judged = Judged()
 
         async def settle(manifests: tuple[Manifest, ...], kinds: Resources) -> frozenset[ResourceId]:

@@ -26,6 +26,7 @@ from sluice.core.problem import Problem
 from sluice.core.record import Record
 from sluice.core.steps import Deferral
 from sluice.core.transaction_messages import Phase
+from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
 from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.live_state import find_live
@@ -63,7 +64,7 @@ class Planner:
         """
         rendered, resources = await self.render(sync, artifact)
         defined = defined_kinds(rendered.manifests)
-        check_kinds(rendered.manifests, defined, resources)
+        check_kinds(rendered.manifests, defined, resources, self._op.discovery)
         plan = await self.plan(sync, rendered.manifests, inventory, settle, resources)
         warnings = await foresee(self._op, sync, plan, resources, str(artifact.revision))
         rendered = replace(rendered, warnings=(*rendered.warnings, *warnings))
@@ -187,6 +188,7 @@ def check_kinds(
     manifests: tuple[Manifest, ...],
     defined: dict[GroupKind, DefinedKind],
     resources: Mapping[ResourceId, Resource | None],
+    discovery: Discovery,
 ) -> None:
     """Return when each object is of a kind that is served or `defined`, and has the namespace that its kind asks for.
 
@@ -195,7 +197,12 @@ def check_kinds(
     scopes: dict[GroupKind, bool | None] = {k: d.namespaced for k, d in defined.items()}
     scopes |= {i.group_kind: r.namespaced for i, r in resources.items() if r is not None}
     problems = (
-        *unknown_kinds(manifests, defined, lambda i: resources[i] is not None),
+        *unknown_kinds(
+            manifests,
+            defined,
+            lambda i: resources[i] is not None,
+            lambda: [(r.api_version, r.kind) for r in discovery.resources()],
+        ),
         *check_namespaces(manifests, scopes.get),
     )
     if problems:

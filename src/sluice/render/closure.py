@@ -290,11 +290,14 @@ class Walker:
         self._visit(target, stack)
 
     def _missing(self, file: KustomizationFile, reference: Reference, path: str) -> Problem:
-        siblings = [entry.path for entry in self._tree.under(path.rpartition("/")[0])]
-        near = difflib.get_close_matches(path, siblings, n=2, cutoff=0.7)
+        folder, _, name = path.rpartition("/")
+        # Without the folder, which is the same in all of them and would make strangers look alike.
+        above = f"{folder}/" if folder else ""
+        siblings = [entry.path.removeprefix(above) for entry in self._tree.under(folder) if entry.path != file.path]
+        near = [above + found for found in difflib.get_close_matches(name, siblings, n=2, cutoff=0.7)]
         prefix = f"{file.folder}/" if file.folder else ""
         fix = (
-            f"did you mean {' or '.join(name.removeprefix(prefix) for name in near)}?"
+            f"did you mean {' or '.join(found.removeprefix(prefix) for found in near)}?"
             if near
             else "add it, or remove the entry"
         )

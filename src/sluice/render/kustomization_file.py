@@ -188,7 +188,8 @@ def _check_items(file: KustomizationFile, name: str, known: frozenset[str]) -> I
     if items is None:
         return
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        yield file.problem(codes.BAD_TYPE, f"{name} must be a list of maps", name, "", "correct it")
+        fix = "write each as `- path: FILE`, or under patchesStrategicMerge" if name == "patches" else "correct it"
+        yield file.problem(codes.BAD_TYPE, f"{name} must be a list of maps", name, "", fix)
         return
     for index, item in enumerate(items):
         yield from _unknown(file, item, known, f"{name}[{index}].")

@@ -64,7 +64,7 @@ class Kustomize:
         async with self._slots:
             outcome, source = await self._run(build, {**files, **build.closure.rewritten})
         if outcome.status != 0:
-            raise UserError(translate(outcome, source, build.root, build.closure.kustomizations))
+            raise UserError(*translate(outcome, source, build.root, build.closure))
         return await asyncio.to_thread(_objects, outcome.output, build)
 
     async def _run(self, build: Build, files: Mapping[str, bytes]) -> tuple[kubectl.Outcome, str]:

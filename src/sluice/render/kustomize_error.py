@@ -8,9 +8,11 @@ from collections.abc import Callable
 from sluice.core import codes
 from sluice.core.problem import Code, Problem
 from sluice.render import kubectl
+from sluice.render.closure import Closure
 from sluice.render.json_patch import operation_at
 from sluice.render.kubectl import Outcome
 from sluice.render.kustomization_file import KustomizationFile
+from sluice.render.kustomize_written import nameless, twice
 
 _ROOT = re.compile(r"recursed accumulation of path '(?P<folder>[^']*)'")
 _REPLACEMENT = "|".join(
@@ -65,7 +67,7 @@ _RULES: tuple[tuple[re.Pattern[str], Code, str, str], ...] = tuple(
         (_REPLACEMENT, codes.REPLACEMENT, "a replacement or variable is not resolved", "correct its source or target"),
         (r"json: unknown field \"(?P<what>[^\"]+)\"", codes.UNKNOWN_FIELD, "unknown field", "remove it"),
         (
-            r"may not add resource with an already registered id: (?P<what>\S+)",
+            r"may not add resource with an already registered id: (?P<what>[^\s']+)",
             codes.DUPLICATE_OBJECT,
             "an object is defined twice",
             "remove one, or make it a patch",
@@ -86,28 +88,37 @@ _RULES: tuple[tuple[re.Pattern[str], Code, str, str], ...] = tuple(
 GO_ABORTED = 2
 
 
-def translate(
-    outcome: Outcome, source: str, root: KustomizationFile, kustomizations: dict[str, KustomizationFile]
-) -> Problem:
-    """Say why a build failed, at the deepest kustomization that its message names."""
+def translate(outcome: Outcome, source: str, root: KustomizationFile, closure: Closure) -> tuple[Problem, ...]:
+    """Say why a build failed: at the objects that its message is about, else at the deepest kustomization it names."""
     if outcome.status is None:
         code = codes.RENDER_TIMEOUT if outcome.limit.endswith(" s") else codes.FILE_TOO_BIG
-        return root.problem(code, "kustomize was stopped", "", f"it took more than {outcome.limit}", "make it smaller")
+        cause = f"it took more than {outcome.limit}"
+        return (root.problem(code, "kustomize was stopped", "", cause, "make it smaller"),)
     text = outcome.errors.strip()
     folders = [folder.removeprefix(source).strip("/") for folder in _ROOT.findall(text)]
+    kustomizations = closure.kustomizations
     file = next((kustomizations[folder] for folder in reversed(folders) if folder in kustomizations), root)
     text = text.replace(f"{source}/", "").replace(source, ".")
     if outcome.status < 0 or outcome.status == GO_ABORTED:
         why = f"signal {-outcome.status}" if outcome.status < 0 else text.partition("\n")[0]
         limit = f"it may have {kubectl.MAX_MEMORY >> 20} MiB"
-        return file.problem(codes.KUSTOMIZE_FAILED, "kustomize died", "", f"{why}; {limit}", "make it smaller")
+        return (file.problem(codes.KUSTOMIZE_FAILED, "kustomize died", "", f"{why}; {limit}", "make it smaller"),)
     for pattern, code, title, fix in _RULES:
         match = pattern.search(text)
         if match is not None:
             field, cause = _place(file, code, match)
-            return file.problem(code, title, field, cause, fix)
+            return _written(code, cause, closure, root) or (file.problem(code, title, field, cause, fix),)
     lines = [line for line in text.splitlines() if not line.startswith("# Warning")]
-    return file.problem(codes.KUSTOMIZE_FAILED, "kustomize could not build", "", lines[-1] if lines else "", "")
+    cause = lines[-1] if lines else ""
+    return (file.problem(codes.KUSTOMIZE_FAILED, "kustomize could not build", "", cause, ""),)
+
+
+def _written(code: Code, cause: str, closure: Closure, root: KustomizationFile) -> tuple[Problem, ...]:
+    """The same at the objects themselves; empty where they are not found."""
+    if code is codes.MISSING_FIELD:
+        return nameless(closure, root.commit)
+    problem = twice(cause, closure, root.commit) if code is codes.DUPLICATE_OBJECT else None
+    return (problem,) if problem is not None else ()
 
 
 def _place(file: KustomizationFile, code: Code, match: re.Match[str]) -> tuple[str, str]:

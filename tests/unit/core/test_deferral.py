@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from sluice.api.crds import KINDS
 from sluice.core import codes
 from sluice.core.deferral import NOT_ACTED_ON, defined_kinds, find_deferred, unknown_kinds
-from sluice.core.ids import GroupKind, ResourceId
+from sluice.core.ids import GroupKind, ResourceId, split_api_version
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Directives, Manifest
 from sluice.core.plan import PlanOptions, build_plan
+from sluice.core.problem import Origin
 from sluice.core.steps import Deferral
 from tests.plans import OWNER, entry, live, manifest
 
@@ -131,3 +134,44 @@ def test_a_kind_of_flux_that_nothing_here_acts_on_is_named_as_that_unless_somebo
 
 def test_no_kind_that_is_served_counts_as_one_that_nothing_acts_on() -> None:
     assert not NOT_ACTED_ON & {GroupKind(definition.group, definition.kind) for definition, _ in KINDS}
+
+
+SERVED = [
+    ("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "ServiceAccount"), ("v1", "Secret"),
+    ("networking.k8s.io/v1", "Ingress"), ("policy/v1", "PodDisruptionBudget"), ("cert-manager.io/v1", "Certificate"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "question"),
+    [
+        ("v1", "Servce", "kind: Service"),
+        ("v1", "ServiceAcount", "kind: ServiceAccount"),
+        ("apps/v1", "deployment", "kind: Deployment"),
+        ("v1", "Deployment", "apiVersion: apps/v1"),
+        ("app/v1", "Deployment", "apiVersion: apps/v1"),
+        ("apps/v1", "Service", "apiVersion: v1"),
+        ("extensions/v1beta1", "Ingress", "apiVersion: networking.k8s.io/v1"),
+        ("policy/v1beta1", "PodDisruptionBudget", "apiVersion: policy/v1"),
+        ("cert-manager.io/v1alpha2", "Certificate", "apiVersion: cert-manager.io/v1"),
+        ("certmanager.io/v1", "Certificate", "apiVersion: cert-manager.io/v1"),
+    ],
+)
+def test_the_served_kind_that_was_meant_is_named(api_version: str, kind: str, question: str) -> None:
+    (problem,) = unknown_kinds([of_kind(api_version, kind)], {}, lambda _: False, lambda: SERVED)
+    assert problem.fix == f"did you mean {question}?"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [("serving.knative.dev/v1", "Service"), ("v1", "Widget"), ("traefik.io/v1alpha1", "IngressRoute")],
+)
+def test_another_project_s_kind_of_the_same_name_is_not_what_was_meant(api_version: str, kind: str) -> None:
+    (problem,) = unknown_kinds([of_kind(api_version, kind)], {}, lambda _: False, lambda: SERVED)
+    assert "did you mean" not in problem.fix
+    assert "its CRD" in problem.fix
+
+
+def of_kind(api_version: str, kind: str) -> Manifest:
+    group = split_api_version(api_version)[0]
+    return Manifest(ResourceId(group, kind, "shop", "a"), api_version, b"{}", Origin("a.yaml", 1), b"")

@@ -70,6 +70,14 @@ def test_a_tab_is_named_as_such() -> None:
     [
         ("a:\n\tb: 1\n", "f.yaml:2:1", "tab character", "indent with spaces"),
         ("a: 1\n\tb: 2\n", "f.yaml:2:1", "tab character", "indent with spaces"),
+        (
+            "a: 1\n<<<<<<< HEAD\nb: 2\n=======\nb: 3\n>>>>>>> feature\n",
+            "f.yaml:2:1",
+            "a merge conflict",
+            "its two sides",
+        ),
+        ("a:\n  b: 1\n=======\n  b: 2\n>>>>>>> 9f3c\n", "f.yaml:3:1", "a merge conflict", "its two sides"),
+        ("a: |\n  <<<<<<< HEAD\nb: ]\n", "f.yaml:3:4", "nothing has opened", "remove it"),
         ("url: http://x: y\n", "f.yaml:1:14", "a ': ' in an unquoted value", "quote the value"),
         ("a: 1\n  b: 2\n", "f.yaml:2:4", "or a wrong indent", "or indent the line"),
         ("a:\n  b: 1\n c: 2\n", "f.yaml:3:2", "indented differently from its neighbours", "align the keys"),
@@ -177,6 +185,12 @@ def test_a_field_is_found_again() -> None:
     assert str(locate(data, 3, "spec.list[1].name")) == "7:6"
     assert str(locate(data, 3, "spec.list[1].missing.field")) == "7:5"
     assert locate(data, 99, "spec") is None
+
+
+def test_an_item_of_a_list_is_not_the_list_that_begins_with_it() -> None:
+    data = b"items:\n- kind: A\n  data: {x: 1}\n- kind: B\n  data: {z: 2}\n"
+    assert str(locate(data, 2, "data.x")) == "3:10"
+    assert str(locate(data, 4, "data.z")) == "5:10"
 
 
 @pytest.mark.parametrize(
