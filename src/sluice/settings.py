@@ -85,8 +85,13 @@ def pod_name() -> str:
 
 
 def person() -> str:
-    """Who runs this command, as far as the environment says."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
+    """Who runs this command, as far as this machine knows."""
+    import getpass
+
+    try:
+        return os.environ.get("USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def runtime_namespace() -> str:

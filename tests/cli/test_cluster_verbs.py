@@ -268,36 +268,6 @@ def test_status_of_what_is_well_is_short(cli: Sluice, sync: Sync) -> None:
     assert "ready" in ran.out
 
 
-# --- suspend, resume --------------------------------------------------------------------------------------------------
-
-
-def test_suspend_notes_who_and_why_and_resume_forgets_it_and_waits(cli: Sluice, sync: Sync) -> None:
-    ran = cli("suspend", "ks", sync.name, "--reason", "freeze until Friday")
-    assert ran.code == 0
-    assert f"undo: sluice resume ks {sync.name}" in ran.err
-    found = sync.get()
-    assert found["spec"]["suspend"] is True
-    notes = found["metadata"]["annotations"]
-    assert notes["sluice.dev/suspend-reason"] == "freeze until Friday"
-    assert notes["sluice.dev/suspended-by"] == "ada"
-    assert 'by ada: "freeze until Friday"' in cli("status", f"ks/{sync.name}").out
-    assert cli("get", f"ks/{sync.name}", "-o", "json").json["items"][0]["suspended"]["by"] == "ada"
-
-    sync.push({"a.yaml": config_map("a", "later")})
-    ran = cli("resume", "ks", sync.name)
-    assert ran.code == 0, ran.err
-    assert f"ks/{sync.name} is ready" in ran.out
-    found = sync.get()
-    assert not found["spec"].get("suspend")
-    assert not [key for key in found["metadata"]["annotations"] if key.startswith("sluice.dev/suspend")]
-    assert sync.config("a")["data"]["key"] == "later"
-
-
-def test_all_objects_are_suspended_only_when_that_is_said(cli: Sluice, sync: Sync) -> None:
-    assert cli("suspend", "ks").code == 2
-    assert cli("suspend", "ks", sync.name, "--all").code == 2
-
-
 # --- plan, diff -------------------------------------------------------------------------------------------------------
 
 
@@ -598,7 +568,7 @@ def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_c
     planned = sluice("uninstall", "--dry-run", **config)
     assert planned.code == 0
     assert "- Deployment flux-system/sluice" in planned.out
-    assert "1 objects of our kinds go with their CRDs" in planned.out
+    assert "1 object of our kinds goes with its CRD" in planned.out
     assert cluster.api.get(path) is not None
 
     removed = sluice("uninstall", "--yes", "-o", "json", **config)

@@ -86,3 +86,12 @@ def test_with_a_default_kind_one_word_is_a_name(
 def test_what_can_not_be_meant_is_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(UsageRefused):
         choose(words)
+
+
+def test_a_name_in_the_place_of_a_kind_is_no_misspelt_kind() -> None:
+    with pytest.raises(UsageRefused) as caught:
+        choose(["infra"])
+    assert caught.value.problems[0].fix == "name the kind first, as in ks/infra or git/infra"
+    with pytest.raises(UsageRefused) as caught:
+        choose(["kustomizaton", "infra"])
+    assert "did you mean kustomization" in caught.value.problems[0].fix

@@ -18,6 +18,7 @@ from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import Item, find_items, list_items
 from sluice.cli.progress import Progress
 from sluice.cli.structured import write_structured
+from sluice.cli.terminal import counted
 from sluice.cli.view import View, fields_of, view_of
 from sluice.core import codes
 from sluice.core.errors import NotReady
@@ -83,10 +84,14 @@ def _of_sync(item: Item) -> str:
     spec, view = item.get("spec") or {}, view_of(SYNCS, item)
     policy = spec.get("deletionPolicy") or "MirrorPrune"
     pruned = policy in {"Delete", "WaitForTermination"} or (policy == "MirrorPrune" and spec.get("prune"))
+    if not view.objects:
+        return f"{view.reference}: it has applied nothing"
+    one, objects = view.objects == 1, counted(view.objects, "object")
     if view.suspended or not pruned:
         why = "it is suspended" if view.suspended else f"prune is {bool(spec.get('prune'))}, deletionPolicy {policy}"
-        return f"{view.reference}: its {view.objects} objects stay in the cluster ({why})"
-    return f"{view.reference}: its {view.objects} objects are deleted with it (see them: sluice tree {view.name})"
+        return f"{view.reference}: its {objects} {'stays' if one else 'stay'} in the cluster ({why})"
+    gone = f"{'is' if one else 'are'} deleted with it, unless another sync has {'it' if one else 'them'}, too"
+    return f"{view.reference}: its {objects} {gone} (see: sluice tree {view.name} -n {view.namespace})"
 
 
 async def _wait_gone(cluster: Cluster, kind: Kind, views: Sequence[View]) -> None:

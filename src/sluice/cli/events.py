@@ -25,6 +25,7 @@ from sluice.cli.table import write_table
 from sluice.cli.terminal import one_line
 from sluice.core import codes
 from sluice.core.ids import ResourceId, split_api_version
+from sluice.core.problem_text import in_brief
 from sluice.kube.watch import EventType
 from sluice.kube.well_known import EVENTS
 
@@ -193,7 +194,7 @@ def _table(cluster: Cluster, found: list[Told]) -> None:
     for event in found:
         repeated = f" (× {event.count})" if event.count > 1 else ""
         what = f"{event.about.kind}/{event.about.name}"
-        row = [age(event.last), event.type, event.reason, what, one_line(event.message) + repeated]
+        row = [age(event.last), event.type, event.reason, what, one_line(in_brief(event.message)) + repeated]
         rows.append([event.about.namespace, *row] if many else row)
     write_table(cluster.terminal, [*(["NAMESPACE"] if many else []), *HEADERS], rows, cut="MESSAGE")
 

@@ -22,6 +22,7 @@ from sluice.cli.table import write_table
 from sluice.cli.terminal import one_line
 from sluice.cli.view import View, fields_of, view_of
 from sluice.core import codes
+from sluice.core.problem_text import in_brief
 from sluice.kube.watch import EventType
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _row(cluster: Cluster, view: View, *, mixed: bool) -> list[str]:
         *first,
         view.reference if mixed else view.name,
         f"{terminal.glyph(view.state)} {view.ready}",
-        one_line(view.message),
+        one_line(in_brief(view.message)),
         view.stands_at or "-",
         str(view.suspended),
         age(view.created),

@@ -79,6 +79,7 @@ _MEMBERS: dict[str, dict[str, tuple[Kind, ...]]] = {
     },
 }
 _BY_NAME = {name: (kind,) for kind in KINDS for name in kind.names} | _SETS
+_NAMES_OF_APPS = frozenset({"app", "apps", "all"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def choose(words: Sequence[str], default: str = "") -> Chosen:
     head, *rest = words
     kinds = _BY_NAME.get(head.lower())
     # With a default kind one word is always a name, and a set of kinds names none: an app may be called "apps".
-    if default and (kinds is None or not rest or head in {"app", "apps", "all"}):
+    if default and (kinds is None or not rest or head in _NAMES_OF_APPS):
         return Chosen(_BY_NAME[default], _checked(words))
     if kinds is None:
         raise _unknown_kind(head)
@@ -111,6 +112,11 @@ def choose(words: Sequence[str], default: str = "") -> Chosen:
     if rest and len(kinds) > 1:
         raise usage(f"{head} is several kinds, of which none has a name", fix="name one of them")
     return Chosen(kinds, _checked(rest))
+
+
+def names_a_kind(word: str) -> bool:
+    """True for a word that can only be a kind: an app may be called `apps`."""
+    return word.lower() in _BY_NAME and word not in _NAMES_OF_APPS
 
 
 def _slashed(words: Sequence[str]) -> Chosen:
@@ -139,6 +145,8 @@ def _checked(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unknown_kind(word: str) -> Exception:
-    near = difflib.get_close_matches(word.lower(), _BY_NAME, n=3, cutoff=0.5)
-    fix = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(sorted(_BY_NAME))}"
+    # Of a short word half the letters say nothing: `infra` is not `iua`.
+    near = difflib.get_close_matches(word.lower(), _BY_NAME, n=3, cutoff=0.7)
+    name = printable(word) if not name_fault("apps", "", word) else "NAME"
+    fix = f"did you mean {' or '.join(near)}?" if near else f"name the kind first, as in ks/{name} or git/{name}"
     return usage(f"there is no kind {printable(word)!r}", fix=fix)

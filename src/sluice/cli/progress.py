@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from sluice.cli.terminal import Terminal, one_line
+from sluice.core.problem_text import in_brief
 
 HEARTBEAT_SECONDS = 15.0
 FRAME_SECONDS = 0.12
@@ -37,7 +38,7 @@ class Progress:
 
     def now(self, key: str, text: str) -> None:
         """Say what `key` is doing now; the same text twice is said once."""
-        step = self._steps.get(key)
+        text, step = in_brief(text), self._steps.get(key)
         if step is None:
             step = self._steps[key] = _Step("")
         if step.text != text:

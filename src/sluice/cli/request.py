@@ -78,7 +78,7 @@ async def wait_until(cluster: Cluster, view: View, token: str, progress: Progres
                     if _is_answered(latest, token):
                         return latest
                     if latest.reason or latest.handled:
-                        progress.now(latest.reference, _doing(latest, token))
+                        progress.now(latest.reference, _doing(latest, view, token))
     except TimeoutError:
         raise _timed_out(latest, token, cluster.flags.timeout) from None
     raise AssertionError("a watch does not end")
@@ -91,10 +91,13 @@ def _is_answered(view: View, token: str) -> bool:
     return known and view.ready in {"True", "False"} and view.reason != "DependencyNotReady"
 
 
-def _doing(view: View, token: str) -> str:
-    if view.reconciling or view.state == "Waiting":
-        return view.message
-    return "waiting for the operator" if token and view.handled != token else view.message
+def _doing(latest: View, before: View, token: str) -> str:
+    """What the operator says that it does. What it said of a failure before it was asked is no news."""
+    heard = latest.handled == token if token else latest.observed >= latest.generation
+    stale = latest.ready == "False" and latest.message == before.message and latest.state != "Waiting"
+    if not heard and (stale or not (latest.reconciling or latest.state == "Waiting")):
+        return "waiting for the operator"
+    return latest.message
 
 
 def refuse_suspended(view: View) -> None:

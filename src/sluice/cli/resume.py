@@ -22,15 +22,17 @@ _NOTES = (SUSPENDED_BY, SUSPENDED_AT, SUSPEND_REASON, *ROLLBACK)
 
 
 @click.command(short_help="Sync it again, and wait until it is ready.")
-@words_of("", "KIND NAME...")
+@words_of("ks", "[KIND] NAME...")
 @click.option("--all", "everything", is_flag=True, help="All objects of the kind in the namespace.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the outcome (default).")
 @in_cluster
 async def resume(cluster: Cluster, *, words: tuple[str, ...], everything: bool, wait: bool) -> ExitCode:
     """Resume objects, or end a rollback (of a whole group), and wait for their next sync. Exits 3 when that fails.
 
+    A name alone is a Kustomization's.
+
     \b
-    Example: sluice resume ks apps
+    Example: sluice resume apps
     """
     views = await chosen_views(cluster, words, everything=everything)
     await _end_rollbacks(cluster, views)
@@ -57,11 +59,13 @@ async def _resume(cluster: Cluster, view: View, progress: Progress, *, wait: boo
     token = new_token()
     notes: dict[str, str | None] = {**dict.fromkeys(_NOTES), REQUESTED_AT: token}
     resumed = await annotate(cluster, view, notes, spec={"suspend": False})
-    undo = f"undo: sluice suspend {view.kind.short} {view.name} -n {view.namespace}"
+    undo = f"; undo: sluice suspend {view.kind.short} {view.name} -n {view.namespace}"
+    stood = view.suspended or any(view.annotations.get(note) for note in ROLLBACK)
+    ended = f"resumed{undo if view.suspended else ''}" if stood else "was not suspended"
     if not wait or not view.kind.has_status:
-        cluster.terminal.say(f"{view.reference} is resumed; {undo}")
+        cluster.terminal.say(f"{view.reference} {'is ' if stood else ''}{ended}")
         return resumed
-    progress.now(view.reference, f"resumed; {undo}")
+    progress.now(view.reference, ended)
     settled = await wait_until(cluster, resumed, token, progress)
     state = "Ready" if settled.ready == "True" else "Failing"
     progress.end(view.reference, state, settled.reason)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sluice.cli.cluster import Cluster
 from sluice.cli.error_output import API_VERSION
 from sluice.cli.flags import usage
-from sluice.cli.kinds import choose
+from sluice.cli.kinds import choose, names_a_kind
 from sluice.cli.lookup import find_views, list_views
 from sluice.cli.structured import write_structured
 from sluice.cli.view import View, fields_of
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 async def chosen_views(cluster: Cluster, words: Sequence[str], *, everything: bool) -> list[View]:
     """The objects that the words and --all mean. Raises UsageRefused, UserError (TargetMissing)."""
-    chosen = choose(words)
+    # As with `sync`, a name alone is a Kustomization's; a kind alone is the beginning of a mistake, or of --all.
+    bare = not everything and words and not (len(words) == 1 and names_a_kind(words[0]))
+    chosen = choose(words, "ks" if bare else "")
     if everything and chosen.names:
         raise usage("a name and --all exclude each other", code=codes.FIELD_CONFLICT, fix="give one of them")
     if not everything and not chosen.names:

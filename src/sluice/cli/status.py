@@ -20,7 +20,7 @@ from sluice.cli.kinds import GIT, IMAGES, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_views, list_views
 from sluice.cli.structured import write_structured
-from sluice.cli.terminal import one_line
+from sluice.cli.terminal import counted, one_line
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, fields_of, short_revision
 from sluice.core.errors import ClusterError, UserError
 from sluice.core.problem_text import ToldProblem, in_short
@@ -170,7 +170,7 @@ def _state_lines(view: View, head: str) -> list[str]:
         who = f" by {by}" if by else ""
         return [f"{head}  rolled back{who} to {short_revision(view.revision)}; git's head is {short_revision(git)}"]
     if view.state == "Ready":
-        objects = f" · {view.objects} objects" if view.kind is SYNCS else ""
+        objects = f" · {counted(view.objects, 'object')}" if view.kind is SYNCS else ""
         return [f"{head}  {view.stands_at}{objects}"]
     if view.state == "Suspended":
         return [f"{head}{_suspension(view)}"]
@@ -178,7 +178,7 @@ def _state_lines(view: View, head: str) -> list[str]:
         return [f"{head}  {one_line(view.message)}"]
     lines = []
     for number, problem in enumerate(view.problems):
-        subject = f"{problem.subject}: " if problem.subject else ""
+        subject = f"{problem.subject}: " if problem.subject and problem.subject not in problem.title else ""
         lines += _problem_lines(f"{head}  " if not number else "    ", subject, problem)
     if view.kind is SYNCS and (view.revision or view.reason == "Undone"):
         lines.append(f"      {_standing(view)}, tried: {short_revision(view.attempted)}")

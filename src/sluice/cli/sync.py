@@ -16,6 +16,7 @@ from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_views, list_views
 from sluice.cli.progress import Progress
 from sluice.cli.request import new_token, refuse_suspended, request, said
+from sluice.cli.terminal import counted
 from sluice.cli.view import View, fields_of, view_of
 from sluice.runtime.together import together
 
@@ -98,7 +99,7 @@ def _report(cluster: Cluster, settled: Sequence[View]) -> ExitCode:
     else:
         for view in settled:
             if view.ready == "True":
-                objects = f"  {view.objects} objects" if view.kind is SYNCS else ""
+                objects = f"  {counted(view.objects, 'object')}" if view.kind is SYNCS else ""
                 terminal.answer(f"{terminal.glyph('Ready')} {view.reference} is {said(view)}{objects}")
         for view in failed:
             for problem in view.problems:

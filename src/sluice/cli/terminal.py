@@ -112,6 +112,11 @@ def _encodable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "replace").decode(encoding)
 
 
+def counted(number: int, word: str) -> str:
+    """`1 object`, `3 objects`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def one_line(text: str) -> str:
     """A message of the cluster as one harmless line: control characters escaped, lines joined."""
     return printable("; ".join(line.strip() for line in text.splitlines() if line.strip()))

@@ -21,7 +21,7 @@ from sluice.cli.installation import DEPLOYMENTS, MANAGED_BY, OUR_LEASE, OURS, ho
 from sluice.cli.kinds import KINDS, Kind
 from sluice.cli.progress import Progress
 from sluice.cli.structured import write_structured
-from sluice.cli.terminal import Terminal
+from sluice.cli.terminal import Terminal, counted
 from sluice.core import codes
 from sluice.core.errors import ClusterError, NotReady, StateError
 from sluice.core.ids import ResourceId
@@ -139,8 +139,10 @@ class Uninstall:
         for target in targets:
             self._terminal.answer(f"- {target.id}")
         if targets:
-            fate = "stay, without an operator" if self._keep_crds else "go with their CRDs"
-            self._terminal.answer(f"{len(held)} objects of our kinds {fate}; what they applied keeps running")
+            one, objects = len(held) == 1, counted(len(held), "object")
+            goes = "goes with its CRD" if one else "go with their CRDs"
+            fate = f"{'stays' if one else 'stay'}, without an operator" if self._keep_crds else goes
+            self._terminal.answer(f"{objects} of our kinds {fate}; what they applied keeps running")
 
     async def _stop(self, cluster: Cluster, targets: Sequence[_Target], progress: Progress) -> None:
         """Delete the Deployment and wait until its pods and its lease are gone."""

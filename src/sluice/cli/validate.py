@@ -15,7 +15,7 @@ from sluice.cli.error_output import API_VERSION, problem_fields, problem_text
 from sluice.cli.exit_codes import ExitCode
 from sluice.cli.flags import Flags, usage
 from sluice.cli.generation_flags import generation_options, generators_of
-from sluice.cli.terminal import Terminal
+from sluice.cli.terminal import Terminal, counted
 from sluice.core.problem import Problem
 
 if TYPE_CHECKING:
@@ -137,9 +137,12 @@ def _show(terminal: Terminal, problems: Sequence[Problem], warnings: Sequence[Pr
         case _:
             for problem in (*warnings, *problems):
                 terminal.warn(problem_text(terminal, problem))
-            count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
-            state = "Failing" if problems else "Ready"
-            terminal.answer(f"{terminal.glyph(state)} {count if problems else f'{objects} objects, no problems'}")
+            found = f"{counted(objects, 'object')}, no problems"
+            terminal.answer(
+                f"{terminal.glyph('Failing')} {counted(len(problems), 'problem')}"
+                if problems
+                else f"{terminal.glyph('Ready')} {found}"
+            )
 
 
 def github_annotation(problem: Problem) -> str:

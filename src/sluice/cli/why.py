@@ -33,7 +33,7 @@ from sluice.cli.kinds import KINDS, SYNCS, choose
 from sluice.cli.live_names import words as words_of
 from sluice.cli.lookup import find_items
 from sluice.cli.structured import write_structured
-from sluice.cli.terminal import one_line
+from sluice.cli.terminal import counted, one_line
 from sluice.cli.trace import unmanaged
 from sluice.cli.view import origin_fields, problem_fields, revision_fields, short_revision
 from sluice.core import codes
@@ -171,7 +171,8 @@ def _show_all(cluster: Cluster, found: Sequence[Diagnosis], not_live: Sequence[D
         if not found:
             cluster.terminal.answer(f"{cluster.terminal.glyph('Ready')} nothing is wrong in {_scope(cluster)}")
     if len(not_live) > len(shown):
-        cluster.terminal.say(f"{len(not_live) - len(shown)} more causes: sluice why --all")
+        where = f"-n {cluster.scope}" if cluster.scope else "-A"
+        cluster.terminal.say(f"{counted(len(not_live) - len(shown), 'more cause')}: sluice why --all {where}")
 
 
 def _scope(cluster: Cluster) -> str:
@@ -180,7 +181,7 @@ def _scope(cluster: Cluster) -> str:
 
 def _show_live(cluster: Cluster, found: Diagnosis) -> None:
     view = found.target.view
-    objects = f" · {view.objects} objects" if view.kind is SYNCS else ""
+    objects = f" · {counted(view.objects, 'object')}" if view.kind is SYNCS else ""
     cluster.terminal.answer(
         f"{cluster.terminal.glyph('Ready')} {view.reference} is live at {short_revision(view.revision)}{objects}"
     )
@@ -202,11 +203,17 @@ def _show(cluster: Cluster, found: Diagnosis) -> None:
     lines += [("where", one_line(cause.where)), ("why", one_line(cause.cause)), ("commit", _commit(found))]
     lines += [("fix", one_line(cause.fix)), ("since", _since(chain)), ("waits", _waits(found))]
     if cause.code:
-        lines.append(("more", f"sluice explain {cause.code}" + (f" · {len(chain.others)} more problems: sluice status"
-                              if chain.others else "")))  # fmt: skip
+        lines.append(("more", f"sluice explain {cause.code}{_others(chain)}"))
     for word, text in lines:
         if text:
             terminal.answer(f"{word:<8}{text}")
+
+
+def _others(chain: Chain) -> str:
+    if not chain.others:
+        return ""
+    view = chain.culprit.view
+    return f" · {counted(len(chain.others), 'more problem')}: sluice status {view.reference} -n {view.namespace}"
 
 
 def _headline(found: Diagnosis) -> str:

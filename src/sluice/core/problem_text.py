@@ -40,6 +40,20 @@ def count_of(message: str) -> int:
     return int(counted[0].split()[0]) if counted else 1
 
 
+def in_brief(message: str) -> str:
+    """The message, where it is of several problems with the first alone and how many more there are.
+
+    >>> in_brief("3 problems:\\n- a [E204]: b; fix: c\\n- d [E205]\\n- and 1 more")
+    'a [E204]: b; fix: c (and 2 more problems)'
+    """
+    more = count_of(message) - 1
+    if more < 1:
+        return message
+    body, undone, stands = message.partition(_UNDONE)
+    first = _COUNT.sub("", body).partition("\n")[0].removeprefix("- ")
+    return f"{first} (and {more} more problem{'' if more == 1 else 's'}){undone}{stands}"
+
+
 def read_problems(message: str) -> tuple[ToldProblem, ...]:
     """Every problem that a message tells; a message of another form is one problem with only a title.
 

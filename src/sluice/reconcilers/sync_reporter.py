@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -109,7 +110,8 @@ class SyncReporter:
         if self._op.upstream is not None:
             artifact = self._op.artifacts.get(source_of(sync))
             self._op.upstream.synced(sync, turnout, artifact, self._past(sync), started)
-        log.info(
+        log.log(
+            logging.INFO if turnout.succeeded or turnout.waiting else logging.ERROR,
             "reconciled" if turnout.succeeded else "not reconciled",
             controllerKind=KIND,
             namespace=meta.namespace,
@@ -118,6 +120,7 @@ class SyncReporter:
             reason=turnout.reason,
             changed=sum(outcome.result != "unchanged" for outcome in turnout.outcomes),
             error="" if turnout.succeeded else str(turnout.problems[0]),
+            problems=len(turnout.problems),
         )
 
     async def report_drift(self, sync: Kustomization, standing: Turnout) -> None:
