@@ -9,6 +9,7 @@ from sluice.core import codes
 from sluice.core.adoption import Adopt
 from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.manifest import Manifest
+from sluice.core.order import CRD, NAMESPACE
 from sluice.core.plan import Action, Change, Owner, Plan
 from sluice.core.problem import Problem
 
@@ -40,18 +41,20 @@ class OwnParts:
 class GuardOptions:
     """`prune_limit` is the share of the inventory, in percent, that one revision may prune; None is no limit.
 
-    `is_sync` is true of owners that are syncs of ours: what one of them lets go is handed over, not adopted.
+    `is_sync` is true of owners that are syncs of ours: what one of them lets go is handed over, not adopted. `crd_of`
+    is the name that the CRD of an object's kind has, where it is of one that is served.
     """
 
     allow_empty: bool = False
     prune_limit: int | None = None
     own: OwnParts = OwnParts()
     is_sync: Callable[[Owner], bool] = lambda owner: False
+    crd_of: Callable[[ResourceId], str] = lambda resource: ""
 
 
 def guard(plan: Plan, options: GuardOptions, claimed: Callable[[ResourceId], Owner | None]) -> tuple[Problem, ...]:
     """Every reason to refuse `plan`. `claimed` names another sync whose own desired state holds the object."""
-    problems = [*_empty(plan, options), *_pruning(plan, options)]
+    problems = [*_empty(plan, options), *_pruning(plan, options), *_contradictions(plan, options)]
     for change in plan.changes():
         problems += _protected(change, options)
         problems += _adopted(change, options)
@@ -91,6 +94,37 @@ def _pruning(plan: Plan, options: GuardOptions) -> list[Problem]:
             field="spec.pruneLimit",
         )
     ]
+
+
+def _contradictions(plan: Plan, options: GuardOptions) -> list[Problem]:
+    """A Namespace takes all that is in it along, a CRD all objects of its kind: what the revision itself wants, too."""
+    problems = []
+    for change in (c for batch in plan.prunes for c in batch.changes if c.id.group_kind in {NAMESPACE, CRD}):
+        needing = [
+            c.manifest
+            for c in plan.changes()
+            if c.manifest is not None
+            and change.id.name == (c.id.namespace if change.id.group_kind == NAMESPACE else options.crd_of(c.id))
+        ]
+        if needing:
+            problems.append(_contradiction(change, needing))
+    return problems
+
+
+def _contradiction(change: Change, needing: list[Manifest]) -> Problem:
+    named = ", ".join(str(m.id) for m in needing[:MAX_NAMED])
+    more = f" and {len(needing) - MAX_NAMED} more" if len(needing) > MAX_NAMED else ""
+    return Problem(
+        codes.PRUNES_ITS_OWN,
+        f"{change.id} has left git, and objects that are still there need it",
+        subject=change.id,
+        origin=needing[0].origin,
+        cause=f"pruning it would delete {named}{more}",
+        fix=f"restore it in git, or take them out, too; or annotate it in the cluster with {_PRUNE}: disabled",
+    )
+
+
+_PRUNE = "kustomize.toolkit.fluxcd.io/prune"
 
 
 def _protected(change: Change, options: GuardOptions) -> list[Problem]:

@@ -94,7 +94,13 @@ class Planner:
         await self._op.identities.check([owner])
         suspects = await settle(manifests, resources)
         plan = await self._plan(sync, owner, manifests, inventory, suspects, resources)
-        options = GuardOptions(sync.spec.allowEmpty, sync.spec.pruneLimit, self._op.own, self._is_sync)
+
+        def crd_of(key: ResourceId) -> str:
+            resource = resources.get(key)
+            return f"{resource.plural}.{resource.group}" if resource is not None else ""
+
+        spec = sync.spec
+        options = GuardOptions(spec.allowEmpty, spec.pruneLimit, self._op.own, self._is_sync, crd_of)
         holders = await holders_of(self._op, owner, plan)
         refusals = guard(plan, options, holders.get)
         if refusals:

@@ -103,6 +103,37 @@ def test_a_crd_that_leaves_git_with_its_objects_is_pruned_and_the_operator_goes_
     sync.wait_ready(sync.push({"crd.yaml": files["crd.yaml"], "one.yaml": files["one.yaml"]}))
 
 
+def test_a_revision_that_takes_away_what_it_needs_itself_is_refused_and_deletes_nothing(bench: Bench) -> None:
+    sync = bench.source()
+    fresh = f"{sync.target}-kept"
+    files: dict[str, str | None] = {
+        "crd.yaml": crd("Gizmo", "size"),
+        "one.yaml": custom("Gizmo", "one", fresh, size="big"),
+        "namespace.yaml": f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {fresh}}}\n",
+        "inside.yaml": config_map("inside", namespace=fresh),
+    }
+    first = sync.commit(files)
+    sync.create_source()
+    sync.create()
+    sync.wait_ready(first)
+    audit = bench.audit()
+    broken = sync.push({"crd.yaml": None, "namespace.yaml": None})
+    message = sync.wait_failed(broken, "[E440]", "BuildFailed")
+    assert f"gizmos.{GROUP} has left git, and objects that are still there need it [E440]" in message
+    assert f"pruning it would delete Gizmo {fresh}/one" in message
+    assert f"Namespace {fresh} has left git" in message
+    assert [w for w in sync.writes(audit) if not w.dry_run] == []
+
+    # What is to stay without git says so in the cluster; what goes wholly may go.
+    note = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/prune": "disabled"}}}
+    bench.api.patch(f"/api/v1/namespaces/{fresh}", note)
+    sync.wait_ready(sync.push({"one.yaml": None, "inside.yaml": config_map("inside", "2", namespace=fresh)}))
+    gone = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gizmos.{GROUP}"
+    poll("the CRD is gone", lambda: bench.api.get(gone) is None)
+    assert bench.api.get(f"/api/v1/namespaces/{fresh}")["status"]["phase"] == "Active"  # type: ignore[index]
+    assert sync.inventory() == [f"{fresh}_inside__ConfigMap"]
+
+
 def test_a_crd_that_somebody_deletes_comes_back_with_its_objects(bench: Bench) -> None:
     sync = bench.source()
     one = custom("Bauble", "one", sync.target, size="big")

@@ -7,7 +7,7 @@ import pytest
 from sluice.core import codes
 from sluice.core.guard import GuardOptions, OwnParts, check_namespaces, guard
 from sluice.core.ids import GroupKind, ResourceId
-from sluice.core.inventory import Inventory
+from sluice.core.inventory import Entry, Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Live, Owner, Plan, PlanOptions, build_plan
 from tests.plans import OTHER, OWNER, entry, live, manifest, rid
@@ -128,3 +128,41 @@ def test_a_namespace_must_be_there_where_the_kind_needs_one_and_nowhere_else() -
     problems = check_namespaces([lost, placed, TEN[0], manifest("Gadget", "g")], scopes.get)
     assert [p.code for p in problems] == [codes.NAMESPACE_MISSING, codes.NAMESPACE_NOT_ALLOWED]
     assert all(p.origin and p.field == "metadata.namespace" for p in problems)
+
+
+SHOP = manifest("Namespace", "shop", namespace="")
+GADGETS = ResourceId("apiextensions.k8s.io", "CustomResourceDefinition", "", "gadgets.example.com")
+
+
+@pytest.mark.parametrize(
+    ("gone", "stays", "refused"),
+    [
+        (SHOP.id, manifest("ConfigMap", "c"), True),
+        (SHOP.id, manifest("ConfigMap", "c", namespace="other"), False),
+        (SHOP.id, manifest("Namespace", "other", namespace=""), False),
+        (GADGETS, manifest("Gadget", "w"), True),
+        (GADGETS, manifest("ConfigMap", "c"), False),
+        (rid("ConfigMap", "shop"), manifest("ConfigMap", "c"), False),
+    ],
+)
+def test_a_revision_that_deletes_what_it_needs_contradicts_itself(
+    gone: ResourceId, stays: Manifest, refused: bool
+) -> None:
+    before = Inventory([Entry(gone, "v1", uid="uid-1"), entry(stays)])
+    plan = build_plan(OWNER, (stays,), before, {gone: live(), stays.id: live()}.get, PlanOptions())
+    assert [c.id for batch in plan.prunes for c in batch.changes] == [gone]
+    options = GuardOptions(crd_of=lambda key: "gadgets.example.com" if key.kind == "Gadget" else "")
+    problems = guard(plan, options, unclaimed)
+    assert [(p.code, p.subject) for p in problems] == ([(codes.PRUNES_ITS_OWN, gone)] if refused else [])
+    if refused:
+        assert str(stays.id) in problems[0].cause
+        assert problems[0].origin == stays.origin
+
+
+def test_a_namespace_that_leaves_with_all_that_is_in_it_is_no_contradiction() -> None:
+    inside = manifest("ConfigMap", "c")
+    before = Inventory([Entry(SHOP.id, "v1", uid="uid-1"), entry(inside)])
+    keep = manifest("ConfigMap", "k", namespace="other")
+    cluster = {SHOP.id: live(), inside.id: live(), keep.id: live()}
+    plan = build_plan(OWNER, (keep,), before, cluster.get, PlanOptions())
+    assert guard(plan, GuardOptions(), unclaimed) == ()

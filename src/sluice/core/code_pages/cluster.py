@@ -322,4 +322,15 @@ PAGES: dict[str, _Page] = {
         "An object that must be deleted and made anew, or a new stored version of a CRD.",
         "Look at `sluice plan`, and give the word as the message says.",
     ),
+    "E440": _Page(
+        "What the revision takes out of git would take objects along that are still in it: a Namespace everything "
+        "inside, a CRD every object of its kind. Nothing was written.",
+        "Namespace shop has left git, and objects that are still there need it [E440] Namespace shop at "
+        "web.yaml:1@a1b2c3d: pruning it would delete Deployment shop/web; fix: restore it in git, or take them "
+        "out, too",
+        "A file with a namespace or a CRD was removed, renamed or left out of the kustomization by mistake; or it "
+        "is somebody else's to keep from now on.",
+        "Restore the file, or remove the objects in the same commit. To leave it in the cluster without an owner, "
+        "annotate it there with kustomize.toolkit.fluxcd.io/prune: disabled; then `sluice sync`.",
+    ),
 }
