@@ -111,3 +111,29 @@ def test_an_object_that_another_sync_has_is_shown_as_handed_over(cli: Sluice, be
     assert code == 1
     assert f"ConfigMap {other.target}/a" in text
     assert f"(belongs to {other.namespace}/{other.name} until now)" in text
+
+
+def test_what_needs_an_unchanged_object_beside_it_is_compared_too(cli: Sluice, bench: Bench) -> None:
+    name = f"plan{bench.namespace.rpartition('-')[2]}"
+    crd = CRD.replace("NAME", name).replace("KIND", name.capitalize()) + VERSION % ("v1", "true")
+    custom = f"apiVersion: example.com/v1\nkind: {name.capitalize()}\nmetadata: {{name: one, namespace: $NS}}\n"
+    files = {
+        "crd.yaml": crd,
+        "custom.yaml": custom + "spec: {size: 1}\n",
+        "role.yaml": "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, namespace: $NS}\n"
+        "rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]\n",
+        "binding.yaml": "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n"
+        "metadata: {name: r, namespace: $NS}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}\n"
+        "subjects: [{kind: ServiceAccount, name: default, namespace: $NS}]\n",
+    }
+    sync = bench.synced(files)
+    code, text = plan(cli, sync, {})
+    assert (code, "Plan: 4 unchanged" in text) == (0, True), text
+
+    code, text = plan(cli, sync, {"custom.yaml": custom + "spec: {size: 2}\n"})
+    assert (code, "Plan: 1 to change, 3 unchanged" in text) == (1, True), text
+    assert "dry-run once" not in text
+
+    code, text = plan(cli, sync, {"crd.yaml": crd + VERSION % ("v2", "false")})
+    assert "(dry-run once its stage is reached)" in text
+    assert (code, "Plan: 2 to change, 2 unchanged" in text) == (1, True), text

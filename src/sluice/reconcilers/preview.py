@@ -17,6 +17,7 @@ from sluice.api.kustomization import Kustomization
 from sluice.api.validate_kustomization import validate_kustomization
 from sluice.core import codes
 from sluice.core.artifact import Artifact
+from sluice.core.deferral import defined_kinds, find_deferred
 from sluice.core.drift import Drifted, DriftMode, find_drift, mode_of
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.ids import ResourceId
@@ -135,14 +136,30 @@ async def look_at(
     """Dry-run what the plan would write. `part_of` says of which of `parts` an object is. Raises ClusterError."""
     stages = {c.id: batch.stage for batch in (*plan.applies, *plan.prunes) for c in batch.changes}
     applied = frozenset(key for part in parts for key in part.applied if part_of(key) is part)
-    looks = (
-        _look(operator, part_of(change.id), change, stages.get(change.id), deferred=change.id in deferral)
-        for change in plan.changes()
-    )
-    objects = [each if each.change.id in applied else replace(each, drift=None) for each in await together(looks)]
+    defined = defined_kinds(m for part in parts for m in part.prepared.rendered.manifests)
+    looked: dict[ResourceId, Previewed] = {}
+
+    async def look(changes: Sequence[Change], *, deferred: bool = False) -> None:
+        looks = (_look(operator, part_of(c.id), c, stages.get(c.id), deferred=deferred) for c in changes)
+        looked.update((each.change.id, each) for each in await together(looks))
+
+    # What an object waits for may not change at all: then there is nothing to wait for.
+    while due := [c for c in plan.changes() if c.id not in looked and c.id not in deferral]:
+        await look(due)
+        deferral = find_deferred(_changing(plan, looked), defined)
+    await look([c for c in plan.changes() if c.id not in looked], deferred=True)
+    found = [looked[c.id] for c in plan.changes()]
+    objects = [each if each.change.id in applied else replace(each, drift=None) for each in found]
     if _only_drift(plan, applied):
         objects = [_as_the_mode_says(each) for each in objects]
     return tuple([await _located(operator, part_of(each.change.id), each) for each in objects])
+
+
+def _changing(plan: Plan, looked: Mapping[ResourceId, Previewed]) -> Plan:
+    """The plan without the objects that turned out to be as they should."""
+    unchanged = {key for key, each in looked.items() if each.effect is Effect.UNCHANGED}
+    applies = (replace(b, changes=tuple(c for c in b.changes if c.id not in unchanged)) for b in plan.applies)
+    return replace(plan, applies=tuple(applies))
 
 
 def _only_drift(plan: Plan, applied: frozenset[ResourceId]) -> bool:
