@@ -88,6 +88,12 @@ def is_passing(problems: tuple[Problem, ...]) -> bool:
     return bool(problems) and all(p.code in {codes.API_UNAVAILABLE, codes.OBJECT_CHANGED} for p in problems)
 
 
+def is_lacking(problems: tuple[Problem, ...]) -> bool:
+    """True when a namespace or a kind is not there, or not there yet again: somebody may be making it right now."""
+    lacks = {codes.NAMESPACE_ABSENT, codes.NAMESPACE_TERMINATING, codes.UNKNOWN_KIND}
+    return bool(problems) and any(p.code in lacks for p in problems)
+
+
 def is_outrun(problems: tuple[Problem, ...]) -> bool:
     """True when somebody was faster with one of the objects: a plan made now would see it as it is."""
     return is_passing(problems) and any(p.code is codes.OBJECT_CHANGED for p in problems)

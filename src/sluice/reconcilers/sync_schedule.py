@@ -13,6 +13,7 @@ from sluice.core.ids import NamespacedName
 from sluice.core.schedule import backoff, next_interval
 from sluice.reconcilers.kustomization_report import (
     Turnout,
+    is_lacking,
     is_outrun,
 )
 from sluice.reconcilers.met_quotas import met
@@ -62,9 +63,12 @@ class SyncSchedule:
             return retry_of(sync) if _looks_outside(sync, turnout) else None
         memory = self._memory_of(sync)
         soon = turnout.reason == condition.UNDO_FAILED or is_outrun(turnout.problems)
-        memory.soon_again = memory.soon_again + 1 if soon else 0
+        lacking = is_lacking(turnout.problems)
+        memory.soon_again = memory.soon_again + 1 if soon or lacking else 0
         if soon:
             return backoff(memory.soon_again)
+        if lacking:
+            return min(backoff(memory.soon_again), retry_of(sync))
         if turnout.succeeded:
             return next_interval(parse_duration(sync.spec.interval), self._jitter())
         return retry_of(sync)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
+import secrets
+
+from devcluster.fixture import create_namespace
+from tests.operator_fixture import Bench, Sync, condition, config_map, deployment, poll
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
@@ -230,3 +233,25 @@ def test_a_prune_over_the_limit_is_refused_until_the_limit_is_raised(bench: Benc
     sync.edit(pruneLimit=50)
     sync.wait_ready(revision)
     assert sync.live("configmaps", "a") is None
+
+
+def test_a_namespace_that_somebody_makes_is_used_at_once_although_the_interval_is_an_hour(bench: Bench) -> None:
+    late = f"late-{secrets.token_hex(3)}"
+    sync, _ = bench.failing({"a.yaml": config_map("a", namespace=late)}, "[E322]")
+    create_namespace(bench.cluster, late)
+    sync.wait_ready(sync.status["lastAttemptedRevision"])
+    assert bench.api.get(f"/api/v1/namespaces/{late}/configmaps/a") is not None
+
+
+def test_a_namespace_that_is_deleted_and_made_again_gets_its_objects_back(bench: Bench) -> None:
+    name = f"lost-{secrets.token_hex(3)}"
+    create_namespace(bench.cluster, name)
+    files = {"a.yaml": config_map("a", namespace=name), "web.yaml": deployment("web").replace("$NS", name)}
+    sync = bench.synced(files)
+    bench.api.delete(f"/api/v1/namespaces/{name}")
+    poll("the namespace is gone", lambda: bench.api.get(f"/api/v1/namespaces/{name}") is None, 60)
+    sync.wait("told", lambda k: condition(k, "Ready").get("status") == "False")
+    create_namespace(bench.cluster, name)
+    sync.wait_ready(sync.status["lastAppliedRevision"])
+    assert bench.api.get(f"/api/v1/namespaces/{name}/configmaps/a") is not None
+    assert bench.api.get(f"/apis/apps/v1/namespaces/{name}/deployments/web") is not None
