@@ -538,6 +538,8 @@ def test_the_export_is_the_committed_manifest(sluice: Sluice) -> None:
 def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_cluster: Callable[..., Any]) -> None:
     cluster = fresh_cluster()
     config = {"KUBECONFIG": str(cluster.kubeconfig)}
+    nothing = sluice("check", **config)
+    assert (nothing.code, nothing.out.count("[E604]")) == (1, 1), nothing.out
     asked = sluice("install", **config)
     assert asked.code == 2
     assert "+ Namespace flux-system" in asked.out
@@ -556,6 +558,9 @@ def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_c
     assert elsewhere.code == 3
     assert "error[E605]" in elsewhere.err
     assert "namespace flux-system" in elsewhere.err
+
+    cluster.kubectl("scale", "deployment/sluice", "-n", "flux-system", "--replicas=0")
+    assert "Deployment flux-system/sluice 0.1.0 has no replicas  [E722]" in sluice("check", **config).out
 
     # A sync whose objects must survive, with the finalizer that the operator puts on.
     cluster.kubectl("create", "configmap", "kept", "-n", "default")

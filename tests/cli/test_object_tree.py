@@ -89,6 +89,14 @@ def test_a_pod_is_traced_to_file_commit_and_author(cli: Sluice, sync: Sync) -> N
     assert name == f"kustomization.kustomize.toolkit.fluxcd.io/{sync.name}\n"
 
 
+def test_an_object_that_git_left_behind_is_told_as_that(cli: Sluice, bench: Bench) -> None:
+    left = bench.synced({"a.yaml": config_map("a"), "b.yaml": config_map("b")}, prune=False)
+    left.wait_ready(left.push({"b.yaml": None}))
+    ran = cli("trace", "cm/b", "-n", left.target, LOOPBACK)
+    assert f"file    none: git does not have it at main@{left.repo.head()[:8]}; it was left in place" in ran.out
+    assert "file    a.yaml:1@" in cli("trace", "cm/a", "-n", left.target, LOOPBACK).out
+
+
 def test_an_object_of_nobody_is_exit_1_and_a_missing_one_7(cli: Sluice, sync: Sync, tmp_path: Path) -> None:
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lonely"}}
     sync.bench.api.create(f"/api/v1/namespaces/{sync.target}/configmaps", body)

@@ -110,9 +110,15 @@ async def _right(cluster: Cluster, group: str, resource: str, verb: str) -> Find
 
 
 async def _installation(cluster: Cluster) -> list[Finding]:
+    served = [
+        await cluster.discovery.find(f"{definition.group}/{definition.version}", definition.kind)
+        for definition, _ in KINDS
+    ]
+    if not any(served):
+        none = _problem(codes.NOT_INSTALLED, "no CRD of Sluice is installed", fix="sluice install")
+        return [Finding("crds", "CRDs", none)]
     findings = []
-    for definition, _ in KINDS:
-        resource = await cluster.discovery.find(f"{definition.group}/{definition.version}", definition.kind)
+    for (definition, _), resource in zip(KINDS, served, strict=True):
         text = f"CRD {definition.crd_name}"
         problem = None
         if resource is None:
@@ -156,6 +162,12 @@ async def _deployment(cluster: Cluster, found: Installed) -> Finding:
     obj = msgspec.json.decode(raw, type=dict[str, Any]) if raw is not None else {}
     health = assess({"apiVersion": "apps/v1", "kind": "Deployment", **obj})
     text = f"Deployment {found.namespace}/{found.name} {found.version}"
+    if (obj.get("spec") or {}).get("replicas") == 0:
+        fix = f"kubectl scale deployment/{found.name} -n {found.namespace} --replicas=1"
+        subject = DEPLOYMENTS.id_of(found.namespace, found.name)
+        return Finding(
+            "operator", text, _problem(codes.INSTALLATION, f"{text} has no replicas", "", fix, subject), serious=False
+        )
     if health.is_current:
         return Finding("operator", text)
     subject, fix = (

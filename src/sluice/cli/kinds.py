@@ -79,6 +79,7 @@ _MEMBERS: dict[str, dict[str, tuple[Kind, ...]]] = {
     },
 }
 _BY_NAME = {name: (kind,) for kind in KINDS for name in kind.names} | _SETS
+_KINDS = ", ".join([*(kind.short for kind in KINDS), *_SETS])
 _NAMES_OF_APPS = frozenset({"app", "apps", "all"})
 
 
@@ -148,5 +149,5 @@ def _unknown_kind(word: str) -> Exception:
     # Of a short word half the letters say nothing: `infra` is not `iua`.
     near = difflib.get_close_matches(word.lower(), _BY_NAME, n=3, cutoff=0.7)
     name = printable(word) if not name_fault("apps", "", word) else "NAME"
-    fix = f"did you mean {' or '.join(near)}?" if near else f"name the kind first, as in ks/{name} or git/{name}"
+    fix = f"did you mean {' or '.join(near)}?" if near else f"name a kind first, as in ks/{name}; kinds are {_KINDS}"
     return usage(f"there is no kind {printable(word)!r}", fix=fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -37,6 +37,7 @@ class _Trace:
     origin: Origin | None = None
     author: str = ""
     subject: str = ""
+    looked: bool = False  # git was read, so that no origin means: not there
 
 
 @click.command(short_help="From an object back to file and commit.")
@@ -102,9 +103,7 @@ async def _with_file(cluster: Cluster, traced: _Trace, *, allow_loopback: bool) 
         async with applied_revision(cluster, traced.sync, allow_loopback=allow_loopback) as revision:
             origin = await revision.place(id_of(traced.line[-1]))
             artifact = revision.artifact
-            return _Trace(
-                traced.line, traced.owner, traced.sync, traced.source, origin, artifact.author, artifact.subject
-            )
+            return replace(traced, origin=origin, author=artifact.author, subject=artifact.subject, looked=True)
     except UserError as error:
         cluster.terminal.say(str(error))
         return traced
@@ -119,6 +118,8 @@ def _show(cluster: Cluster, traced: _Trace) -> None:
         terminal.answer(f"source  {source.reference} ({source.namespace})  {one_line(source.url)}")
     if traced.origin is not None:
         terminal.answer(f"file    {traced.origin}")
+    elif traced.looked:
+        terminal.answer(f"file    none: git does not have it at {short_revision(sync.revision)}; it was left in place")
     if traced.subject:
         author = f" by {traced.author}" if traced.author else ""
         text = f'{short_revision(sync.revision)} "{traced.subject}"{author}'
