@@ -53,7 +53,7 @@ _RANGES = {
     "E1": "Source: the repository could not be read",
     "E2": "Build: the revision can't be built or is not valid",
     "E3": "Cluster: the API server refused, or objects did not become healthy",
-    "E4": "Plan: a revision that contradicts itself",
+    "E4": "Revision: it contradicts itself, or holds what is no manifest",
     "E5": "Images: references, policies, and how they are written to git",
     "E6": "Access, installation, accounts and signatures, what is asked of the operator, and what commands make",
     "E7": "Command line, notifications, and what looking at the objects finds",

@@ -310,6 +310,14 @@ async def test_an_object_that_two_bases_bring_is_named_without_kustomize_s_quote
     assert (problem.code, problem.cause) == (codes.DUPLICATE_OBJECT, "ConfigMap.v1.[noGrp]/a.shop")
 
 
+async def test_objects_that_one_namespace_makes_the_same_are_told_without_the_whole_of_them(tmp_path: Path) -> None:
+    files = {"prod/a.yaml": config_map("a") + "---\n" + config_map("a").replace("shop", "other")}
+    problem = await only(tmp_path, "resources: [a.yaml]\nnamespace: prod\n", files)
+    assert (problem.code, problem.cause) == (codes.DUPLICATE_OBJECT, "")
+    assert "targetNamespace" in problem.fix
+    assert str(problem.origin) == "prod/kustomization.yaml:2:1@a1b2c3d"
+
+
 async def test_each_object_without_a_name_is_shown_in_its_file(tmp_path: Path) -> None:
     nameless = "apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: shop}\n"
     files = {"prod/a.yaml": config_map("a") + "---\n" + nameless, "prod/b.yaml": nameless}

@@ -127,8 +127,9 @@ RECORD_TOO_LARGE = Code("E371", "RecordTooLarge", "the operator's record of this
 NEEDS_WORD = Code("E373", "NeedsWord", "a change that can't be undone needs a person's word")
 RECORD_CHANGED = Code("E372", "RecordChanged", "somebody else has written the operator's record of this sync")
 
-# E44x: a revision that contradicts itself.
+# E44x: a revision that contradicts itself, or is made of something else.
 PRUNES_ITS_OWN = Code("E440", "PrunesItsOwn", "the revision prunes a Namespace or CRD that objects of it need")
+HELM_CHART = Code("E441", "HelmChart", "the path holds a Helm chart, whose templates are no manifests")
 
 # E5xx: images, from policy to commit. E501 to E519: references and policies.
 IMAGE_REF = Code("E501", "ImageRef", "the text is not an image reference")

@@ -1,10 +1,11 @@
 """What people see when something is wrong: what, which object, where in git, why, and the fix.
 
 A `Code` is stable for search engines and `docs/reference/errors.md` (generated from `CODES`). Ranges:
-E1xx source, E2xx build and validate, E3xx apply and health, E44x revisions that contradict themselves, E5xx and E66x
-images, E60x access and install, E61x and E62x image automation and updates that people ask for, E63x fluxd's API,
-E64x signatures and accounts, E67x callers of receivers, E68x generated manifests, E70x command line, E71x and E72x
-what looking at objects finds, E73x notifications, W4xx warnings. What each means at length: `code_pages`.
+E1xx source, E2xx build and validate, E3xx apply and health, E44x revisions that contradict themselves or hold no
+manifests, E5xx and E66x images, E60x access and install, E61x and E62x image automation and updates that people ask
+for, E63x fluxd's API, E64x signatures and accounts, E67x callers of receivers, E68x generated manifests, E70x command
+line, E71x and E72x what looking at objects finds, E73x notifications, W4xx warnings. What each means at length:
+`code_pages`.
 """
 
 from __future__ import annotations

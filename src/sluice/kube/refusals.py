@@ -272,7 +272,7 @@ def _not_found(asked: Asked, answer: Status, details: _Details, message: str) ->
     about_namespace = details.kind == "namespaces" and not details.group
     if about_namespace and asked.subject is not None and asked.subject.kind != "Namespace":
         title = f"namespace {printable(details.name)} does not exist"
-        fix = "add the Namespace to the repository, or create it"
+        fix = "correct the name, add the Namespace to the repository, or create it"
         return Finding(codes.NAMESPACE_ABSENT, title, "metadata.namespace", message, fix)
     if answer.kind != "Status" or not details.name:
         fix = "add its CRD, or correct apiVersion and kind"

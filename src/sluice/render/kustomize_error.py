@@ -72,6 +72,12 @@ _RULES: tuple[tuple[re.Pattern[str], Code, str, str], ...] = tuple(
             "an object is defined twice",
             "remove one, or make it a patch",
         ),
+        (
+            r"namespace transformation produces ID conflict",
+            codes.DUPLICATE_OBJECT,
+            "setting one namespace makes one object of several",
+            "take `namespace:` or spec.targetNamespace away, or split the folder",
+        ),
         (r"cycle detected[^\n]*", codes.KUSTOMIZE_CYCLE, "kustomizations refer in a circle", "cut it"),
         (
             r"missing metadata\.name in object[^\n]*|missing Resource metadata",
@@ -134,7 +140,7 @@ def _place(file: KustomizationFile, code: Code, match: re.Match[str]) -> tuple[s
     if code is codes.REPLACEMENT:
         return "vars" if "var '" in match[0] else "replacements", match[0]
     if code is codes.DUPLICATE_OBJECT:
-        return "resources", cause
+        return ("resources", cause) if found.get("what") else ("namespace", "")
     return "", cause
 
 

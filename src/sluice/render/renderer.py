@@ -17,6 +17,7 @@ from sluice.core.manifest_make import Finishing, Made, make
 from sluice.core.manifest_read import SourceObject
 from sluice.core.problem import Origin, Problem
 from sluice.render import plain
+from sluice.render.chart_folder import fold_charts
 from sluice.render.closure import Walker
 from sluice.render.generated import empty_root, with_spec
 from sluice.render.generation_target import Repository, Target, find_target, without_flux_files
@@ -65,6 +66,12 @@ class Renderer:
 
     async def render(self, given: RenderInput) -> Rendered:
         """Render one sync. Raises UserError with every problem; the repository or the spec must change then."""
+        try:
+            return await self._render(given)
+        except UserError as error:
+            raise UserError(*fold_charts(error.problems, given.tree, given.commit)) from None
+
+    async def _render(self, given: RenderInput) -> Rendered:
         links = await Links.of(given.tree, given.blobs)
         if self.generators is not None:
             repository = Repository(given.tree, given.blobs, links, given.commit)

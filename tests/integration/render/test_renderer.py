@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sluice.api.kustomization import CommonMetadata, Image, Patch, PostBuild, Selector
+from sluice.core import codes
 from sluice.core.errors import UserError
 from sluice.core.ids import GroupKind
 from sluice.core.manifest import Manifest
@@ -203,6 +204,36 @@ async def test_owner_labels_are_set_before_common_metadata(tmp_path: Path) -> No
 
 async def test_an_empty_folder_is_an_empty_render(tmp_path: Path) -> None:
     assert ids(await rendered(tmp_path, {"apps/README": "x"}, path="apps", namePrefix="x-")) == []
+
+
+CHART = {
+    "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "web/values.yaml": "replicas: 1\n",
+    "web/templates/web.yaml": "{{ if .Values.x }}\nkind: A\n{{ end }}\n",
+    "web/templates/more.yaml": "metadata:\n  name: {{ .Release.Name }}\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [("apps", {}), ("apps/web", {}), ("apps/web", {"targetNamespace": "shop"}), ("apps", {"namePrefix": "x-"})],
+)
+async def test_a_helm_chart_is_one_problem_beside_those_of_other_files(
+    tmp_path: Path, path: str, given: dict[str, Any]
+) -> None:
+    files = {f"apps/{name}": text for name, text in CHART.items()} | {"apps/bad.yaml": "a: [\n"}
+    with pytest.raises(UserError) as caught:
+        await rendered(tmp_path, files, path=path, **given)
+    told = [(p.code, p.origin.path if p.origin else "") for p in caught.value.problems]
+    assert told[0] == (codes.HELM_CHART, "apps/web/Chart.yaml")
+    assert told[1:] == ([] if path == "apps/web" else [(codes.YAML_SYNTAX, "apps/bad.yaml")])
+
+
+async def test_a_kustomization_beside_a_chart_is_told_for_itself(tmp_path: Path) -> None:
+    files = {**CHART, "web/kustomization.yaml": "resources: [missing.yaml]\n"}
+    with pytest.raises(UserError) as caught:
+        await rendered(tmp_path, files, path="web")
+    assert [p.code for p in caught.value.problems] == [codes.KUSTOMIZE_MISSING]
 
 
 PROBES = {

@@ -326,4 +326,14 @@ PAGES: dict[str, _Page] = {
         "The file has a `sops` block, and nothing decrypts it.",
         "Take it out of the path until decryption is honoured, and apply it by hand. Do not commit it decrypted.",
     ),
+    "E441": _Page(
+        "A folder in the path of the sync is a Helm chart. Its templates are no YAML yet, so the revision can't be "
+        "built; nothing was written.",
+        "charts/web is a Helm chart [E441] at charts/web/Chart.yaml:1@a1b2c3d: its templates become manifests only "
+        "when Helm renders them; fix: leave it out by spec.path or spec.ignore of the source, or commit what `helm "
+        "template` prints",
+        "spec.path is the chart itself, or a folder above it that has no kustomization.",
+        "Point spec.path at the manifests, leave the chart out with spec.ignore or a .sourceignore file, or render it "
+        "with `helm template` and commit that.",
+    ),
 }
