@@ -129,6 +129,7 @@ RECORD_CHANGED = Code("E372", "RecordChanged", "somebody else has written the op
 
 # E44x: a revision that contradicts itself, or is made of something else.
 PRUNES_ITS_OWN = Code("E440", "PrunesItsOwn", "the revision prunes a Namespace or CRD that objects of it need")
+PRUNES_OTHERS = Code("E442", "PrunesOthers", "the revision prunes a Namespace in which other syncs have objects")
 HELM_CHART = Code("E441", "HelmChart", "the path holds a Helm chart, whose templates are no manifests")
 
 # E5xx: images, from policy to commit. E501 to E519: references and policies.

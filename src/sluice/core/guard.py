@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sluice.core import codes
@@ -42,7 +42,8 @@ class GuardOptions:
     """`prune_limit` is the share of the inventory, in percent, that one revision may prune; None is no limit.
 
     `is_sync` is true of owners that are syncs of ours: what one of them lets go is handed over, not adopted. `crd_of`
-    is the name that the CRD of an object's kind has, where it is of one that is served.
+    is the name that the CRD of an object's kind has, where it is of one that is served. `others_in` are the other syncs
+    that have objects in a namespace, each with one of them.
     """
 
     allow_empty: bool = False
@@ -50,6 +51,7 @@ class GuardOptions:
     own: OwnParts = OwnParts()
     is_sync: Callable[[Owner], bool] = lambda owner: False
     crd_of: Callable[[ResourceId], str] = lambda resource: ""
+    others_in: Callable[[str], Mapping[Owner, ResourceId]] = lambda namespace: {}
 
 
 def guard(plan: Plan, options: GuardOptions, claimed: Callable[[ResourceId], Owner | None]) -> tuple[Problem, ...]:
@@ -108,6 +110,8 @@ def _contradictions(plan: Plan, options: GuardOptions) -> list[Problem]:
         ]
         if needing:
             problems.append(_contradiction(change, needing))
+        elif change.id.group_kind == NAMESPACE and (others := options.others_in(change.id.name)):
+            problems.append(_inhabited(change, others))
     return problems
 
 
@@ -121,6 +125,17 @@ def _contradiction(change: Change, needing: list[Manifest]) -> Problem:
         origin=needing[0].origin,
         cause=f"pruning it would delete {named}{more}",
         fix=f"restore it in git, or take them out, too; or annotate it in the cluster with {_PRUNE}: disabled",
+    )
+
+
+def _inhabited(change: Change, others: Mapping[Owner, ResourceId]) -> Problem:
+    named = ", ".join(f"{resource} of {owner}" for owner, resource in sorted(others.items())[:MAX_NAMED])
+    return Problem(
+        codes.PRUNES_OTHERS,
+        f"{change.id} has left git, and other Kustomizations have objects in it",
+        subject=change.id,
+        cause=f"pruning it would delete {named}",
+        fix=f"take them out of git, too, or restore it; or annotate it in the cluster with {_PRUNE}: disabled",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from sluice.core.id_map import IdMap
 from sluice.core.ids import ResourceId
@@ -91,6 +92,19 @@ class Claims:
     def others(self, owner: Owner, resource: ResourceId) -> tuple[Owner, ...]:
         """Every other sync that wants the object, as far as it was rendered."""
         return tuple(o for o in (self._stakes.get(resource) or NOBODYS).wanted_by if o != owner)
+
+    def others_in(self, owner: Owner, namespace: str) -> dict[Owner, ResourceId]:
+        """The other syncs that want or claim something inside of a namespace, each with one such object.
+
+        Costs as much as there are objects.
+        """
+        found = {}
+        for other, told in self._told.items():
+            wanted = (r for r in told.wanted if r.namespace == namespace)
+            claimed = (r for r in told.claimed if r.namespace == namespace and self.get(r) == other)
+            if other != owner and (resource := next(chain(wanted, claimed), None)) is not None:
+                found[other] = resource
+        return found
 
     def drop(self, owner: Owner) -> None:
         """`owner` is gone."""

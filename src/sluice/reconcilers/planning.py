@@ -100,7 +100,14 @@ class Planner:
             return f"{resource.plural}.{resource.group}" if resource is not None else ""
 
         spec = sync.spec
-        options = GuardOptions(spec.allowEmpty, spec.pruneLimit, self._op.own, self._is_sync, crd_of)
+        options = GuardOptions(
+            spec.allowEmpty,
+            spec.pruneLimit,
+            self._op.own,
+            self._is_sync,
+            crd_of,
+            lambda namespace: self._op.claims.others_in(owner, namespace),
+        )
         holders = await holders_of(self._op, owner, plan)
         refusals = guard(plan, options, holders.get)
         if refusals:
@@ -121,7 +128,7 @@ class Planner:
         """An object that another sync has is handed over once it lets go: that is waited for, the rest is not."""
         self._op.wishes.make(owner, holders)
         # What somebody else has put into the cluster may go again, too.
-        foreign = any(p.code is codes.NOT_ADOPTED for p in refusals)
+        foreign = any(p.code in {codes.NOT_ADOPTED, codes.PRUNES_OTHERS} for p in refusals)
         return NotReady(*refusals) if holders or foreign else UserError(*refusals)
 
     def _is_sync(self, owner: Owner) -> bool:

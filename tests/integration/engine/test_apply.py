@@ -131,7 +131,26 @@ def test_a_revision_that_takes_away_what_it_needs_itself_is_refused_and_deletes_
     gone = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gizmos.{GROUP}"
     poll("the CRD is gone", lambda: bench.api.get(gone) is None)
     assert bench.api.get(f"/api/v1/namespaces/{fresh}")["status"]["phase"] == "Active"  # type: ignore[index]
-    assert sync.inventory() == [f"{fresh}_inside__ConfigMap"]
+    sync.wait("only what stays is known", lambda k: sync.inventory() == [f"{fresh}_inside__ConfigMap"])
+
+
+def test_a_namespace_in_which_another_sync_has_objects_is_not_pruned_until_that_lets_go(bench: Bench) -> None:
+    ground = bench.source()
+    fresh = f"{ground.target}-ground"
+    namespace = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {fresh}}}\n"
+    first = ground.commit({"namespace.yaml": namespace, "keep.yaml": config_map("keep")})
+    ground.create_source()
+    ground.create(retryInterval="1s")
+    ground.wait_ready(first)
+    above = bench.synced({"a.yaml": config_map("a", namespace=fresh), "keep.yaml": config_map("keep")})
+    gone = ground.push({"namespace.yaml": None})
+    message = ground.wait_failed(gone, "[E442]")
+    assert f"pruning it would delete ConfigMap {fresh}/a of {above.namespace}/{above.name}" in message
+    assert bench.api.get(f"/api/v1/namespaces/{fresh}/configmaps/a") is not None
+
+    above.wait_ready(above.push({"a.yaml": None}))
+    ground.wait_ready(gone)
+    poll("the namespace goes", lambda: bench.api.get(f"/api/v1/namespaces/{fresh}") is None, 60)
 
 
 def test_a_crd_that_somebody_deletes_comes_back_with_its_objects(bench: Bench) -> None:

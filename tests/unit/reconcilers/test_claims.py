@@ -37,6 +37,20 @@ def test_what_is_not_wanted_any_more_is_forgotten_and_the_wish_of_another_stays(
     assert claims.others(C, X) == ()
 
 
+def test_who_else_has_something_in_a_namespace_is_told_by_wishes_and_by_claims() -> None:
+    claims = Claims()
+    claims.note(A, frozenset({X}), "1")
+    claims.replace(B, {Y}, "1")
+    assert claims.others_in(C, "shop") == {A: X, B: Y}
+    assert claims.others_in(A, "shop") == {B: Y}
+    assert claims.others_in(C, "elsewhere") == {}
+    claims.unsee(B)  # it can't be rendered now: it keeps what it has
+    assert claims.others_in(C, "shop") == {A: X, B: Y}
+    claims.note(B, frozenset(), "2")
+    claims.drop(A)
+    assert claims.others_in(C, "shop") == {}
+
+
 def test_a_sync_whose_wish_is_forgotten_keeps_what_it_claims() -> None:
     claims = Claims()
     claims.replace(A, {X}, "1")

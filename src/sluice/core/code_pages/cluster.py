@@ -333,4 +333,14 @@ PAGES: dict[str, _Page] = {
         "Restore the file, or remove the objects in the same commit. To leave it in the cluster without an owner, "
         "annotate it there with kustomize.toolkit.fluxcd.io/prune: disabled; then `sluice sync`.",
     ),
+    "E442": _Page(
+        "A Namespace left git, and deleting it would delete what other Kustomizations have in it. Nothing was "
+        "written; it is tried again.",
+        "Namespace shop has left git, and other Kustomizations have objects in it [E442] Namespace shop: pruning it "
+        "would delete Deployment shop/web of flux-system/apps; fix: take them out of git, too, or restore it",
+        "The file with the namespace was removed by mistake, or before what is in it.",
+        "Restore the file, or take the others' objects out of git as well (a Kustomization that is suspended or "
+        "failing keeps what it has). To leave the namespace in the cluster without an owner, annotate it there with "
+        "kustomize.toolkit.fluxcd.io/prune: disabled.",
+    ),
 }
