@@ -129,7 +129,7 @@ def _contradiction(change: Change, needing: list[Manifest]) -> Problem:
 
 
 def _inhabited(change: Change, others: Mapping[Owner, ResourceId]) -> Problem:
-    named = ", ".join(f"{resource} of {owner}" for owner, resource in sorted(others.items())[:MAX_NAMED])
+    named = ", ".join(sorted(f"{resource} of {owner}" for owner, resource in others.items())[:MAX_NAMED])
     return Problem(
         codes.PRUNES_OTHERS,
         f"{change.id} has left git, and other Kustomizations have objects in it",

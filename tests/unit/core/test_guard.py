@@ -166,3 +166,16 @@ def test_a_namespace_that_leaves_with_all_that_is_in_it_is_no_contradiction() ->
     cluster = {SHOP.id: live(), inside.id: live(), keep.id: live()}
     plan = build_plan(OWNER, (keep,), before, cluster.get, PlanOptions())
     assert guard(plan, GuardOptions(), unclaimed) == ()
+
+
+def test_a_namespace_in_which_other_syncs_have_objects_is_not_pruned_and_all_of_them_are_named() -> None:
+    keep = manifest("ConfigMap", "k", namespace="other")
+    before = Inventory([Entry(SHOP.id, "v1", uid="uid-1"), entry(keep)])
+    plan = build_plan(OWNER, (keep,), before, {SHOP.id: live(), keep.id: live()}.get, PlanOptions())
+    others = {OTHER: rid("ConfigMap", "a"), Owner("flux-system", "third"): rid("Secret", "b")}
+    options = GuardOptions(others_in=lambda namespace: others if namespace == "shop" else {})
+    (problem,) = guard(plan, options, unclaimed)
+    assert (problem.code, problem.subject) == (codes.PRUNES_OTHERS, SHOP.id)
+    assert problem.cause == (
+        "pruning it would delete ConfigMap shop/a of flux-system/other, Secret shop/b of flux-system/third"
+    )
