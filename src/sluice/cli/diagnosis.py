@@ -242,7 +242,7 @@ async def no_operator(cluster: Cluster) -> ToldProblem | None:
             cause = f"{who} holds its lease in namespace {namespace}"
             return told(Problem(codes.LEASE_HELD, title, cause=cause, fix="stop it first, or ask it: flux get all"))
     cause = f"nobody holds Lease {namespace}/{OUR_LEASE}"
-    fix = f"see what it says: kubectl get pods -n {namespace} -l {OUR_PODS}; `sluice check` names what is wrong"
+    fix = f"look at it: kubectl get pods -n {namespace} -l {OUR_PODS}; where there is none: sluice install"
     return told(Problem(codes.OPERATOR_ABSENT, "no operator acts on this cluster", cause=cause, fix=fix))
 
 
