@@ -48,6 +48,7 @@ demo: cluster-binary
 	@$(BIN)/sluice demo $(DEMO_ARGS)
 
 test: cluster-binary
+	@$(BIN)/python -m tests.differential.go_originals
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 score: cluster-binary

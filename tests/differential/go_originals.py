@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ MODULE = GoModule(
     folder=Path(__file__).parent / "originals",
     name="originals",
     title="the Go libraries that tests ask",
-    about="the Go libraries that tests ask (once; some seconds)",
+    about="the Go libraries that tests ask (once; half a minute)",
 )
 
 
@@ -45,3 +46,8 @@ def running_originals() -> Iterator[Originals]:
         assert process.stdout is not None
         yield Originals(process.stdin, process.stdout)
         process.stdin.close()
+
+
+if __name__ == "__main__":
+    # Before the tests, each of which has a limit that a build beside others could exceed.
+    MODULE.ensure(lambda line: print(line, file=sys.stderr))

@@ -301,7 +301,9 @@ def _with_uid_of(now: Json | None, body: Json, scenario: Scenario) -> Json:
 
 
 @contextmanager
-def open_lane(cluster: Cluster, git: GitHttpServer, root: Path, patches: tuple[str, ...] = ()) -> Iterator[Lane]:
+def open_lane(
+    cluster: Cluster, git: GitHttpServer, root: Path, patches: tuple[str, ...] = (), flags: tuple[str, ...] = ()
+) -> Iterator[Lane]:
     """A running operator of its own namespace, behind a proxy; the CRDs are installed."""
     name = f"op-{secrets.token_hex(4)}"
     create_namespace(cluster, name)
@@ -310,7 +312,7 @@ def open_lane(cluster: Cluster, git: GitHttpServer, root: Path, patches: tuple[s
         with FaultProxy(cluster, counted) as proxy:
             kubeconfig = proxy.write_kubeconfig(root / f"{name}.kubeconfig")
             storage = root / f"{name}-data"
-            operator = OperatorProcess(kubeconfig, name, storage, root / f"{name}.log", name, patches)
+            operator = OperatorProcess(kubeconfig, name, storage, root / f"{name}.log", name, patches, flags)
             # The fixture's own operator is never started: ours is a process.
             idle = RunningOperator(Settings(namespace=name), load_kubeconfig(kubeconfig))
             bench = Bench(cluster, api, name, idle, git, root / name, AGENT)

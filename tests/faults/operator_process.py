@@ -20,7 +20,7 @@ START_SECONDS = 30.0
 class OperatorProcess:
     """One operator; `identity` is the lease holder's name, `log` everything that all its lives said.
 
-    `patches` are names of `patched_operator`; without any it is `sluice` itself.
+    `patches` are names of `patched_operator`; without any it is `sluice` itself. `flags` are more of the command line.
     """
 
     kubeconfig: Path
@@ -29,6 +29,7 @@ class OperatorProcess:
     log: Path
     identity: str
     patches: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _since: int = 0
 
@@ -40,6 +41,7 @@ class OperatorProcess:
         command = [sys.executable, "-m", *program, "run", f"--kubeconfig={self.kubeconfig}"]
         command += [f"--runtime-namespace={self.namespace}", "--watch-all-namespaces=false"]
         command += [f"--storage-path={self.storage}", "--git-allow-loopback=true", f"--identity={self.identity}"]
+        command += self.flags
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=dict(os.environ), stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -49,6 +51,11 @@ class OperatorProcess:
     def running(self) -> bool:
         """True while it lives."""
         return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal that a patch answers."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL it. Safe from any thread, and when it is dead already."""

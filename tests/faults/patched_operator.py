@@ -8,14 +8,16 @@ it die at the step that the file names (`named_steps`).
 from __future__ import annotations
 
 import itertools
+import signal
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from types import SimpleNamespace
 
 from sluice.cli.main import run_cli
 from sluice.kube import exec_auth, lease, watch
-from sluice.reconcilers import operator
+from sluice.reconcilers import image_policy, operator
 from sluice.runtime import executor, health_gate, record_store
 from tests.faults.named_steps import instrument
 from tests.faults.planted_bugs import BUGS, blind_leader
@@ -64,6 +66,20 @@ def short_watches() -> None:
         object.__setattr__(watch.STANDING, name, value)
 
 
+def blocked_on_signal() -> None:
+    """SIGUSR1 blocks the event loop for two and a half seconds: Python runs the handler where the loop runs."""
+    signal.signal(signal.SIGUSR1, lambda *_: time.sleep(2.5))
+
+
+def bug_in_policies() -> None:
+    """Each turn of an ImagePolicy meets a bug."""
+
+    async def reconcile(*_: object) -> float | None:
+        raise RuntimeError("planted")
+
+    image_policy.ImagePolicyReconciler.reconcile = reconcile  # type: ignore[method-assign,assignment]
+
+
 PATCHES: dict[str, Callable[[], None]] = {
     "small-chunks": small_chunks,
     "quick-lease": quick_lease,
@@ -71,6 +87,8 @@ PATCHES: dict[str, Callable[[], None]] = {
     "blind-leader": blind_leader,
     "leaping-clock": leaping_clock,
     "short-watches": short_watches,
+    "blocked-on-signal": blocked_on_signal,
+    "bug-in-policies": bug_in_policies,
     **BUGS,
 }
 

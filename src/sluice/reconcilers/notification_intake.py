@@ -22,7 +22,7 @@ from sluice.kube.watch import EventType
 from sluice.reconcilers.notification_routing import NotificationRouting
 from sluice.runtime.event_recorder import Subject
 from sluice.runtime.event_repeats import Repeats
-from sluice.runtime.metrics import NOTIFICATIONS
+from sluice.runtime.metrics import NOTIFICATIONS, expect_notifications
 from sluice.runtime.notification_intents import NotificationIntents, subject_of
 
 MAX_OFFERED = 10_000
@@ -52,6 +52,7 @@ class NotificationIntake:
     """Takes events; in `offered` they wait for their alerts. Until `knows_alerts` every event counts as wanted."""
 
     def __init__(self, routing: NotificationRouting, now: Callable[[], datetime]) -> None:
+        expect_notifications("")  # what is dropped before anybody knows to whom it would go
         self.intents = NotificationIntents()
         self.offered: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_OFFERED)
         self.knows_alerts = False

@@ -40,6 +40,7 @@ from sluice.reconcilers.our_kinds import ALERTS, PROVIDERS
 from sluice.reconcilers.served_kinds import follow_all
 from sluice.runtime.delivery_lanes import DeliveryLanes
 from sluice.runtime.event_recorder import EventRecorder, Subject
+from sluice.runtime.metrics import expect_notifications
 from sluice.store.notification_spool import NotificationSpool
 
 COMPONENT = "notification-controller"
@@ -106,6 +107,7 @@ class Notifier:
 
     def _provider_changed(self, event: EventType, item: Provider, old: Provider | None) -> None:
         self._destinations.forget(item.metadata.key)
+        expect_notifications(item.spec.type)
         if event is EventType.DELETED:
             self._events.forget(item.metadata.uid)
         elif old is None or item.metadata.generation != old.metadata.generation:

@@ -29,7 +29,7 @@ from sluice.notify.delivery import judge
 from sluice.notify.message import Request, Target, post_json
 from sluice.notify.transport import Route, Transport
 from sluice.reconcilers.kustomization_report import Turnout
-from sluice.runtime.metrics import NOTIFICATIONS
+from sluice.runtime.metrics import NOTIFICATIONS, expect_notifications
 
 PATH = "/v6/events"
 MAX_WAITING = 1000
@@ -50,6 +50,7 @@ class Upstream:
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        expect_notifications(TYPE)
         self._target = Target(TYPE, address)
         self._transport = transport
         self._now = now

@@ -68,6 +68,7 @@ class Controller:
 
     async def run(self) -> None:
         """Serve turns until cancelled."""
+        metrics.expect_turns(self._name)
         with scraped(self._load):
             await self.queue.run(self._serve)
 

@@ -1,6 +1,8 @@
 """What is counted as it happens. Flux's and controller-runtime's names where they have one, else `sluice_…`.
 
 What is only known when somebody asks (the length of a queue, which objects are ready) is told by `runtime.scrape`.
+Prometheus' `increase` sees growth only from a value that it has scraped: what an alert counts is here at zero before it
+happens, or the first time would go unseen.
 Labels are bounded: kinds, codes, outcomes, never an object's name. docs/reference/metrics.md lists every one.
 """
 
@@ -50,6 +52,8 @@ LEAD_SECONDS = Histogram(
     buckets=_DELIVERY,
 )
 TRANSACTIONS = Counter("sluice_transactions_total", "Transactions that have ended, by outcome.", ("outcome",))
+for _outcome in ("succeeded", "refused", "undone", "undo_failed", "failed", "superseded"):
+    TRANSACTIONS.labels(_outcome)
 TRANSACTION_SECONDS = Histogram(
     "sluice_transaction_duration_seconds", "The duration of a transaction that wrote something.", buckets=_SECONDS
 )
@@ -67,3 +71,15 @@ NOTIFICATIONS = Counter(
     "Notifications by type of provider and by what became of them: sent, grouped, retried, repeated, failed, dropped.",
     ("type", "result"),
 )
+
+
+def expect_turns(controller: str) -> None:
+    """Begin the counters of a controller's failures at zero."""
+    RECONCILE_ERRORS.labels(controller)
+    RECONCILE_PANICS.labels(controller)
+
+
+def expect_notifications(type_: str) -> None:
+    """Begin the counters of what a type of provider may lose at zero."""
+    for result in ("failed", "dropped"):
+        NOTIFICATIONS.labels(type_, result)
