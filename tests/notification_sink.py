@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from tests.canary import look
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -92,6 +94,7 @@ def _handler(sink: NotificationSink) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             received = Received(self.command, self.path, headers, self.rfile.read(length))
             sink.received.append(received)
+            look(f"the notification to {self.path}", received.body)
             answer = sink.answer(received)
             time.sleep(answer.hang)
             self.send_response(answer.status)

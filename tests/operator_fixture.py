@@ -34,8 +34,10 @@ from devcluster.git_http import GitHttpServer
 from devcluster.git_repository import WorkingRepo
 from sluice import __version__
 from sluice.kube.config import ClusterAccess, load_kubeconfig
+from sluice.runtime.logging import without_secrets
 from sluice.settings import Settings
 from sluice.wiring import run_operator
+from tests.canary import look
 
 CRDS = Path(__file__).parent.parent / "deploy" / "crds"
 SYNCS = "/apis/kustomize.toolkit.fluxcd.io/v1"
@@ -589,6 +591,7 @@ class LogCapture:
     def __call__(self, logger: object, method: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
         for sink in self.sinks:
             sink.append({**entry, "level": method})
+        look("the log", repr(without_secrets(logger, method, dict(entry))))
         raise structlog.DropEvent
 
 

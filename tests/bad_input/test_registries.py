@@ -40,7 +40,7 @@ __all__ = ["clock", "registries", "scanner", "tag_cache"]
 
 DESCRIBED = TagFilter(described=every_tag)
 IMAGE = make_image()
-SECRET = "s3cret-canary"
+SECRET = "hunter-canary"
 BOTH = ("127.0.0.1", "127.0.0.2")
 
 

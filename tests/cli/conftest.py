@@ -16,6 +16,7 @@ import pytest
 from sluice import __file__ as package
 from sluice.cli.answers import ANSWERS
 from sluice.cli.main import ALIASES
+from tests.canary import look
 from tests.cli.answer_schemas import check_answer
 from tests.operator_fixture import Bench, bench, crds, log_capture
 
@@ -84,6 +85,8 @@ class Sluice:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
+        for stream, text in (("stdout", done.stdout), ("stderr", done.stderr)):
+            look(f"{stream} of sluice {' '.join(arguments)}", text)
         verb = next((ALIASES.get(word, word) for word in arguments if ALIASES.get(word, word) in ANSWERS), "")
         return Ran(done.returncode, done.stdout, done.stderr, verb)
 

@@ -164,7 +164,7 @@ def test_who_may_see_only_some_kinds_sees_those_and_is_told_with_exit_4(shop: Sh
 
 
 def test_a_registry_is_asked_with_the_login_of_dockers_configuration(shop: Shop, tmp_path: Path) -> None:
-    with Registry(tmp_path / "registry", user="ada", password="s3cr3t") as closed:
+    with Registry(tmp_path / "registry", user="ada", password="hunter3") as closed:
         closed.push("web", "1.0.0", make_image())
         pod = {"spec": {"containers": [{"name": "main", "image": f"{closed.host}/web:1.0.0"}]}}
         path = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments/web"
@@ -176,13 +176,13 @@ def test_a_registry_is_asked_with_the_login_of_dockers_configuration(shop: Shop,
         folder.mkdir()
         (folder / "config.json").write_text(json.dumps({"credsStore": "desktop"}))
         assert "credential helper" in shop().err
-        login = {"auth": base64.b64encode(b"ada:s3cr3t").decode()}
+        login = {"auth": base64.b64encode(b"ada:hunter3").decode()}
         (folder / "config.json").write_text(json.dumps({"auths": {closed.host: login}}))
         lines = shop.lines()
         assert lines[2] == "'-> 1.0.0 2026-01-02T03:04:05Z"
         (folder / "config.json").write_text("{")
         broken = shop()
-        assert (broken.code, "error[E531]" in broken.err, "s3cr3t" in refused.err + broken.err) == (3, True, False)
+        assert (broken.code, "error[E531]" in broken.err, "hunter3" in refused.err + broken.err) == (3, True, False)
 
 
 def test_why_tells_what_the_operator_says_of_an_automated_image(shop: Shop) -> None:

@@ -25,6 +25,7 @@ from sluice.api.crds import KINDS
 from sluice.reconcilers.notification_ledger import LedgerPage, read_page
 from sluice.runtime.logging import without_secrets
 from sluice.runtime.scrape import exposition
+from tests.canary import CANARY
 from tests.cli.conftest import Sluice
 from tests.image_objects import Images
 from tests.integration.notifications.conftest import sink
@@ -58,7 +59,7 @@ class Canaries:
 
     def plant(self, where: str) -> str:
         """A value of its own for that place, which a URL, a header and YAML take as it is."""
-        value = f"canary{secrets.token_hex(8)}"
+        value = f"{CANARY}{secrets.token_hex(8)}"
         self.planted[value] = where
         return value
 
@@ -99,7 +100,7 @@ def has_failed(bench: Bench, path: str) -> bool:
 
 def plant_in_git_access(bench: Bench, canaries: Canaries, folder: Path) -> list[Sync]:
     """Passwords that are refused, in a Secret and in a URL."""
-    with GitHttpServer(folder, user="ana", password="right") as locked:
+    with GitHttpServer(folder, user="ana", password="hunter-right") as locked:
         locked.create("fleet")
         wrong, inline = bench.source(), bench.source()
         name = make_secret(bench, wrong.name, username="ana", password=canaries.plant("password of git"))

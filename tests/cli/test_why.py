@@ -96,7 +96,7 @@ def test_who_asks_after_an_object_of_a_kind_that_is_not_acted_on_is_told_that(
 @pytest.fixture
 def locked(bench: Bench, tmp_path: Path) -> Iterator[GitHttpServer]:
     """A git host that wants a password."""
-    with GitHttpServer(tmp_path / "locked", user="ana", password="right") as server:
+    with GitHttpServer(tmp_path / "locked", user="ana", password="hunter-right") as server:
         yield server
 
 

@@ -36,7 +36,7 @@ def test_an_index_is_pushed_with_its_images(registry: Registry) -> None:
 
 
 def test_without_the_login_nobody_gets_in(tmp_path: Path) -> None:
-    with Registry(tmp_path, user="ada", password="secret") as registry:
+    with Registry(tmp_path, user="ada", password="hunter4") as registry:
         registry.push("web", "v1", make_image())
         registry.authorize(basic("ada", "wrong"))
         with pytest.raises(RuntimeError, match="answered 401"):

@@ -9,6 +9,12 @@ import pytest
 from tests.differential.go_originals import Originals, running_originals
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Don't count the time that building the program takes, if nobody has done so yet."""
+    if "originals" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.timeout(120, func_only=True))
+
+
 @pytest.fixture(scope="session")
 def originals() -> Iterator[Originals]:
     """The Go libraries, to be asked."""

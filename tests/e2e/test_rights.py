@@ -46,7 +46,7 @@ OURS = (
     *(("notification.toolkit.fluxcd.io", kind) for kind in ("receivers", "providers", "alerts")),
     *((IMAGES, kind) for kind in ("imagerepositories", "imagepolicies", "imageupdateautomations")),
 )
-PASSWORD = "correct horse"
+PASSWORD = "hunter horse"
 # What somebody binds who installs with --no-cluster-admin: the kinds that the repository holds, and nothing else.
 NARROW = [
     {

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.canary import look
+
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 30.0
 
@@ -105,6 +107,7 @@ class OperatorProcess:
         if not self.wait_dead(10):
             self.kill()
             self._process.wait()
+        look(f"the log of the operator {self.identity}", self.log.read_bytes())
 
     def wait_ready(self) -> None:
         """Wait until it serves turns."""

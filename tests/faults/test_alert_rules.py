@@ -32,8 +32,8 @@ from tests.notification_sink import Answer, NotificationSink
 from tests.operator_fixture import FAILING_JOB, Sync, config_map, crds, free_port, log_capture, poll
 
 __all__ = ["crds", "log_capture"]
-# The first test builds the Go program, if nobody has done so yet.
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+# The fixture builds the Go program, if nobody has done so yet.
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120, func_only=True)]
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 RULES = (MONITORING / "alerts.yaml").read_text()
@@ -69,11 +69,11 @@ class Watched:
         with urlopen(f"http://{self.address}/metrics", timeout=10) as answer:
             return str(answer.read().decode())
 
-    def fired(self, *stretches: Stretch) -> dict[str, list[Any]]:
+    def fired(self, *stretches: Stretch, rules: str = RULES) -> dict[str, list[Any]]:
         """What fired in the course of these, by the alert's name."""
         course = [{"Minutes": s.minutes, "Before": s.before, "After": s.after} for s in stretches]
         told: dict[str, list[Any]] = {}
-        for alert in self.originals.ask("promql.alerts", RULES, json.dumps(TARGET), json.dumps(course)):
+        for alert in self.originals.ask("promql.alerts", rules, json.dumps(TARGET), json.dumps(course)):
             told.setdefault(alert["Alert"], []).append(alert)
         return told
 
@@ -141,7 +141,11 @@ def test_an_operator_that_is_gone_is_missed_after_five_minutes(watched: Watched)
     scrape = watched.scrape()
     assert watched.fired(still(10, scrape), still(5, ""), still(10, scrape)) == {}
     (alert,) = watched.fired(still(10, scrape), still(20, ""), still(10, scrape)).pop("SluiceAbsent")
-    assert (alert["From"], alert["To"], alert["Labels"]) == (15, 29, {"severity": "critical"})
+    assert (alert["From"], alert["To"], alert["Labels"]) == (
+        15,
+        29,
+        {"controller": "kustomization", "severity": "critical"},
+    )
 
 
 def test_the_first_undo_that_fails_is_told_at_once(watched: Watched) -> None:
@@ -316,10 +320,31 @@ def test_every_shipped_rule_has_its_test() -> None:
     assert names == set(re.findall(r'"(Sluice[A-Z]\w+)"', Path(__file__).read_text()))
 
 
-def test_every_expression_of_the_dashboard_is_one_to_prometheus(watched: Watched) -> None:
+def panels() -> list[str]:
+    """What the dashboard asks, as Grafana fills it in."""
     board = json.loads((MONITORING / "dashboard.json").read_text())
     asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
-    asked = [text.replace("$__rate_interval", "5m").replace("$namespace", ".*").replace("$job", ".*") for text in asked]
+    return [text.replace("$__rate_interval", "5m").replace("$namespace", ".*").replace("$job", ".*") for text in asked]
+
+
+def test_every_expression_of_the_dashboard_is_one_to_prometheus(watched: Watched) -> None:
+    asked = panels()
     assert len(asked) > 15
     assert not [text for text in asked if "$" in text]
     assert dict(zip(asked, watched.originals.ask("promql.parse", *asked), strict=True)) == dict.fromkeys(asked, "")
+
+
+def test_every_panel_of_the_dashboard_shows_something_by_the_labels_that_it_asks_for(watched: Watched) -> None:
+    sync = synced(watched)
+    sync.wait_ready(sync.push({"a.yaml": config_map("a", "2")}))
+    watched.lane.bench.api.patch(sync.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("it is set right", lambda: counted(watched, "sluice_drift_corrections_total", 'kind="ConfigMap"'))
+    sync.wait_failed(sync.push({"a.yaml": "kind: ConfigMap"}))
+    poll("a scrape shows it", lambda: f'name="{sync.name}",ready="False"' in watched.scrape())
+    asked = {f"panel{number}": text for number, text in enumerate(panels())}
+    rules = json.dumps({"groups": [{"name": "g", "rules": [{"alert": n, "expr": e} for n, e in asked.items()]}]})
+    shown = watched.fired(still(10, watched.scrape()), rules=rules)
+    assert [text for name, text in asked.items() if name not in shown] == []
+    for name, text in asked.items():
+        wanted = {label for group in re.findall(r" by \(([^)]+)\)", text) for label in group.split(", ")} - {"le"}
+        assert wanted <= set().union(*(series["Labels"] for series in shown[name])), text

@@ -116,7 +116,11 @@ func fired(rule rulefmt.Rule, told storage.Queryable, minutes int) []firing {
 }
 
 func alertOf(rule rulefmt.Rule, metric labels.Labels, seen promql.FPoint, now int) firing {
-	alert := firing{rule.Alert, rule.Labels, map[string]string{}, now, now}
+	all := metric.DropMetricName().Map()
+	for name, text := range rule.Labels {
+		all[name] = text
+	}
+	alert := firing{rule.Alert, all, map[string]string{}, now, now}
 	data := template.AlertTemplateData(metric.Map(), nil, "", promql.Sample{T: seen.T, F: seen.F})
 	variables := "{{$labels := .Labels}}{{$value := .Value}}"
 	for name, text := range rule.Annotations {

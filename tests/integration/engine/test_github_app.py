@@ -10,7 +10,7 @@ from devcluster.git_repository import WorkingRepo
 from tests.github_imitation import APP_ID, INSTALLATION, GitHubImitation, pem, private_key
 from tests.operator_fixture import Bench, condition, config_map, poll
 
-TOKEN = "ghs_engine0123456789"
+TOKEN = "ghs_hunter0123456789"
 
 
 def test_a_repository_is_synced_as_a_github_app_and_a_key_that_is_wrong_is_told(bench: Bench, tmp_path: Path) -> None:

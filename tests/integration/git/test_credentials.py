@@ -25,13 +25,13 @@ from tests.git_servers import LOOPBACK, MAIN, SilentServer, git_http, git_ssh, h
 
 __all__ = ["git_http", "git_ssh", "mirrors"]
 
-BASIC = {"username": b"ada", "password": b"correct horse"}
+BASIC = {"username": b"ada", "password": b"hunter horse"}
 
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[GitHttpServer]:
     """A server that wants ada's password or a token."""
-    with GitHttpServer(tmp_path / "guarded", user="ada", password="correct horse", token="t0ken") as server:
+    with GitHttpServer(tmp_path / "guarded", user="ada", password="hunter horse", token="hunter9") as server:
         yield server
 
 
@@ -39,9 +39,9 @@ def guarded(tmp_path: Path) -> Iterator[GitHttpServer]:
     "data",
     [
         BASIC,
-        {"username": b"ada\n", "password": b"correct horse\n"},
-        {"bearerToken": b"t0ken"},
-        {"username": b"ada", "password": b"wrong", "bearerToken": b"t0ken"},
+        {"username": b"ada\n", "password": b"hunter horse\n"},
+        {"bearerToken": b"hunter9"},
+        {"username": b"ada", "password": b"wrong", "bearerToken": b"hunter9"},
     ],
 )
 async def test_a_password_or_a_token_lets_in_and_the_token_goes_first(
@@ -243,8 +243,8 @@ async def test_an_encrypted_key_is_opened_with_its_password(
 ) -> None:
     commit = WorkingRepo(tmp_path / "work", git_ssh.create("fleet")).commit({"a": "1"}, "one")
     url = parse_url(git_ssh.url("fleet"))
-    locked = git_ssh.client_key.export_private_key(form, passphrase="open sesame")
-    data = {"identity": locked, "known_hosts": git_ssh.known_hosts.encode(), "password": b"open sesame"}
+    locked = git_ssh.client_key.export_private_key(form, passphrase="hunter sesame")
+    data = {"identity": locked, "known_hosts": git_ssh.known_hosts.encode(), "password": b"hunter sesame"}
     assert (await mirrors.open(url, auth_of_secret(url, data)).resolve(MAIN)).commit == commit
 
 

@@ -24,7 +24,7 @@ from tests.github_imitation import APP_ID, INSTALLATION, OWNER, GitHubImitation,
 
 __all__ = ["mirrors"]
 
-FIRST, SECOND = "ghs_first0123456789", "ghs_second0123456789"
+FIRST, SECOND = "ghs_hunter1123456789", "ghs_hunter2123456789"
 
 
 @pytest.fixture(scope="module")

@@ -85,10 +85,10 @@ async def test_credentials_are_not_given_to_another_host_that_a_submodule_names(
     mirrors: Mirrors, tmp_path: Path
 ) -> None:
     def guarded(name: str) -> GitHttpServer:
-        return GitHttpServer(tmp_path / name, user="ada", password="correct horse")
+        return GitHttpServer(tmp_path / name, user="ada", password="hunter horse")
 
     with guarded("ours") as ours, guarded("theirs") as theirs:
-        auth = auth_of_secret(parse_url(ours.url("x")), {"username": b"ada", "password": b"correct horse"})
+        auth = auth_of_secret(parse_url(ours.url("x")), {"username": b"ada", "password": b"hunter horse"})
         parent, lib = host(ours, mirrors, tmp_path, "x", auth=auth), host(theirs, mirrors, tmp_path, "lib")
         near = host(ours, mirrors, tmp_path, "near")
         inner = near.commit({"n": "1"})

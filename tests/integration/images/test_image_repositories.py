@@ -16,7 +16,7 @@ from tests.image_objects import Images
 from tests.operator_fixture import Bench, Json, condition, poll
 
 pytestmark = pytest.mark.cluster
-PASSWORD = "correct horse"
+PASSWORD = "hunter horse"
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_commit_gets_its_status_when_its_revision_is_live(bench: Bench, sink: 
     sink.answer = lambda request: Answer(body=b"[]") if request.method == "GET" else Answer(status=201)
     sync = bench.source()
     notifications = Notifications(bench, sync)
-    secret = notifications.secret(token="t0ken-of-gitea")
+    secret = notifications.secret(token="hunter9-of-gitea")
     provider = notifications.provider("gitea", address=f"{sink.url}/org/fleet", secretRef={"name": secret})
     notifications.alert(provider)
     revision = sync.commit({"a.yaml": config_map("a")})
@@ -94,7 +94,7 @@ def test_a_commit_gets_its_status_when_its_revision_is_live(bench: Bench, sink: 
     found = bench.api.get(notifications.path("Provider", provider))
     assert found is not None
     assert status.path.startswith("/api/v1/repos/org/fleet/")
-    assert status.headers["authorization"] == "token t0ken-of-gitea"
+    assert status.headers["authorization"] == "token hunter9-of-gitea"
     assert status.json == {
         "state": "success",
         "target_url": "",
@@ -137,10 +137,10 @@ def test_a_provider_that_is_not_there_or_in_the_cluster_is_said_on_the_alert(ben
 def test_a_receiver_that_is_down_holds_up_no_sync_and_is_told_when_it_is_back(
     bench: Bench, sink: NotificationSink
 ) -> None:
-    sink.answer = lambda _: Answer(status=503, body=b"come back with s3cret-in-url", headers={"Retry-After": "1"})
+    sink.answer = lambda _: Answer(status=503, body=b"come back with hunter-in-url", headers={"Retry-After": "1"})
     sync = bench.source()
     notifications = Notifications(bench, sync)
-    secret = notifications.secret(address=f"{sink.url}/s3cret-in-url")
+    secret = notifications.secret(address=f"{sink.url}/hunter-in-url")
     alert = notifications.alert(notifications.provider("generic", secretRef={"name": secret}))
     revision = sync.commit({"a.yaml": config_map("a")})
     sync.create_source()
@@ -158,7 +158,7 @@ def test_a_receiver_that_is_down_holds_up_no_sync_and_is_told_when_it_is_back(
     said = [str(entry) for entry in bench.operator.logged] + [
         each["message"] for each in notifications.complaints(alert)
     ]
-    assert not [line for line in said if "s3cret-in-url" in line]
+    assert not [line for line in said if "hunter-in-url" in line]
 
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1"
@@ -207,7 +207,7 @@ def test_a_status_has_the_name_that_its_expression_makes(bench: Bench, sink: Not
     sink.answer = lambda request: Answer(body=b"[]") if request.method == "GET" else Answer(status=201)
     sync = bench.source()
     notifications = Notifications(bench, sync)
-    secret = notifications.secret(token="t0ken-of-gitea")
+    secret = notifications.secret(token="hunter9-of-gitea")
     expression = "event.involvedObject.name + '@' + alert.spec.eventMetadata.cluster"
     provider = notifications.provider(
         "gitea", address=f"{sink.url}/org/fleet", secretRef={"name": secret}, commitStatusExpr=expression

@@ -75,8 +75,8 @@ async def test_generic_gets_the_event(sink: NotificationSink) -> None:
 
 
 async def test_generic_hmac_signs_the_very_bytes(sink: NotificationSink) -> None:
-    [got] = await sent(sink, INFO, "generic-hmac", token="t0ken")
-    assert got.headers["x-signature"] == f"sha256={hmac.new(b't0ken', got.body, hashlib.sha256).hexdigest()}"
+    [got] = await sent(sink, INFO, "generic-hmac", token="hunter9")
+    assert got.headers["x-signature"] == f"sha256={hmac.new(b'hunter9', got.body, hashlib.sha256).hexdigest()}"
     assert got.json["reason"] == "ReconciliationSucceeded"
 
 
@@ -205,13 +205,19 @@ DATADOG = {
     "date_happened": 1767323045,
     "alert_type": "info",
 }
-BASIC = "Basic " + base64.b64encode(b"me:secret").decode()
-BEARER = "Bearer t0ken"
+BASIC = "Basic " + base64.b64encode(b"me:hunter4").decode()
+BEARER = "Bearer hunter9"
 # Type, event, what the target has beside its address, path, login header with its value, body.
 BODIES: list[tuple[str, Event, dict[str, str], str, tuple[str, str], Any]] = [
     ("slack", INFO, {}, "/hook", ("", ""), slack_body(INFO)),
     (
-        *("slack", ERROR, {"channel": "ops", "username": "flux", "token": "t0ken"}, "/hook", ("authorization", BEARER)),
+        *(
+            "slack",
+            ERROR,
+            {"channel": "ops", "username": "flux", "token": "hunter9"},
+            "/hook",
+            ("authorization", BEARER),
+        ),
         slack_body(ERROR, channel="ops", username="flux"),
     ),
     ("discord", INFO, {"channel": "x"}, "/hook/slack", ("", ""), slack_body(INFO, attachment={"fallback": ""})),
@@ -228,7 +234,7 @@ BODIES: list[tuple[str, Event, dict[str, str], str, tuple[str, str], Any]] = [
     ("googlechat", INFO, {}, "/hook", ("", ""), chat_card(INFO.message)),
     ("googlechat", ERROR, {}, "/hook", ("", ""), chat_card('<font color="#ff0000">not ready</font>')),
     (
-        *("webex", INFO, {"channel": "room", "token": "t0ken"}, "/hook", ("authorization", BEARER)),
+        *("webex", INFO, {"channel": "room", "token": "hunter9"}, "/hook", ("authorization", BEARER)),
         {
             "roomId": "room",
             "markdown": f"✅ **{AUTHOR}**\n{INFO.message}\n>**revision**: {REVISION}\n>**summary**: prod\n",
@@ -236,24 +242,24 @@ BODIES: list[tuple[str, Event, dict[str, str], str, tuple[str, str], Any]] = [
     ),
     ("lark", INFO, {}, "/hook", ("", ""), lark_card("💫", "turquoise", INFO.message)),
     ("lark", ERROR, {}, "/hook", ("", ""), lark_card("🚨", "red", "not ready")),
-    ("zoom", INFO, {"token": "t0ken"}, "/hook?format=full", ("authorization", "t0ken"), ZOOM),
+    ("zoom", INFO, {"token": "hunter9"}, "/hook?format=full", ("authorization", "hunter9"), ZOOM),
     (
-        *("alertmanager", ERROR, {"token": "t0ken"}, "/hook", ("authorization", BEARER)),
+        *("alertmanager", ERROR, {"token": "hunter9"}, "/hook", ("authorization", BEARER)),
         firing(ERROR, "FluxKustomizationHealthcheckfailed"),
     ),
     (
-        *("alertmanager", INFO, {"username": "me", "password": "secret"}, "/hook", ("authorization", BASIC)),
+        *("alertmanager", INFO, {"username": "me", "password": "hunter4"}, "/hook", ("authorization", BASIC)),
         firing(INFO, "FluxKustomizationReconciliationsucceeded"),
     ),
-    ("grafana", INFO, {"username": "me", "password": "secret"}, "/hook", ("authorization", BASIC), GRAFANA),
+    ("grafana", INFO, {"username": "me", "password": "hunter4"}, "/hook", ("authorization", BASIC), GRAFANA),
     (
-        *("grafana", INFO, {"username": "me", "password": "secret", "token": "t0ken"}, "/hook"),
+        *("grafana", INFO, {"username": "me", "password": "hunter4", "token": "hunter9"}, "/hook"),
         ("authorization", BEARER),
         GRAFANA,
     ),
-    ("opsgenie", ERROR, {"token": "t0ken"}, "/hook", ("authorization", "GenieKey t0ken"), OPSGENIE),
-    ("incident.io", ERROR, {"token": "t0ken"}, "/hook", ("authorization", BEARER), INCIDENT),
-    ("datadog", INFO, {"token": "t0ken"}, "/api/v1/events", ("dd-api-key", "t0ken"), DATADOG),
+    ("opsgenie", ERROR, {"token": "hunter9"}, "/hook", ("authorization", "GenieKey hunter9"), OPSGENIE),
+    ("incident.io", ERROR, {"token": "hunter9"}, "/hook", ("authorization", BEARER), INCIDENT),
+    ("datadog", INFO, {"token": "hunter9"}, "/api/v1/events", ("dd-api-key", "hunter9"), DATADOG),
 ]
 
 
@@ -276,7 +282,7 @@ async def test_a_body_is_as_flux_sends_it(
 
 async def test_matrix_puts_under_an_id_that_a_repeat_shares(sink: NotificationSink) -> None:
     for _ in range(2):
-        await sent(sink, ERROR, "matrix", "", channel="!room:example.org", token="t0ken")
+        await sent(sink, ERROR, "matrix", "", channel="!room:example.org", token="hunter9")
     first, second = sink.received
     assert first.method == "PUT"
     assert first.path == second.path
@@ -287,7 +293,7 @@ async def test_matrix_puts_under_an_id_that_a_repeat_shares(sink: NotificationSi
 
 
 async def test_zulip_gets_a_form(sink: NotificationSink) -> None:
-    [got] = await sent(sink, INFO, "zulip", channel="ops/flux/prod", username="me", password="secret")
+    [got] = await sent(sink, INFO, "zulip", channel="ops/flux/prod", username="me", password="hunter4")
     assert (got.path, got.headers["authorization"]) == ("/api/v1/messages", BASIC)
     assert got.headers["content-type"] == "application/x-www-form-urlencoded"
     text = (
@@ -356,9 +362,9 @@ def one(requests: tuple[Request, ...]) -> Request:
 
 
 def test_telegram_goes_to_its_api_whatever_the_address() -> None:
-    target = Target("telegram", "http://ignored.example", channel="-100:7", token="1:t0ken")
+    target = Target("telegram", "http://ignored.example", channel="-100:7", token="1:hunter9")
     request = one(BUILDERS["telegram"](ERROR, target))
-    assert request.url == "https://api.telegram.org/bot1:t0ken/sendMessage"
+    assert request.url == "https://api.telegram.org/bot1:hunter9/sendMessage"
     text = f"*🚨 kustomization/apps/flux\\-system*\nnot ready\n\\- *revision*: {REVISION}\n\\- *summary*: prod\n"
     expected = {"chat_id": "-100", "message_thread_id": "7", "parse_mode": "MarkdownV2", "text": text}
     assert json.loads(request.body) == expected
@@ -389,7 +395,7 @@ async def test_what_slacks_api_answers_is_read(sink: NotificationSink) -> None:
 
 
 def test_github_dispatch_names_the_object() -> None:
-    target = Target("githubdispatch", "https://github.com/org/fleet.git", token="t0ken")
+    target = Target("githubdispatch", "https://github.com/org/fleet.git", token="hunter9")
     request = one(BUILDERS["githubdispatch"](INFO, target))
     assert request.url == "https://api.github.com/repos/org/fleet/dispatches"
     body = json.loads(request.body)
@@ -410,33 +416,33 @@ WORDS = {
 StatusRow: TypeAlias = tuple[str, str, dict[str, str], tuple[str, str], str, str, dict[str, Any]]
 STATUSES: list[StatusRow] = [
     (
-        *("github", "/org/fleet", {"token": "t0ken"}, ("authorization", BEARER)),
+        *("github", "/org/fleet", {"token": "hunter9"}, ("authorization", BEARER)),
         f"/api/v3/repos/org/fleet/commits/{COMMIT}/statuses",
         f"/api/v3/repos/org/fleet/statuses/{COMMIT}",
         {"context": CONTEXT},
     ),
     (
-        *("gitea", "/org/fleet.git", {"token": "t0ken"}, ("authorization", "token t0ken")),
+        *("gitea", "/org/fleet.git", {"token": "hunter9"}, ("authorization", "token hunter9")),
         f"/api/v1/repos/org/fleet/commits/{COMMIT}/statuses",
         f"/api/v1/repos/org/fleet/statuses/{COMMIT}",
         {"context": CONTEXT, "target_url": ""},
     ),
     (
-        *("gitlab", "/group/sub/fleet", {"token": "t0ken"}, ("private-token", "t0ken")),
+        *("gitlab", "/group/sub/fleet", {"token": "hunter9"}, ("private-token", "hunter9")),
         f"/api/v4/projects/group%2Fsub%2Ffleet/repository/commits/{COMMIT}/statuses",
         f"/api/v4/projects/group%2Fsub%2Ffleet/statuses/{COMMIT}",
         {"name": CONTEXT},
     ),
     (
-        *("bitbucketserver", "/ctx/scm/prj/fleet.git", {"username": "me", "password": "secret"}),
+        *("bitbucketserver", "/ctx/scm/prj/fleet.git", {"username": "me", "password": "hunter4"}),
         ("authorization", BASIC),
         f"/ctx/rest/api/latest/projects/prj/repos/fleet/commits/{COMMIT}/builds",
         f"/ctx/rest/api/latest/projects/prj/repos/fleet/commits/{COMMIT}/builds",
         {"key": KEY, "name": "kustomization/apps [{}]"},
     ),
     (
-        *("azuredevops", "/org/prj/_git/fleet", {"token": "t0ken"}),
-        ("authorization", "Basic " + base64.b64encode(b":t0ken").decode()),
+        *("azuredevops", "/org/prj/_git/fleet", {"token": "hunter9"}),
+        ("authorization", "Basic " + base64.b64encode(b":hunter9").decode()),
         f"/org/prj/_apis/git/repositories/fleet/commits/{COMMIT}/statuses",
         f"/org/prj/_apis/git/repositories/fleet/commits/{COMMIT}/statuses",
         {"context": {"genre": "fluxcd:prod", "name": CONTEXT}},
@@ -481,7 +487,7 @@ async def test_a_commits_status_is_set_unless_it_is_set_already(
 def test_bitbucket_in_the_cloud_has_one_address() -> None:
     from sluice.notify.commit_status import commit_status
 
-    target = Target("bitbucket", "https://bitbucket.org/org/fleet", token="me:secret", provider_uid="0c9c2e41-d2f9")
+    target = Target("bitbucket", "https://bitbucket.org/org/fleet", token="me:hunter4", provider_uid="0c9c2e41-d2f9")
     status = commit_status(ERROR, target)
     api = STATUS_APIS["bitbucket"]
     base = f"https://api.bitbucket.org/2.0/repositories/org/fleet/commit/{COMMIT}/statuses/build"

@@ -91,7 +91,7 @@ HOSTS: dict[str, Callable[[], Host]] = {
 
 async def tell(sink: NotificationSink, type_: str, event: Event) -> None:
     """Deliver the event to a provider of that type."""
-    target = Target(type_, f"{sink.url}/org/fleet", token="t0ken", provider_uid="p-1")
+    target = Target(type_, f"{sink.url}/org/fleet", token="hunter9", provider_uid="p-1")
     async with Transport(parse_egress(("127.0.0.0/8",)), "sluice/test") as transport:
         await deliver(event, target, transport, Route(seconds=5.0), key="k")
 
@@ -166,7 +166,7 @@ def test_a_kustomization_of_a_preview_comments_on_its_pull_request(bench: Bench,
     sink.answer = host = gitea()
     sync = bench.source()
     notifications = Notifications(bench, sync)
-    secret = notifications.secret(token="t0ken-of-gitea")
+    secret = notifications.secret(token="hunter9-of-gitea")
     provider = notifications.provider(
         "giteapullrequestcomment", address=f"{sink.url}/org/fleet", secretRef={"name": secret}
     )

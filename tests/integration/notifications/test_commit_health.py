@@ -49,7 +49,7 @@ def watched(bench: Bench, sink: NotificationSink) -> Sync:
     sink.answer = host
     sync = bench.source()
     notifications = Notifications(bench, sync)
-    secret = notifications.secret(token="t0ken-of-gitea")
+    secret = notifications.secret(token="hunter9-of-gitea")
     provider = notifications.provider("gitea", address=f"{sink.url}/org/fleet", secretRef={"name": secret})
     notifications.alert(provider)
     return sync

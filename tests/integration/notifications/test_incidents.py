@@ -104,7 +104,7 @@ def test_a_failure_is_told_once_then_its_other_cause_then_its_end_in_one_thread(
     sink.answer = lambda _: Answer(body=b'{"id":"first"}')
     sync = bench.synced({"a.yaml": config_map("a")})
     notifications = Notifications(bench, sync)
-    secret = notifications.secret(token="t0ken-of-webex")
+    secret = notifications.secret(token="hunter9-of-webex")
     provider = notifications.provider("webex", address=sink.url, channel="room", secretRef={"name": secret})
     notifications.alert(provider, eventSeverity="error")
     sync.wait_failed(sync.push({"a.yaml": BROKEN}))

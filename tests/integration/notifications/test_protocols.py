@@ -153,8 +153,8 @@ async def test_an_event_is_published_on_its_subject_whole() -> None:
 
 async def test_each_login_of_nats_is_what_its_server_expects() -> None:
     async with NatsServer(info={"nonce": "n0nce", "auth_required": True}).serving() as server:
-        await tell(nats(server, username="me", password="s3cret"))
-        assert (server.options["user"], server.options["pass"]) == ("me", "s3cret")
+        await tell(nats(server, username="me", password="hunter3"))
+        assert (server.options["user"], server.options["pass"]) == ("me", "hunter3")
         for more in ({"nkey": SEED}, {"creds": CREDS}):
             await tell(nats(server, **more))
             signature = base64.urlsafe_b64decode(server.options["sig"] + "==")
@@ -348,10 +348,10 @@ def span_id(uid: str, revision: str, size: int = 8) -> str:
 
 async def test_a_span_tells_of_the_event_and_is_named_as_flux_names_it(sink: NotificationSink) -> None:
     alert = AlertName("flux-system", "spans", "a-1")
-    await tell(Target("otel", sink.url, alert=alert, parent_uid="s-1", token="t0ken", headers={"X-Team": "pay"}))
+    await tell(Target("otel", sink.url, alert=alert, parent_uid="s-1", token="hunter9", headers={"X-Team": "pay"}))
     [got] = sink.received
     assert got.path == "/v1/traces"
-    assert (got.headers["authorization"], got.headers["x-team"]) == ("Bearer t0ken", "pay")
+    assert (got.headers["authorization"], got.headers["x-team"]) == ("Bearer hunter9", "pay")
     [resource] = got.json["resourceSpans"]
     named = {each["key"]: each["value"]["stringValue"] for each in resource["resource"]["attributes"]}
     assert named == {

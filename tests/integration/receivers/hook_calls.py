@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from tests.canary import CANARY
 from tests.operator_fixture import Bench, Json, Sync, condition, poll
 
 KIND = "/apis/notification.toolkit.fluxcd.io/v1"
@@ -26,7 +27,7 @@ class Hook:
 
     @staticmethod
     def beside(sync: Sync, type_: str = "github", **spec: Any) -> Hook:
-        hook = Hook(sync.bench, f"{sync.name}-{secrets.token_hex(2)}", secrets.token_hex(12))
+        hook = Hook(sync.bench, f"{sync.name}-{secrets.token_hex(2)}", CANARY + secrets.token_hex(12))
         hook.make_secret(hook.token)
         resources = [{"kind": "GitRepository", "name": sync.name}]
         hook.create(type=type_, resources=resources, secretRef={"name": hook.name}, **spec)

@@ -115,7 +115,7 @@ async def test_what_does_not_exist_is_named(registry: Registry, registries: Regi
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with Registry(tmp_path_factory.mktemp("guarded"), user="ada", password="s3cret-canary") as running:
+    with Registry(tmp_path_factory.mktemp("guarded"), user="ada", password="hunter-canary") as running:
         running.push("shop/web", "v1", make_image())
         yield running
 
@@ -123,7 +123,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 async def test_a_password_lets_in_and_is_sent_only_after_it_was_asked_for(
     guarded: Registry, registries: Registries
 ) -> None:
-    access = RegistryAccess(login(guarded.host, "ada", "s3cret-canary"))
+    access = RegistryAccess(login(guarded.host, "ada", "hunter-canary"))
     before = len(guarded.requests())
     assert await names(registries.open(image_of(guarded, "shop/web"), access)) == ["v1"]
     assert [request.status for request in guarded.requests()[before:]] == [401, 200]
@@ -146,7 +146,7 @@ async def test_of_several_logins_the_one_that_the_registry_takes_is_found(
     guarded: Registry, registries: Registries
 ) -> None:
     wrong = login(f"{guarded.host}/shop", "ada", "old")
-    access = RegistryAccess(login(guarded.host, "ada", "s3cret-canary").joined(wrong))
+    access = RegistryAccess(login(guarded.host, "ada", "hunter-canary").joined(wrong))
     assert await names(registries.open(image_of(guarded, "shop/web"), access)) == ["v1"]
 
 

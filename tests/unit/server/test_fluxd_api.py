@@ -25,7 +25,7 @@ from sluice.core.problem import Problem
 from sluice.server.fluxd_api import MAX_BODY, FluxdApi
 from sluice.server.fluxd_guard import read_token
 
-TOKEN = "correct-horse-battery-staple"
+TOKEN = "hunter-horse-battery-staple"
 JSON = {"Accept": "application/json"}
 
 
