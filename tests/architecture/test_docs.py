@@ -40,6 +40,7 @@ SHOWN_ONLY = {
     "decisions/0002-the-record-lives-in-secrets.md",
     "decisions/0009-devcluster-instead-of-fakes.md",
     "decisions/0010-refused-rather-than-ignored.md",
+    "decisions/0015-a-shared-base-is-nobodys-to-edit.md",
     "explanation/transaction.md",
     "how-to/automate-by-annotations.md",
     "how-to/generate-manifests.md",

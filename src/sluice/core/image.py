@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sluice.core.codes import IMAGE_REF
-from sluice.core.ids import ResourceId
 from sluice.core.problem import Origin, Problem, clip, printable
+
+if TYPE_CHECKING:  # settings read images, and with them every command line
+    from sluice.core.ids import ResourceId
 
 DOCKER_HUB = "docker.io"
 MAX_REFERENCE = 1024

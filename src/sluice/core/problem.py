@@ -11,8 +11,10 @@ line, E71x and E72x what looking at objects finds, E73x notifications, W4xx warn
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sluice.core.ids import ResourceId
+if TYPE_CHECKING:  # what it needs is slow to import, and some command lines have nothing but problems to tell
+    from sluice.core.ids import ResourceId
 
 MAX_TEXT = 1024
 

@@ -33,6 +33,14 @@ class FileResult:
     scopes: tuple[tuple[GroupKind, bool | None], ...] = ()
 
 
+class _Plain(msgspec.Struct, frozen=True, array_like=True):
+    """A result without warnings."""
+
+    manifests: tuple[Manifest, ...]
+    owners: tuple[tuple[ResourceId, tuple[ResourceId, ...]], ...]
+    scopes: tuple[tuple[GroupKind, bool | None], ...]
+
+
 class ResultCache:
     """Pages of results; the least recently used go first when `limit` bytes are reached."""
 
@@ -40,7 +48,8 @@ class ResultCache:
         self._limit = limit
         self._size = 0
         self._pages: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._decoder = msgspec.msgpack.Decoder(dict[str, FileResult])
+        self._decoder = msgspec.msgpack.Decoder(dict[str, _Plain])
+        self._warnings: dict[Hashable, dict[str, tuple[Problem, ...]]] = {}
 
     def get(self, key: Hashable, scope: Scope) -> dict[str, FileResult]:
         """The results of the page `key` by their names: those whose kinds still have the scope they had."""
@@ -48,17 +57,26 @@ class ResultCache:
         if page is None:
             return {}
         self._pages.move_to_end(key)
-        found = self._decoder.decode(zlib.decompress(page))
-        return {n: r for n, r in found.items() if all(scope(kind) == answer for kind, answer in r.scopes)}
+        found, warnings = self._decoder.decode(zlib.decompress(page)), self._warnings.get(key, {})
+        return {
+            name: FileResult(each.manifests, warnings.get(name, ()), each.owners, each.scopes)
+            for name, each in found.items()
+            if all(scope(kind) == answer for kind, answer in each.scopes)
+        }
 
     def put(self, key: Hashable, results: Mapping[str, FileResult]) -> None:
         """Keep a page in place of the one before; one that alone is over the limit is not kept."""
         old = self._pages.pop(key, None)
         self._size -= _size(old) if old is not None else 0
-        page = self._pages[key] = zlib.compress(msgspec.msgpack.encode(results), 1)
+        plain = {name: _Plain(each.manifests, each.owners, each.scopes) for name, each in results.items()}
+        page = self._pages[key] = zlib.compress(msgspec.msgpack.encode(plain), 1)
+        self._warnings.pop(key, None)
+        if warnings := {name: each.warnings for name, each in results.items() if each.warnings}:
+            self._warnings[key] = warnings  # few have any
         self._size += _size(page)
         while self._size > self._limit:
-            _, dropped = self._pages.popitem(last=False)
+            forgotten, dropped = self._pages.popitem(last=False)
+            self._warnings.pop(forgotten, None)
             self._size -= _size(dropped)
 
 
