@@ -141,7 +141,7 @@ def test_delete_says_what_goes_asks_and_waits_until_it_is_gone(cli: Sluice, benc
 def test_what_stays_is_said_and_what_can_not_go_is_exit_5(cli: Sluice, bench: Bench) -> None:
     kept = bench.synced({"a.yaml": config_map("a")}, prune=False)
     ran = cli("delete", "ks", kept.name, "-y")
-    assert (ran.code, "1 objects stay in the cluster" in ran.err) == (0, True)
+    assert (ran.code, "1 object stays in the cluster" in ran.err) == (0, True)
     assert kept.live("configmaps", "a") is not None
     held = bench.synced({"a.yaml": config_map("a")})
     bench.api.patch(held.path, {"metadata": {"finalizers": ["finalizers.fluxcd.io", "example.com/held"]}})

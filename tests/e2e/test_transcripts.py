@@ -169,6 +169,16 @@ def test_try_a_change_before_pushing(fleet: Sync, reader: Reader) -> None:
     shop.bench.api.delete(f"{path}/small")
     edit(apps__extra=config_map("extra"), apps__web=web.replace("replicas: 2", "replica: 4"))
     page.follow()
+    edit()
+    names = ("api/a", "api/x", "web/b", "web/old")
+    revision = fleet.push({f"{name}.yaml": config_map(name.partition("/")[2]) for name in names})
+    group = {"annotations": {"sluice.dev/group": "shop"}}
+    for member in [app(fleet, name, f"./{name}", metadata=group) for name in ("api", "web")]:
+        member.wait_ready(revision)
+    edit(api__a=config_map("a", "2"), web__c=config_map("c"), web__x=config_map("x"))
+    for name in ("api/x", "web/old"):
+        (fleet.repo.path / f"{name}.yaml").unlink()
+    page.follow()
     page.end()
 
 

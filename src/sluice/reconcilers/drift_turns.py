@@ -84,7 +84,10 @@ class DriftTurns:
         self, sync: Kustomization, record: Record, turnout: Turnout, pending: frozenset[ResourceId]
     ) -> bool:
         entries = {key: entry for key in pending if (entry := record.inventory.get(key)) is not None}
-        self._drift.dismiss(sync, pending - entries.keys())
+        strangers = pending - entries.keys()
+        self._drift.dismiss(sync, strangers)
+        if not strangers.isdisjoint(turnout.strays):
+            return False  # what is left over is told with the revision: whether it still is has to be looked at
         applied = self._last_good.applied(sync, entries, record.inventory)
         if not all(key in applied and self._is_as_recorded(entry, owner_of(sync)) for key, entry in entries.items()):
             return False
