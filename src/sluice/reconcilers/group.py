@@ -120,6 +120,7 @@ class GroupReconciler:
 
     async def _forget(self, scene: Scene) -> None:
         """Nobody is of the group any more, and nothing of it is open."""
+        self._parts.met_quotas.forget(scene.owner)
         if self._op.records.get(str(scene.owner)) is not None:
             await self._op.records.forget(str(scene.owner))
 

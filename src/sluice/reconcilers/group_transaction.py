@@ -52,7 +52,11 @@ class GroupTransactions:
             {m.start.owner: inputs_of(m.start.sync, m.prepared.rendered.digest) for m in joint.members}
         )
         known = self._remembered(joint, inputs, str(joint.members[0].start.artifact.revision))
-        return known or await self._execute(scene, joint, inputs, head, turn, say)
+        if known is not None:
+            problems = [problem for turnout in known.values() for problem in turnout.problems]
+            if not await self._parts.met_quotas.changed(scene.owner, problems):
+                return known
+        return await self._execute(scene, joint, inputs, head, turn, say)
 
     def _remembered(self, joint: JointPlan, inputs: str, revision: str) -> Turnouts | None:
         """What is told of a revision that was undone for all members, from the same inputs; None to try it."""
@@ -93,6 +97,7 @@ class GroupTransactions:
         )
         whole = scene.open is None and all(_is_whole(m.start.record) for m in joint.members)
         ended = await self._op.executor.run(joint.plan, execution)
+        await self._parts.met_quotas.note(scene.owner, ended.problems if ended.undone else ())
         if ended.problems:
             found = await with_places(ended.problems, artifact, joint.manifests, self._op.schemas)
             ended = replace(ended, problems=found)

@@ -70,6 +70,7 @@ class SyncParts:
     drift: Drift
     last_good: LastGood
     strays: Strays
+    met_quotas: MetQuotas
 
 
 class KustomizationReconciler:
@@ -96,7 +97,7 @@ class KustomizationReconciler:
     @property
     def parts(self) -> SyncParts:
         """What it shares with the reconciler of groups."""
-        return SyncParts(self._planner, self._rollbacks, self._drift, self._last_good, self._strays)
+        return SyncParts(self._planner, self._rollbacks, self._drift, self._last_good, self._strays, self._met_quotas)
 
     def suspect(self, owner: Owner, resource: ResourceId) -> float | None:
         """Note that an object may have drifted; returns in how many seconds its owner's turn is due, None for never."""
@@ -164,6 +165,7 @@ class KustomizationReconciler:
         owner = Owner(key.namespace, key.name)
         self._op.claims.drop(owner)
         self._op.wishes.forget(owner)
+        self._met_quotas.forget(owner)
 
     # --- observe, decide, act -----------------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ class KustomizationReconciler:
         self._op.doubts.cast(owner)  # another artifact may have come since this turn began
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
-        if known_bad is not None and not await self._met_quotas.changed(sync.metadata.key, known_bad.problems):
+        if known_bad is not None and not await self._met_quotas.changed(owner, known_bad.problems):
             return known_bad
         execution = Execution(
             sync=owner,
@@ -230,7 +232,7 @@ class KustomizationReconciler:
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
         ended = await self._op.executor.run(plan, execution)
         self.gate.ended(sync.metadata.key)
-        await self._met_quotas.note(sync.metadata.key, ended.problems if ended.undone else ())
+        await self._met_quotas.note(owner, ended.problems if ended.undone else ())
         if ended.problems:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
