@@ -16,7 +16,7 @@ from sluice.core.plan import Owner
 from sluice.core.record import Record
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Outcome, Phase
-from sluice.reconcilers.failed_revision import inputs_of, remembered_failure, requests_of
+from sluice.reconcilers.failed_revision import inputs_of, is_open, remembered_failure, requests_of
 from sluice.reconcilers.group_members import Scene, members_of
 from sluice.reconcilers.group_plan import JointPlan, Member, Refused
 from sluice.reconcilers.group_report import Turnouts, of_ended, of_remembered
@@ -104,6 +104,8 @@ class GroupTransactions:
         for member in joint.members:
             await self._note(member, _narrowed(ended, joint, member))
         named = {t.id: owner for owner, each in targets.items() for t in each if not t.owned}
+        # Killed between the group's record and its status, a member would be told of by nobody.
+        resumed = {m.start.owner: is_open(m.start.record, revision) for m in joint.members}
         instead_of = str(head.revision) if artifact is not head else ""
         return {
             owner: replace(
@@ -113,6 +115,7 @@ class GroupTransactions:
                 instead_of=instead_of,
                 author=artifact.author,
                 subject=artifact.subject,
+                resumed=resumed[owner],
             )
             for owner, turnout in of_ended(ended, joint, revision, named).items()
         }
