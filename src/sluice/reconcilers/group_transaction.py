@@ -87,7 +87,7 @@ class GroupTransactions:
             progress=say,
             waiting=turn.waiting,
             superseded=lambda: self._superseded(scene, head, turn),
-            keep=lambda corrected: self._keep(joint, corrected),
+            keep=lambda corrected, writing: self._keep(joint, corrected, writing),
             on_failure=OnFailure.UNDO,
             inputs=inputs,
             requests=lambda: self._requests(syncs),
@@ -157,17 +157,17 @@ class GroupTransactions:
         if start.record is None and not ended.problems:
             await self._single.look_for_strays(start.sync, prepared.plan, ended.inventory)
 
-    async def _keep(self, joint: JointPlan, corrected: list[Outcome]) -> None:
+    async def _keep(self, joint: JointPlan, corrected: list[Outcome], writing: asyncio.Lock) -> None:
         """Set right what drifts of any member while the group waits for health, until cancelled."""
         with one_failure():
             async with asyncio.TaskGroup() as tasks:
                 for member in joint.members:
-                    tasks.create_task(self._keep_one(member, corrected))
+                    tasks.create_task(self._keep_one(member, corrected, writing))
 
-    async def _keep_one(self, member: Member, corrected: list[Outcome]) -> None:
+    async def _keep_one(self, member: Member, corrected: list[Outcome], writing: asyncio.Lock) -> None:
         sync = member.start.sync
         tell = self._single.reporter.tell_corrections
-        await self._parts.last_good.keep_while_waiting(sync, member.prepared, corrected, lambda: tell(sync))
+        await self._parts.last_good.keep_while_waiting(sync, member.prepared, corrected, writing, lambda: tell(sync))
 
     async def _superseded(self, scene: Scene, head: Artifact, turn: Turn[NamespacedName]) -> None:
         """Return when what is being waited for is no longer what is wanted."""

@@ -145,9 +145,14 @@ class LastGood:
         sync: Kustomization,
         prepared: Prepared,
         corrected: list[Outcome],
+        writing: asyncio.Lock,
         tell: Callable[[], None],
     ) -> None:
-        """Set right what drifts while a transaction waits for health, until cancelled. `tell` sends the events."""
+        """Set right what drifts while a transaction waits for health, until cancelled. `tell` sends the events.
+
+        Whoever ends the wait takes `writing` first: a correction whose answer nobody takes would be told to nobody, and
+        what it has made would have another UID than the record says.
+        """
         changes = (c for c in prepared.plan.changes() if c.manifest is not None and c.action is not Action.SKIP)
         applied = {change.id: change.manifest for change in changes if change.manifest is not None}
         inventory, resources = prepared.plan.during, prepared.resources
@@ -156,14 +161,15 @@ class LastGood:
             try:
                 judged = await self._drift.judge(sync, suspects, applied, inventory, resources)
                 batches = await self._batches(sync, judged, applied, inventory, resources)
-                answer = await self._op.executor.correct(batches, owner_of(sync))
+                async with writing:
+                    answer = await self._op.executor.correct(batches, owner_of(sync))
+                    corrected += answer.outcomes
+                    self._handled(sync, judged, answer)
+                    tell()
             except SluiceError as error:
                 log.warning("drift is not corrected", name=str(owner_of(sync)), error=str(error))
                 await asyncio.sleep(PAUSE)
                 continue
-            corrected += answer.outcomes
-            self._handled(sync, judged, answer)
-            tell()
             if answer.problems:
                 await asyncio.sleep(PAUSE)
 

@@ -86,7 +86,7 @@ async def _never() -> None:
     await asyncio.Event().wait()
 
 
-async def _keep_nothing(corrected: list[Outcome]) -> None:
+async def _keep_nothing(corrected: list[Outcome], writing: asyncio.Lock) -> None:
     """Wait for ever: nobody sets drift right while this transaction waits."""
     await asyncio.Event().wait()
 
@@ -95,7 +95,8 @@ async def _keep_nothing(corrected: list[Outcome]) -> None:
 class Execution:
     """What one transaction needs besides its plan. Times are seconds. `requests` are those made until it is asked.
 
-    `keep` runs while the transaction waits for health: it sets drift right and adds what it wrote to the list.
+    `keep` runs while the transaction waits for health: it sets drift right and adds what it wrote to the list. It holds
+    the lock from the first write until that is noted: the wait does not end in between, or nobody would know of it.
     `accepted` are the objects whose manifests the API server has just taken in a dry-run.
     `force` says of an object whether its sync's spec asks to recreate it where a field can't be changed.
     `journal` is where a group's transaction is recorded; a sync's own is in its record.
@@ -112,7 +113,7 @@ class Execution:
     targets: tuple[Target, ...] = ()
     waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     superseded: Callable[[], Coroutine[Any, Any, None]] = _never
-    keep: Callable[[list[Outcome]], Coroutine[Any, Any, None]] = _keep_nothing
+    keep: Callable[[list[Outcome], asyncio.Lock], Coroutine[Any, Any, None]] = _keep_nothing
     on_failure: OnFailure = OnFailure.STOP
     inputs: str = ""
     requests: Callable[[], Awaitable[frozenset[str]]] = _no_requests
@@ -271,14 +272,16 @@ class Executor:
         """Wait for the gate without holding a worker. Raises Superseded when a newer revision arrives first."""
         await execution.progress(f"Running health checks with a timeout of {left:.0f}s")
         gate = HealthGate(self._client, execution.targets, changed, lambda target: self._acting_for(execution, target))
+        writing = asyncio.Lock()
         with one_failure():
             async with execution.waiting(), asyncio.TaskGroup() as group:
                 waited = group.create_task(gate.wait(left))
                 newer = group.create_task(execution.superseded())
-                keeping = group.create_task(execution.keep(corrected))
+                keeping = group.create_task(execution.keep(corrected, writing))
                 await asyncio.wait({waited, newer}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (waited, newer, keeping):
-                    task.cancel()
+                async with writing:
+                    for task in (waited, newer, keeping):
+                        task.cancel()
         if waited.cancelled():
             raise Superseded
         return waited.result()

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterable
+
+import pytest
+import yaml
+
+from sluice.core.plan import Batch, Owner
+from sluice.core.transaction_messages import Answered
+from sluice.runtime.executor import Executor
 from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
 
 BROKEN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad, namespace: $NS}\nspec: {nonsense: 1}\n"
@@ -111,6 +121,51 @@ def test_drift_is_corrected_while_a_revision_waits_for_health(bench: Bench) -> N
     assert sync.status["lastAppliedRevision"] != revision
     last = sync.push({"web.yaml": deployment("web")})
     sync.wait_ready(last)
+    sync.wait_ready(sync.push({"b.yaml": None}))
+    assert sync.live("configmaps", "b") is None
+
+
+class SlowAnswer:
+    """Holds what corrections have come to, as a slow API server would, until it is released."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.written, self.cut, self.released = threading.Event(), threading.Event(), threading.Event()
+        correct = Executor.correct
+
+        async def slow(executor: Executor, batches: Iterable[Batch], owner: Owner) -> Answered:
+            answer = await correct(executor, batches, owner)
+            self.written.set()
+            try:
+                await asyncio.to_thread(self.released.wait, 20)
+            except asyncio.CancelledError:
+                self.cut.set()
+                raise
+            return answer
+
+        monkeypatch.setattr(Executor, "correct", slow)
+
+
+def test_what_is_being_corrected_when_the_wait_for_health_ends_is_told_and_stays_our_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = bench.synced(FILES)
+    gate = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "gate", "namespace": sync.target}
+    sync.edit(healthChecks=[gate], timeout="5m")
+    revision = sync.push({"a.yaml": config_map("a", "2")})
+    sync.wait_condition("Reconciling", "True", text="Running health checks")
+    before = sync.config("b")["metadata"]["uid"]
+    slow = SlowAnswer(monkeypatch)
+    bench.api.delete(sync.at("configmaps", "b"))
+    assert slow.written.wait(20)
+    manifest = deployment("gate").replace("$NS", sync.target)
+    bench.api.apply(sync.at("apps/v1/deployments", "gate"), yaml.safe_load(manifest), manager="test")
+    poll("it is healthy", lambda: (sync.live("apps/v1/deployments", "gate") or {})["status"].get("availableReplicas"))
+    slow.cut.wait(1)
+    slow.released.set()
+    sync.wait_ready(revision)
+    assert sync.config("b")["metadata"]["uid"] != before
+    told = [entry for entry in bench.operator.logged if entry["event"] == "drift corrected"]
+    assert [entry["drift"] for entry in told if entry["name"] == sync.name], "the correction is told"
     sync.wait_ready(sync.push({"b.yaml": None}))
     assert sync.live("configmaps", "b") is None
 
