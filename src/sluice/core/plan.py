@@ -151,12 +151,14 @@ class PlanOptions:
 
     `suspects` are objects that may have drifted: they are never kept unasked. `handed_over` are objects that others
     want, or are taking: when they leave this one they are neither pruned nor let go before one of those has them.
+    `unsure` says of some of these why nobody knows whether they are wanted, or what keeps them from being taken.
     `ignored` are the fields left to the cluster.
     """
 
     prune: bool = True
     suspects: frozenset[ResourceId] = frozenset()
     handed_over: Mapping[ResourceId, tuple[Owner, ...]] = field(default_factory=dict)
+    unsure: Mapping[ResourceId, str] = field(default_factory=dict)
     adopt: Adopt = Adopt.ALWAYS
     ignored: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
 
@@ -289,7 +291,7 @@ def _leaving(
     if found.deleting:
         return change(Action.KEEP, "is being deleted; a finalizer holds it")
     if takers:
-        return change(Action.OFFER, f"{' or '.join(map(str, takers))} takes it over")
+        return change(Action.OFFER, options.unsure.get(entry.id) or f"{' or '.join(map(str, takers))} takes it over")
     return change(Action.PRUNE, "left the desired state")
 
 

@@ -112,6 +112,7 @@ class GroupTransactions:
                 turnout,
                 stalled=turnout.stalled and (whole or ended.undone),
                 strays=self._parts.strays.standing(owner, turnout.inventory or Inventory()),
+                held=self._op.wishes.held(owner),
                 instead_of=instead_of,
                 author=artifact.author,
                 subject=artifact.subject,

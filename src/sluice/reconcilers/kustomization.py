@@ -200,8 +200,7 @@ class KustomizationReconciler:
 
         prepared = await self._planner.prepare(sync, artifact, inventory, settle)
         plan, resources = prepared.plan, prepared.resources
-        wanted = (m.id for m in prepared.rendered.manifests)
-        self._op.claims.replace(owner, wanted, version_of(sync, artifact))
+        self._op.claims.replace(owner, (m.id for m in prepared.rendered.manifests), version_of(sync, artifact))
         self._op.doubts.cast(owner)  # another artifact may have come since this turn began
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
@@ -248,6 +247,7 @@ class KustomizationReconciler:
         turnout = replace(turnout, author=artifact.author, subject=artifact.subject, resumed=is_open(record, revision))
         unproved = () if turnout.gated else self.gate.unproved(sync, plan, resources)
         turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory), unproved=unproved)
+        turnout = replace(turnout, held=self._op.wishes.held(owner))
         return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
 
     def note(

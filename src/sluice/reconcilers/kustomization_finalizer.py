@@ -121,7 +121,7 @@ def _offered(change: Change, sync: Kustomization) -> Problem:
         codes.HAND_OVER,
         f"{change.id} holds up the deletion of Kustomization {owner_of(sync)}",
         subject=sync_id(sync),
-        cause=f"git has moved it: {change.reason}, and that has not happened yet",
+        cause=f"git has moved it, or may have: {change.reason}; that has not happened yet",
         fix="see why that one does not apply it; or remove it there, or set spec.deletionPolicy: Orphan here",
     )
 

@@ -42,13 +42,15 @@ USER_CODES = frozenset(
     }
 )
 MAX_NAMED = 50
+MAX_HELD = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Turnout:
     """How one turn ended. `reason` is the Ready condition's; `stalled` means: not again until something changes.
 
-    `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success.
+    `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success,
+    and so is why something that left is `held`.
     `echo` says that the cause is another sync's, which tells it. `applied_at` is when a wait for health began.
     `unproved` are objects that were not waited for, although somebody is shown whether the commit is live. `resumed`
     says that an earlier turn or life began the revision, and has not told of it.
@@ -70,6 +72,7 @@ class Turnout:
     author: str = ""
     subject: str = ""
     strays: tuple[ResourceId, ...] = ()
+    held: tuple[Problem, ...] = ()
     applied_at: datetime | None = None
     unproved: tuple[Target, ...] = ()
     resumed: bool = False
@@ -158,7 +161,13 @@ def _success_message(turnout: Turnout) -> str:
     text = f"Applied revision: {turnout.revision}"
     if turnout.instead_of:
         text = f"Rolled back to {turnout.revision}; git's head is {turnout.instead_of}"
-    return text + (f"\n{summarize((stray_problem(turnout.strays),))}" if turnout.strays else "")
+    text += f"\n{summarize((stray_problem(turnout.strays),))}" if turnout.strays else ""
+    return text + (f"\n{held_text(turnout)}" if turnout.held else "")
+
+
+def held_text(turnout: Turnout) -> str:
+    """What Ready's message says of what is held: it is told as an event when it was not said before."""
+    return summarize(turnout.held, MAX_HELD)
 
 
 def stray_problem(strays: tuple[ResourceId, ...]) -> Problem:

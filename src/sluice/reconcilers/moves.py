@@ -9,7 +9,8 @@ times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate_kustomization import validate_kustomization
@@ -18,10 +19,10 @@ from sluice.core.artifact import Artifact
 from sluice.core.condition import READY, find_condition
 from sluice.core.errors import NotReady, SluiceError, StateError
 from sluice.core.ids import ResourceId
-from sluice.core.plan import Action, Live, Owner, Plan
+from sluice.core.plan import Action, Live, Owner, Plan, PlanOptions
 from sluice.core.problem import Problem
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.rendering import render_sync
+from sluice.reconcilers.possible_takers import Possible, Silent, desired_ids, possible_takers, problems_of
 from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of, sync_id
 from sluice.runtime.together import together
 
@@ -31,29 +32,47 @@ def version_of(sync: Kustomization, artifact: Artifact) -> str:
     return f"{artifact.revision} {artifact.digest} {sync.metadata.uid} {sync.metadata.generation}"
 
 
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Who is to have which objects that have left a sync; of `unsure` ones, why they may be for one of these."""
+
+    takers: dict[ResourceId, tuple[Owner, ...]] = field(default_factory=dict)
+    unsure: dict[ResourceId, Possible] = field(default_factory=dict)
+
+    def within(self, options: PlanOptions) -> PlanOptions:
+        """The options of a plan that holds these."""
+        return replace(options, handed_over=self.takers, unsure={key: p.reason for key, p in self.unsure.items()})
+
+
 async def takers_of(
     operator: Operator, owner: Owner, leaving: Collection[ResourceId], live: Callable[[ResourceId], Live | None]
-) -> dict[ResourceId, tuple[Owner, ...]]:
+) -> HandOver:
     """Who is to have which of `leaving`, which `owner` holds until then: git may change, and a taking be undone.
 
     Those are the syncs that have an object of `owner`'s in their desired state now, or wait for it; and who has taken
-    one in a transaction that may still give it back. A sync that can't be rendered does not keep the others from
-    deleting: it could not take the object either. Raises NotReady when one has not been seen yet because its source is
-    being fetched for the first time since the start.
+    one in a transaction that may still give it back. And those that stand still, or can't be rendered, and may want it:
+    of what they can't be made of, everything else is deleted. Raises NotReady when one has not been seen yet because
+    its source is being fetched for the first time since the start; StateError.
     """
     if not leaving:
-        return {}
-    await operator.doubts.settle(owner, lambda others: _ask(operator, others))
+        return HandOver()
+    silent: Silent = {}
+    await operator.doubts.settle(owner, lambda others: _ask(operator, others, silent))
     found: dict[ResourceId, tuple[Owner, ...]] = {}
+    unwanted: list[ResourceId] = []
     for key in leaving:
         seen = live(key)
         has = seen.owner if seen is not None else None
         if has == owner:
             wanting = {*operator.claims.others(owner, key), *operator.wishes.others(owner, key)}
             found[key] = tuple(sorted(wanting, key=str))
+            if not wanting:
+                unwanted.append(key)
         elif has is not None and _is_taking(operator, has, key):
             found[key] = (has,)
-    return {key: takers for key, takers in found.items() if takers}
+    unsure = await possible_takers(operator, unwanted, silent)
+    found |= {key: (possible.owner,) for key, possible in unsure.items()}
+    return HandOver({key: takers for key, takers in found.items() if takers}, unsure)
 
 
 def _is_taking(operator: Operator, taker: Owner, resource: ResourceId) -> bool:
@@ -71,24 +90,30 @@ def _is_taking(operator: Operator, taker: Owner, resource: ResourceId) -> bool:
     )
 
 
-def note_offers(operator: Operator, plan: Plan, takers: Mapping[ResourceId, tuple[Owner, ...]]) -> None:
+def note_offers(operator: Operator, plan: Plan, handed: HandOver) -> None:
     """From now on the plan's sync is woken when one of those that it holds something for may have taken it."""
-    offered = (change.id for change in plan.kept if change.action is Action.OFFER)
-    operator.wishes.offer(plan.owner, {taker for key in offered for taker in takers[key]})
+    offered = [change.id for change in plan.kept if change.action is Action.OFFER]
+    operator.wishes.offer(plan.owner, {taker for key in offered for taker in handed.takers[key]})
+    held = {key: handed.unsure[key] for key in offered if key in handed.unsure}
+    operator.wishes.hold(plan.owner, problems_of(held))
 
 
-async def _ask(operator: Operator, owners: Collection[Owner]) -> Collection[Owner]:
-    """Ask each what it wants now; returns those that could not say, and are to be asked again."""
+async def _ask(operator: Operator, owners: Collection[Owner], silent: Silent) -> Collection[Owner]:
+    """Ask each what it wants now; returns those that could not say, and are to be asked again.
+
+    They are noted in `silent`, too.
+    """
     syncs = {o: s for o in owners if (s := operator.kustomizations.get(o.namespace, o.name)) is not None}
     for gone in owners - syncs.keys():
         operator.claims.drop(gone)
     for sync in syncs.values():
         _refuse_unseen(operator, sync)
     wanted = await together(_wanted_by(operator, sync) for sync in syncs.values())
-    unknown = [each for each, ids in zip(syncs, wanted, strict=True) if ids is None]
-    for each in unknown:
-        operator.claims.unsee(each)
-    return unknown
+    for each, ids in zip(syncs, wanted, strict=True):
+        if not isinstance(ids, frozenset):
+            silent[each] = ids
+            operator.claims.unsee(each)
+    return silent.keys()
 
 
 def _refuse_unseen(operator: Operator, sync: Kustomization) -> None:
@@ -124,13 +149,13 @@ async def holders_of(operator: Operator, owner: Owner, plan: Plan) -> dict[Resou
         if sync is None:
             continue  # nobody reconciles it: what it left behind may be adopted
         wanted = await _wanted_by(operator, sync)
-        held = ids & wanted if wanted is not None else {i for i in ids if _held(operator, sync, other, i)}
+        held = ids & wanted if isinstance(wanted, frozenset) else {i for i in ids if _held(operator, sync, other, i)}
         holders |= dict.fromkeys(held, other)
     return holders
 
 
-async def _wanted_by(operator: Operator, sync: Kustomization) -> frozenset[ResourceId] | None:
-    """The ids of a sync's desired state at the artifact of now; None when that can't be known.
+async def _wanted_by(operator: Operator, sync: Kustomization) -> frozenset[ResourceId] | SluiceError | None:
+    """The ids of a sync's desired state at the artifact of now; why it can't be rendered; None when it is not asked.
 
     One that was rolled back is not where git is: it has what it has.
     """
@@ -143,13 +168,10 @@ async def _wanted_by(operator: Operator, sync: Kustomization) -> frozenset[Resou
     owner, version = owner_of(sync), version_of(sync, artifact)
     known = operator.claims.seen(owner, version)
     if known is None:
-        if _is_invalid(operator, sync):
-            return None
         try:
-            rendered = await render_sync(operator, sync, owner, artifact)
-        except SluiceError:
-            return None
-        known = frozenset(m.id for m in rendered.manifests)
+            known = await desired_ids(operator, sync, artifact)
+        except SluiceError as error:
+            return error
         operator.claims.note(owner, known, version)
     return known
 

@@ -162,9 +162,9 @@ class Planner:
                 known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
         with placing(manifests):
             live = await find_live(self._op, owner, wanted, known)
-        takers = await takers_of(self._op, owner, leaving, live.get)
-        plan = build_plan(owner, manifests, inventory, live.__getitem__, replace(options, handed_over=takers))
-        note_offers(self._op, plan, takers)
+        handed = await takers_of(self._op, owner, leaving, live.get)
+        plan = build_plan(owner, manifests, inventory, live.__getitem__, handed.within(options))
+        note_offers(self._op, plan, handed)
         return plan
 
 

@@ -18,10 +18,10 @@ async def plan_prune(
 ) -> Plan:
     """Delete all of `leaving` that nobody else wants; `resources` says how each kind is served.
 
-    Raises NotReady, ClusterError.
+    Raises NotReady, ClusterError, StateError.
     """
     live = await find_live(operator, owner, leaving.ids(), resources)
-    takers = await takers_of(operator, owner, leaving.ids(), live.get)
-    plan = build_plan(owner, (), leaving, live.__getitem__, PlanOptions(handed_over=takers))
-    note_offers(operator, plan, takers)
+    handed = await takers_of(operator, owner, leaving.ids(), live.get)
+    plan = build_plan(owner, (), leaving, live.__getitem__, handed.within(PlanOptions()))
+    note_offers(operator, plan, handed)
     return plan

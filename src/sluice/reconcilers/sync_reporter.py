@@ -24,6 +24,7 @@ from sluice.reconcilers.drift_report import DRIFT_CORRECTED, DriftReport, correc
 from sluice.reconcilers.kustomization_report import (
     Turnout,
     event_message,
+    held_text,
     status_of,
 )
 from sluice.reconcilers.lead_time import reached_by
@@ -103,6 +104,7 @@ class SyncReporter:
             told = summarize(turnout.warnings, 1000)
             self._op.sync_events.record(subject, "Warning", "Warning", told, annotations, severity="info")
         self._tell_end(sync, turnout, annotations, changed=changed, fresh=fresh)
+        self._tell_held(sync, turnout, annotations)
         # Before the status: once it says that this is done, no later process would tell it.
         await self._op.told()
         await self._op.sync_status.write(meta.key, status, sync.status)
@@ -194,6 +196,16 @@ class SyncReporter:
                 events.notify(subject, "info", turnout.reason, live, update)
         elif self._commits.is_left_over(sync):
             self._commits.follow(sync, turnout.revision, turnout.unproved)
+
+    def _tell_held(self, sync: Kustomization, turnout: Turnout, annotations: Mapping[str, str]) -> None:
+        """Tell once what was not pruned: Ready's message says it for as long as it is so."""
+        ready = condition.find_condition(sync.status.conditions, condition.READY)
+        if not turnout.succeeded or not turnout.held or (ready is not None and held_text(turnout) in ready.message):
+            return
+        told, reason = summarize(turnout.held, 1000), turnout.held[0].code.name
+        self._op.sync_events.record(subject_of(sync), "Warning", reason, told, annotations, severity="info")
+        meta = sync.metadata
+        log.warning("objects that left are held", namespace=meta.namespace, name=meta.name, error=told)
 
     def tell_corrections(self, sync: Kustomization) -> None:
         """Tell what drift was set right since this was asked last."""

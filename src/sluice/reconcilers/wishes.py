@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from sluice.core.ids import ResourceId
 from sluice.core.plan import Owner
+from sluice.core.problem import Problem
 
 
 class Wishes:
@@ -20,6 +21,7 @@ class Wishes:
     def __init__(self) -> None:
         self._wishes: dict[Owner, dict[ResourceId, Owner]] = {}
         self._offers: dict[Owner, frozenset[Owner]] = {}
+        self._held: dict[Owner, tuple[Problem, ...]] = {}
 
     def make(self, owner: Owner, holders: Mapping[ResourceId, Owner]) -> None:
         """Note that `owner` wants these objects; replaces what it wanted before."""
@@ -33,6 +35,7 @@ class Wishes:
         """`owner` is gone."""
         self.drop(owner)
         self.offer(owner, ())
+        self.hold(owner, ())
 
     def others(self, owner: Owner, resource: ResourceId) -> tuple[Owner, ...]:
         """Every other sync that waits for the object."""
@@ -52,3 +55,14 @@ class Wishes:
     def offering_to(self, taker: Owner) -> Iterable[Owner]:
         """Everyone who holds something that `taker` is to take."""
         return [owner for owner, takers in self._offers.items() if taker in takers]
+
+    def hold(self, owner: Owner, why: tuple[Problem, ...]) -> None:
+        """Note why `owner` holds what may not be wanted by anybody; replaces what it held before. None is nothing."""
+        if why:
+            self._held[owner] = why
+        else:
+            self._held.pop(owner, None)
+
+    def held(self, owner: Owner) -> tuple[Problem, ...]:
+        """Why `owner` holds what may not be wanted by anybody."""
+        return self._held.get(owner, ())

@@ -7,7 +7,8 @@ Nothing here talks to a cluster, a git host or a registry, and no renderer inher
 """
 
 from sluice.render.field_origin import field_origin
+from sluice.render.possible_objects import possible_objects
 from sluice.render.render_input import RenderInput
 from sluice.render.renderer import Rendered, Renderer
 
-__all__ = ["RenderInput", "Rendered", "Renderer", "field_origin"]
+__all__ = ["RenderInput", "Rendered", "Renderer", "field_origin", "possible_objects"]

@@ -140,7 +140,7 @@ class Renderer:
         self, given: RenderInput, folder: str, links: Links, finishing: Finishing, transform: bytes
     ) -> tuple[FileResult, bool]:
         walker = Walker(given.tree, given.blobs, links, given.commit)
-        build, problems = await _prepare(given, folder, links, walker)
+        build, problems = await prepare(given, folder, links, walker)
         if build is None:
             return FileResult(()), True
         key = (build.key(), transform)
@@ -189,7 +189,7 @@ def _needs_build(given: RenderInput, folder: str) -> bool:
     return any(entry.path.rsplit("/", 1)[-1] in NAMES for entry in given.tree.under(folder))
 
 
-async def _prepare(given: RenderInput, folder: str, links: Links, walker: Walker) -> tuple[Build | None, list[Problem]]:
+async def prepare(given: RenderInput, folder: str, links: Links, walker: Walker) -> tuple[Build | None, list[Problem]]:
     """List a build's files and what is wrong with its references; no build when there is nothing to build.
 
     Raises UserError when the kustomization can't be read at all.

@@ -153,6 +153,13 @@ def test_with_pruning_off_nothing_is_held_for_another_sync() -> None:
     assert only(plan).action is Action.RELEASE
 
 
+def test_what_may_be_for_another_sync_is_held_with_the_reason_why_nobody_knows() -> None:
+    options = PlanOptions(handed_over={A.id: (OTHER,)}, unsure={A.id: "it can't be rendered"})
+    plan = plan_of([], [entry(A)], {A.id: live()}, options)
+    assert (only(plan).action, only(plan).reason) == (Action.OFFER, "it can't be rendered")
+    assert A.id in plan.after
+
+
 def test_a_suspect_is_sent_again_although_its_text_is_unchanged() -> None:
     plan = plan_of([A], [entry(A)], {A.id: live()}, PlanOptions(suspects=frozenset({A.id})))
     assert only(plan).action is Action.UPDATE

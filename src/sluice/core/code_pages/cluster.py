@@ -226,7 +226,7 @@ PAGES: dict[str, _Page] = {
         "A Kustomization that is deleted still has an object that git has moved to another one. It is kept for that "
         "one, and the Kustomization goes once that has taken it; if nobody wants it any more, it is deleted.",
         "ConfigMap shop/x holds up the deletion of Kustomization shop/old [E341] Kustomization shop/old: git has moved "
-        "it: shop/new takes it over, and that has not happened yet",
+        "it, or may have: shop/new takes it over; that has not happened yet",
         "The other Kustomization fails, was undone, is not reconciled yet, or still waits for health.",
         "Mend that one (`sluice why`), remove the object from it in git, or delete it, too. With spec.deletionPolicy: "
         "Orphan this one goes at once and leaves the object.",
@@ -321,6 +321,17 @@ PAGES: dict[str, _Page] = {
         "Job shop/migrate must be recreated [E373] Job shop/migrate at job.yaml:1@a1b2c3d: what it did is not undone",
         "An object that must be deleted and made anew, or a new stored version of a CRD.",
         "Look at `sluice plan`, and give the word as the message says.",
+    ),
+    "E374": _Page(
+        "Objects have left the Kustomization, and another one that stands still may be to take them over: git may have "
+        "moved them there. They are kept, with all that is in them, until that one can be rendered or goes on. What it "
+        "then wants it takes over; what nobody wants is pruned.",
+        "PersistentVolumeClaim shop/data has left and is not pruned [E374]: Kustomization shop/new may define that, "
+        "and can't be rendered: invalid YAML [E202] at new/web.yaml:7@a1b2c3d; fix: mend shop/new: it then takes over "
+        "what it wants, and the rest is pruned; or delete by hand what nobody needs",
+        "A typing error in another file of the Kustomization that objects were moved to; or that one is suspended or "
+        "rolled back.",
+        "Mend that Kustomization, resume it, or delete the object by hand if it is not needed any more.",
     ),
     "E440": _Page(
         "What the revision takes out of git would take objects along that are still in it: a Namespace everything "
