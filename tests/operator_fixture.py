@@ -282,6 +282,7 @@ class RunningOperator:
                     loop.call_soon_threadsafe(cancel_all)
                 self._thread.join(0.1)
             assert not self._thread.is_alive(), "the operator could not be killed"
+            _close_what_is_left(loop)  # also what only its end has made
             self._thread = None
             self._loop = None
             self.failure = None
