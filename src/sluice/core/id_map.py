@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -30,8 +29,7 @@ class IdMap(Generic[V]):
     def put(self, resource: ResourceId, value: V) -> None:
         """Set the value of that id."""
         place = (resource.group, resource.kind, resource.namespace)
-        # Several maps know one object: its name is kept once, and not where it lies among what a turn soon drops.
-        self._places.setdefault(place, {})[sys.intern(resource.name)] = value
+        self._places.setdefault(place, {})[resource.name] = value
 
     def pop(self, resource: ResourceId) -> V | None:
         """Take the value of that id out; None when there was none."""

@@ -17,9 +17,10 @@ Written before the first write of a transaction and at its end. Format 3: a zlib
 the first deletion, it is the inventory after: there is no way back from there. (Versions that did not write this phase
 were in `Applying` while they pruned, and are read as that.) `failed` names what is not to be tried
 again; `history` tells the last transactions, newest first. Format 1 had none of these, format 2 no `history`: where
-its last transaction was committed, that is read as the history. The id stands in its parts: Flux's text form can't
-tell a colon in a name from two underscores. A reader refuses a format it does not know instead of guessing: an
-inventory read wrongly deletes the wrong things.
+its last transaction was committed, that is read as the history. `"inputs": "sha256:…"` may be there as well: older
+versions leave it out, and a record without it only costs a turn that could have been spared. The id stands in its
+parts: Flux's text form can't tell a colon in a name from two underscores. A reader refuses a format it does not know
+instead of guessing: an inventory read wrongly deletes the wrong things.
 
 Format 4 is written for a group's transaction alone, so that a version which knows no groups refuses it. It has
 
@@ -78,6 +79,7 @@ class Record:
     """`epoch` grows by one with every transaction; `revision` is the one that the last transaction went to.
 
     `shares` are there in the record of a group whose transaction has not been entered in its members' records yet.
+    `inputs` names what the desired state was made from, if that can be named and the inventory is just that state.
     """
 
     owner: str
@@ -89,6 +91,7 @@ class Record:
     failed: FailedRevision | None = None
     history: tuple[Past, ...] = ()
     shares: Shares | None = None
+    inputs: str = ""
 
     @property
     def way_back(self) -> UndoTarget | None:
@@ -128,6 +131,7 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     members: list[str] = []
     owners: list[int] = []
     previous: list[int] = []
+    inputs: str = ""
 
 
 def encode_record(record: Record) -> bytes:
@@ -150,6 +154,7 @@ def encode_record(record: Record) -> bytes:
         members,
         owners,
         previous,
+        record.inputs,
     )
     text = msgspec.json.encode(stored)
     limit = MAX_WRITTEN if record.phase is Phase.APPLYING else MAX_BYTES
@@ -183,9 +188,15 @@ def decode_record(data: bytes) -> Record:
             _failure(stored.failed) if stored.failed is not None else None,
             _history(stored),
             _shares(stored),
+            stored.inputs,
         )
     except (zlib.error, msgspec.DecodeError, ValueError, binascii.Error, RecursionError) as error:
         raise _unreadable(str(error)) from error
+
+
+def holds_what_is_wanted(inventory: Inventory, wanted: int) -> bool:
+    """Whether it is just the desired state, of `wanted` objects: nothing is held, skipped or unconfirmed."""
+    return len(inventory) == wanted and all(entry.digest for entry in inventory)
 
 
 def _parts(resource: ResourceId) -> tuple[str, str, str, str]:

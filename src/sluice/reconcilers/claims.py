@@ -59,6 +59,11 @@ class Claims:
         stake = self._stakes.get(resource)
         return stake.claimed_by if stake is not None else None
 
+    def is_at(self, owner: Owner, version: str) -> bool:
+        """Whether that is what `owner` has claimed by its own turn."""
+        told = self._told.get(owner)
+        return told is not None and told.version == version and told.claimed is told.wanted
+
     def seen(self, owner: Owner, version: str) -> frozenset[ResourceId] | None:
         """What `owner` wants at that version of its source and spec; None when nobody has rendered it yet."""
         told = self._told.get(owner)

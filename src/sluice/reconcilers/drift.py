@@ -151,6 +151,18 @@ class Drift:
                     found.add(entry.id)
         return frozenset(found)
 
+    def is_quiet(self, sync: Kustomization, inventory: Inventory) -> bool:
+        """Whether every object is as our last write left it, as far as the watches know, and nothing stands."""
+        ledger, owned, owner = self._of(sync), self._op.owned, owner_of(sync)
+        if ledger.pending or ledger.warned or ledger.fights or ledger.expired:
+            return False
+        return all(
+            (live := owned.get(entry.id)) is not None
+            and (live.uid, live.version, live.owner) == (entry.uid, entry.version, owner)
+            for entry in inventory
+            if owned.knows(entry.id.group_kind)
+        )
+
     def _seen(self, resource: ResourceId) -> tuple[str, str]:
         live = self._op.owned.get(resource)
         return (live.uid, live.version) if live is not None else ("", "")

@@ -55,6 +55,7 @@ from sluice.reconcilers.sync_facts import (
 from sluice.reconcilers.sync_gate import SyncGate
 from sluice.reconcilers.sync_reporter import SyncReporter
 from sluice.reconcilers.sync_schedule import SyncSchedule
+from sluice.reconcilers.unchanged import Unchanged
 from sluice.runtime.executor import Execution, Superseded
 from sluice.runtime.queue import Turn
 
@@ -92,6 +93,7 @@ class KustomizationReconciler:
         self.gate = SyncGate(operator, self._drift, self.commits)
         self.reporter = SyncReporter(operator, self._drift, self.commits)
         self.schedule = SyncSchedule(operator.poll_jitter)
+        self._unchanged = Unchanged(operator, self._drift)
         self._drift_turns = DriftTurns(operator, self._drift, self._last_good, self.reporter)
 
     @property
@@ -133,6 +135,8 @@ class KustomizationReconciler:
                 return 0.0
             except SluiceError as error:
                 turnout = self.reporter.turnout_of(sync, error)
+            if turnout is None:
+                return self.schedule.next_turn(sync, Turnout(""))
             turnout = await cut_short.settle(self._op, sync, owner_of(sync), turnout, progress.say)
         left = self.schedule.patience(sync, turnout)
         if left > 0:
@@ -158,6 +162,7 @@ class KustomizationReconciler:
         self._drift.forget(key)
         self._last_good.forget(key)
         self._drift_turns.forget(key)
+        self._unchanged.forget(key)
         self._strays.forget(key)
         self.commits.drop(key)
         self._op.sync_status.forget(key)
@@ -171,7 +176,8 @@ class KustomizationReconciler:
 
     async def _sync(
         self, sync: Kustomization, turn: Turn[NamespacedName], progress: Callable[[str], Awaitable[None]]
-    ) -> Turnout:
+    ) -> Turnout | None:
+        """What came of it; None when everything is as the last turn left and told it."""
         owner = owner_of(sync)
         # It needs neither source nor spec, and what became of them must not hold it up.
         unfinished = await finish_undo(self._op, sync, owner, progress)
@@ -183,6 +189,13 @@ class KustomizationReconciler:
         check_dependencies(sync, self._op.kustomizations, head.revision)
         artifact = await self._rollbacks.artifact(sync, head)
         revision = str(artifact.revision)
+        made_from = self._unchanged.inputs(sync, artifact)
+        if (
+            artifact is head
+            and not self.commits.is_left_over(sync)
+            and self._unchanged.holds(sync, artifact, made_from)
+        ):
+            return None
         await progress(f"Building manifests for revision {revision}")
         inventory = await inventory_of(self._op, owner, sync)
         record = self._op.records.get(str(owner))
@@ -222,6 +235,8 @@ class KustomizationReconciler:
             ),
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,
+            made_from=made_from,
+            wanted=len(prepared.rendered.manifests),
             requests=lambda: requests_of(self._op, sync),
             digest=prepared.rendered.digest,
             author=artifact.author,
@@ -236,6 +251,7 @@ class KustomizationReconciler:
             found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
             ended = replace(ended, problems=found)
         self.note(sync, prepared, judged, artifact, ended)
+        self._unchanged.note(sync, made_from, ended, execution.wanted)
         self.watch(plan, resources)
         if record is None and not ended.problems:
             await self.look_for_strays(sync, ended.plan, ended.inventory)

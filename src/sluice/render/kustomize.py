@@ -56,6 +56,16 @@ class Kustomize:
         self._seconds = seconds
         self._slots = asyncio.Semaphore(PARALLEL)
 
+    @property
+    def identity(self) -> str:
+        """Which binary it is; empty when there is none."""
+        try:
+            binary = self._binary or kubectl.find_kubectl()
+            found = binary.stat()
+        except OSError:
+            return ""
+        return f"{binary} {found.st_size} {found.st_mtime_ns}"
+
     async def objects(self, build: Build, blobs: BlobReader) -> list[SourceObject]:
         """Run a checked build and give its objects with their origins. Raises UserError."""
         entries = list(build.closure.files.values())

@@ -64,6 +64,11 @@ class Renderer:
         self._cache = ResultCache(cache_bytes)
         self._kustomize = Kustomize(work_dir, kubectl, seconds)
 
+    @property
+    def identity(self) -> str:
+        """Names the programs that render beside this one: another kustomize may give other manifests."""
+        return self._kustomize.identity
+
     async def render(self, given: RenderInput) -> Rendered:
         """Render one sync. Raises UserError with every problem; the repository or the spec must change then."""
         try:

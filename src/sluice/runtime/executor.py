@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from sluice.core.inventory import Inventory
 from sluice.core.order import CRD
 from sluice.core.plan import Action, Batch, Change, Owner, Plan
 from sluice.core.problem import Problem
-from sluice.core.record import FailedRevision, Record
+from sluice.core.record import FailedRevision, Record, holds_what_is_wanted
 from sluice.core.shares import Shares
 from sluice.core.steps import Deferral
 from sluice.core.timestamp import rfc3339
@@ -97,6 +97,7 @@ class Execution:
 
     `keep` runs while the transaction waits for health: it sets drift right and adds what it wrote to the list. It holds
     the lock from the first write until that is noted: the wait does not end in between, or nobody would know of it.
+    `made_from` names all that the desired state, of `wanted` objects, was made from; empty where that can't be named.
     `accepted` are the objects whose manifests the API server has just taken in a dry-run.
     `force` says of an object whether its sync's spec asks to recreate it where a field can't be changed.
     `journal` is where a group's transaction is recorded; a sync's own is in its record.
@@ -116,6 +117,8 @@ class Execution:
     keep: Callable[[list[Outcome], asyncio.Lock], Coroutine[Any, Any, None]] = _keep_nothing
     on_failure: OnFailure = OnFailure.STOP
     inputs: str = ""
+    made_from: str = ""
+    wanted: int = 0
     requests: Callable[[], Awaitable[frozenset[str]]] = _no_requests
     digest: str = ""
     author: str = ""
@@ -264,6 +267,8 @@ class Executor:
         past = _past(run, state) if save.phase in {Phase.DONE, Phase.FAILED} else None
         owner = str(execution.sync)
         record = Record(owner, run.epoch, save.phase, execution.revision, save.inventory, save.target, failed)
+        if save.phase is Phase.DONE and holds_what_is_wanted(save.inventory, execution.wanted):
+            record = replace(record, inputs=execution.made_from)
         await run.journal.write(record, past, state.outcomes.values())
 
     async def _await_health(
