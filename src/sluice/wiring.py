@@ -15,7 +15,7 @@ import structlog
 
 from sluice.api.git_repository import GitRepository
 from sluice.api.install import InstallOptions, manifests
-from sluice.api.kustomization import Kustomization
+from sluice.api.kustomization import Kustomization, without_inventory
 from sluice.api.validate import SpecRules
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.guard import OwnParts
@@ -350,7 +350,7 @@ def _parts(settings: Settings, client: KubeClient) -> _Parts:
     where = settings.watch_namespace
     return _Parts(
         WatchCache(client, Selection(GIT_REPOSITORIES, where), GitRepository, policy=STANDING),
-        WatchCache(client, Selection(KUSTOMIZATIONS, where), Kustomization, policy=STANDING),
+        WatchCache(client, Selection(KUSTOMIZATIONS, where), Kustomization, policy=STANDING, project=without_inventory),
     )
 
 

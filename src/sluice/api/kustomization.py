@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any
 
 import msgspec
@@ -262,6 +263,12 @@ class InventoryStatus(ApiStruct, frozen=True, kw_only=True):
     entries: Annotated[tuple[InventoryEntry, ...], doc("The objects.")]
 
 
+class KnownInventory(InventoryStatus, frozen=True, kw_only=True):
+    """Stands for an inventory that is not kept: by the digest of its JSON it is known whether another is the same."""
+
+    known_digest: bytes
+
+
 class TransactionStatus(ApiStruct, frozen=True, kw_only=True):
     """How far the present transaction is."""
 
@@ -332,3 +339,13 @@ class Kustomization(ApiStruct, frozen=True, kw_only=True):
     metadata: ObjectMeta
     spec: Annotated[KustomizationSpec, doc("What is wanted.")]
     status: Annotated[KustomizationStatus, doc("What is.", default={"observedGeneration": -1})] = KustomizationStatus()
+
+
+def without_inventory(sync: Kustomization) -> Kustomization:
+    """What is kept of a Kustomization between turns: all but the names of its objects, which its record has."""
+    inventory = sync.status.inventory
+    if inventory is None:
+        return sync
+    digest = hashlib.sha256(msgspec.json.encode(inventory)).digest()
+    known = KnownInventory(entries=(), known_digest=digest)
+    return msgspec.structs.replace(sync, status=msgspec.structs.replace(sync.status, inventory=known))

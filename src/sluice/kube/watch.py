@@ -146,6 +146,7 @@ class Watch(Generic[T]):
                         if event.type is EventType.SYNCED:
                             told_whole = clock()
                         yield event
+                        del event  # the next may be hours away
             except ClusterError as error:
                 failure = error
                 self._judge(error)
@@ -186,8 +187,10 @@ class Watch(Generic[T]):
         async with self._channel.stream(self._call(more), self._asked) as body:
             async for text in self._lines(body):
                 told = self._event(text)
+                del text
                 if told is not None:
                     yield told
+                    del told
 
     def _call(self, more: dict[str, str]) -> Call:
         seconds = int(_RANDOM.uniform(self._policy.server_timeout, 2 * self._policy.server_timeout))
@@ -234,9 +237,13 @@ class Watch(Generic[T]):
                     raise self._too_long()
                 continue
             *complete, buffer = buffer.split(b"\n")
-            for line in complete:
-                if line:
-                    yield bytes(line)
+            complete.reverse()
+            # The next chunk may be hours away: nothing of this one is held until then.
+            chunk = b""
+            while complete:
+                if line := bytes(complete.pop()):
+                    yield line
+                    del line
 
     async def _chunk(self, body: aiohttp.StreamReader) -> bytes:
         initial = not self._version

@@ -82,6 +82,7 @@ class WatchCache(Generic[T]):
         async with contextlib.aclosing(events):
             async for event in events:
                 self._take(event)
+                del event  # the next may be hours away, and what is kept of this one may be a small part
 
     def _take(self, event: WatchEvent[Any]) -> None:
         if event.type is EventType.RESTARTED:

@@ -99,5 +99,6 @@ class StatusWriter:
 
 
 def _digest_of(value: Any) -> bytes:
-    """Names a field's value; one that is empty is one that is not set."""
-    return hashlib.sha256(msgspec.json.encode(value or None)).digest()
+    """Names a field's value; one that is empty is one that is not set, one that was not kept knows its name."""
+    known: bytes | None = getattr(value, "known_digest", None)
+    return known or hashlib.sha256(msgspec.json.encode(value or None)).digest()
