@@ -57,9 +57,13 @@ class UndoTarget:
     images: Mapping[ResourceId, BeforeImage]
 
 
+# What was to be deleted is another sync's by now. That one may still give it back: the entry stays in the inventory.
+HANDED_OVER = "handed over"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one write came to: created, configured, unchanged, deleted or deleting.
+    """What one write came to: created, configured, unchanged, deleted, deleting or handed over.
 
     Of an object that somebody else made between plan and apply there is an `image` of what they made; or it is only
     `found`, when that can't be known any more because our apply went through.

@@ -12,6 +12,7 @@ from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Action, Change, Owner
 from sluice.core.problem import Problem, summarize
+from sluice.core.transaction_messages import HANDED_OVER
 from sluice.kube.resource import Resource
 from sluice.kube.well_known import CRDS, NAMESPACES
 from sluice.reconcilers.inventory_source import inventory_of
@@ -25,6 +26,8 @@ from sluice.runtime.executor import Execution
 from sluice.runtime.gone import await_gone
 from sluice.runtime.together import together
 
+# Until it is looked who has taken an object in the moment in which it was to be deleted.
+TAKEN_RETRY = 1.0
 log = structlog.get_logger()
 
 
@@ -106,6 +109,8 @@ async def _delete_all(operator: Operator, sync: Kustomization, owner: Owner) -> 
         problem = stray_problem(strays)
         operator.sync_events.record(subject_of(sync), "Warning", problem.code.name, summarize((problem,), 1000))
         log.warning("objects are left in place", name=str(owner), error=str(problem))
+    if any(outcome.result == HANDED_OVER for outcome in ended.outcomes.values()):
+        return TAKEN_RETRY  # it may be given back, and then nobody else would know of it
     if offered := [change for change in plan.kept if change.action is Action.OFFER]:
         told = (_offered(change, sync) for change in offered)
         operator.sync_events.record(subject_of(sync), "Warning", "HandOver", summarize(tuple(told), 1000))

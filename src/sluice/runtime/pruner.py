@@ -10,7 +10,7 @@ from sluice.core.order import CRD
 from sluice.core.plan import Change, Live, Owner
 from sluice.core.problem import Problem
 from sluice.core.shares import Shares
-from sluice.core.transaction_messages import Answered, Outcome
+from sluice.core.transaction_messages import HANDED_OVER, Answered, Outcome
 from sluice.kube.client import KubeClient
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
@@ -47,7 +47,7 @@ class Pruner:
             served = await self._discovery.find_any(change.api_version, key.kind)
             resource = served or await resource_of(self._discovery, key, change.api_version)
             self._owned.expect_gone(key, expected=True)
-            await self._delete_ours(resource, change, sync, client)
+            taken = await self._delete_ours(resource, change, sync, client)
             meta = await outlast(partial(client.get_metadata, resource, key.namespace, key.name))
         except SluiceError as error:
             self._owned.expect_gone(key, expected=False)
@@ -61,10 +61,13 @@ class Pruner:
         gone = meta is None or meta.uid != change.uid
         if not gone:
             self._owned.expect_gone(key, expected=False)  # when its finalizer lets go, the owner has to know
-        return Outcome(key, "deleted" if gone else "deleting")
+        return Outcome(key, "deleted" if gone else HANDED_OVER if taken else "deleting")
 
-    async def _delete_ours(self, resource: Resource, change: Change, sync: Owner, client: KubeClient) -> None:
-        """Delete exactly the object that was planned; where it changed meanwhile, look again whether it is ours."""
+    async def _delete_ours(self, resource: Resource, change: Change, sync: Owner, client: KubeClient) -> bool:
+        """Delete exactly the object that was planned; where it changed meanwhile, look again whether it is ours.
+
+        True when another sync has taken it.
+        """
         key, version = change.id, change.resource_version
         delete = partial(client.delete, resource, key.namespace, key.name, uid=change.uid)
         for attempt in range(PRUNE_TRIES):
@@ -74,11 +77,15 @@ class Pruner:
                 if error.reason != "Conflict" or attempt == PRUNE_TRIES - 1:
                     raise
                 meta = await client.get_metadata(resource, key.namespace, key.name)
-                if meta is None or meta.uid != change.uid or not _still_ours(live_of(meta), sync):
-                    return
+                if meta is None or meta.uid != change.uid:
+                    return False
+                live = live_of(meta)
+                if not _still_ours(live, sync):
+                    return live.owner not in {None, sync}
                 version = meta.resource_version
             else:
-                return
+                break
+        return False
 
 
 def _still_ours(live: Live, sync: Owner) -> bool:
