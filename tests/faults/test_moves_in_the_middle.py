@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from sluice.core.record import Record
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.oracle import record_of
-from tests.integration.engine.groups import group
-from tests.operator_fixture import FAILING_JOB, config_map, poll
+from tests.integration.engine.groups import Group, group
+from tests.operator_fixture import FAILING_JOB, Api, config_map, poll
 
 BASE: dict[str, str | None] = {
     "a/a.yaml": config_map("a"),
@@ -19,6 +20,8 @@ BASE: dict[str, str | None] = {
     "b/b.yaml": config_map("b"),
 }
 MOVE: dict[str, str | None] = {"a/x.yaml": None, "b/x.yaml": config_map("x", "2")}
+HELD = "finalizers: [example.com/hold]"
+LABEL = "kustomize.toolkit.fluxcd.io/name"
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +31,22 @@ def unharmed(faulty: Faulty) -> Iterator[None]:
 
 
 class Gates:
-    """Holds the taking of x, its deletion and its giving back, each until the test lets it go on."""
+    """Holds the taking of x, its deletion and its giving back, each until the test lets it go on.
+
+    With `holds_looks`, looks at another object, too.
+    """
 
     def __init__(self, faulty: Faulty) -> None:
         self._proxy = faulty.proxy
-        self._gates = {what: asyncio.Event() for what in ("take", "delete", "give back")}
+        self._gates = {what: asyncio.Event() for what in ("take", "delete", "give back", "other")}
         self.reached: list[str] = []
+        self.holds_looks = False
         faulty.proxy.arm(self._decide)
 
     def _decide(self, asked: Asked) -> Fault | None:
+        if self.holds_looks and asked.method == "GET" and asked.path.endswith("/configmaps/held"):
+            self.reached.append("other")
+            return Fault(hold=self._gates["other"])
         if not asked.path.endswith("/configmaps/x") or asked.dry_run:
             return None
         if asked.method == "GET":
@@ -60,13 +70,25 @@ class Gates:
             self._proxy.set(self._gates[each])
 
 
-def test_an_object_that_is_taken_while_its_going_owner_deletes_it_and_then_given_back_goes_with_that(
-    faulty: Faulty,
-) -> None:
-    made = group(faulty.bench, BASE, wait=True)
+def joint_record(api: Api, made: Group) -> Record | None:
+    """The record of the group's transaction, while one is under way."""
+    record = record_of(api, made.source, f"group:{made.name}")
+    return record if record is not None and record.shares is not None else None
+
+
+def undone(faulty: Faulty, files: dict[str, str | None]) -> Group:
+    """A group whose last revision moves x from a to b, and was undone."""
+    made = group(faulty.bench, files, wait=True)
     bad = made.push({**MOVE, "b/job.yaml": FAILING_JOB})
     for member in made.members.values():
         member.wait_failed(bad, reason="Undone")
+    return made
+
+
+def test_an_object_that_is_taken_while_its_going_owner_deletes_it_and_then_given_back_goes_with_that(
+    faulty: Faulty,
+) -> None:
+    made = undone(faulty, BASE)
     gates = Gates(faulty)
     faulty.bench.api.delete(made["a"].path)
     gates.wait("take")  # b, which is the group by now, tries the revision once more
@@ -81,3 +103,26 @@ def test_an_object_that_is_taken_while_its_going_owner_deletes_it_and_then_given
         member.wait_gone()
     assert made.values == {}
     assert [record_of(faulty.bench.api, member) for member in made.members.values()] == [None, None]
+
+
+def test_an_object_that_is_given_back_while_its_going_owner_looks_whose_it_is_goes_with_that(faulty: Faulty) -> None:
+    made, api = undone(faulty, {**BASE, "a/held.yaml": config_map("held", extra=HELD)}), faulty.bench.api
+    held = made.source.at("configmaps", "held")
+    gates = Gates(faulty)
+    gates.open("take", "delete")
+    api.delete(made["a"].path)
+    gates.wait("give back")  # b has tried the revision once more, and x carries its labels
+    poll("a has pruned", lambda: "a" not in made.values)
+    # What carries no owner label no watch tells of: it is asked for.
+    api.patch(held, {"metadata": {"labels": {LABEL: None}}})
+    gates.holds_looks = True
+    made["a"].edit(interval="2h")
+    gates.wait("other")  # a has seen that b has x, and looks at what else it has
+    gates.open("give back")
+    poll("b's transaction has ended", lambda: joint_record(api, made) is None)
+    gates.open("other")
+    api.patch(held, {"metadata": {"finalizers": None}})
+    api.delete(made["b"].path)
+    for member in made.members.values():
+        member.wait_gone()
+    assert made.values == {}

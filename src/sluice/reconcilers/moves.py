@@ -9,7 +9,7 @@ times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from sluice.api.kustomization import Kustomization
@@ -21,6 +21,8 @@ from sluice.core.errors import NotReady, SluiceError, StateError
 from sluice.core.ids import ResourceId
 from sluice.core.plan import Action, Live, Owner, Plan, PlanOptions
 from sluice.core.problem import Problem
+from sluice.kube.resource import Resource
+from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.possible_takers import Possible, Silent, desired_ids, possible_takers, problems_of
 from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of, sync_id
@@ -88,6 +90,23 @@ def _is_taking(operator: Operator, taker: Owner, resource: ResourceId) -> bool:
         record is not None and not record.phase.ended and record.target is not None and resource in record.target.images
         for record in (own, *joint)
     )
+
+
+async def came_back(
+    operator: Operator,
+    plan: Plan,
+    live: Mapping[ResourceId, Live | None],
+    resources: Mapping[ResourceId, Resource | None],
+) -> bool:
+    """Whether `plan` lets go of an object for another sync that has given it back by now: it is to be made anew.
+
+    That one's transaction may have been undone after the look at the object, and before it was asked for. Now that it
+    is known not to be open, a second look tells. Raises ClusterError.
+    """
+    owners = {c.id: found.owner for c in plan.kept if c.action is Action.RELEASE and (found := live[c.id]) is not None}
+    passed_on = [key for key, has in owners.items() if has not in {None, plan.owner}]
+    again = await find_live(operator, plan.owner, passed_on, resources)
+    return any(found is not None and found.owner == plan.owner for found in again.values())
 
 
 def note_offers(operator: Operator, plan: Plan, handed: HandOver) -> None:

@@ -30,7 +30,7 @@ from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
 from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import holders_of, note_offers, takers_of
+from sluice.reconcilers.moves import came_back, holders_of, note_offers, takers_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.rendering import render_sync
 from sluice.reconcilers.sync_facts import owner_of
@@ -165,6 +165,8 @@ class Planner:
         handed = await takers_of(self._op, owner, leaving, live.get)
         plan = build_plan(owner, manifests, inventory, live.__getitem__, handed.within(options))
         note_offers(self._op, plan, handed)
+        if await came_back(self._op, plan, live, known):
+            return await self._plan(sync, owner, manifests, inventory, suspects, resources)
         return plan
 
 

@@ -9,7 +9,7 @@ from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner, Plan, PlanOptions, build_plan
 from sluice.kube.resource import Resource
 from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import note_offers, takers_of
+from sluice.reconcilers.moves import came_back, note_offers, takers_of
 from sluice.reconcilers.operator import Operator
 
 
@@ -24,4 +24,6 @@ async def plan_prune(
     handed = await takers_of(operator, owner, leaving.ids(), live.get)
     plan = build_plan(owner, (), leaving, live.__getitem__, handed.within(PlanOptions()))
     note_offers(operator, plan, handed)
+    if await came_back(operator, plan, live, resources):
+        return await plan_prune(operator, owner, leaving, resources)
     return plan
