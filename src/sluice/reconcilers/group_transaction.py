@@ -93,14 +93,14 @@ class GroupTransactions:
             requests=lambda: self._requests(syncs),
             author=artifact.author,
             subject=artifact.subject,
+            placed=lambda problems: with_places(problems, artifact, joint.manifests, self._op.schemas),
             journal=self._journal(scene, joint),
         )
         whole = scene.open is None and all(_is_whole(m.start.record) for m in joint.members)
         ended = await self._op.executor.run(joint.plan, execution)
         await self._parts.met_quotas.note(scene.owner, ended.problems if ended.undone else ())
         if ended.problems:
-            found = await with_places(ended.problems, artifact, joint.manifests, self._op.schemas)
-            ended = replace(ended, problems=found)
+            ended = replace(ended, problems=await execution.placed(ended.problems))
         for member in joint.members:
             await self._note(member, _narrowed(ended, joint, member))
         named = {t.id: owner for owner, each in targets.items() for t in each if not t.owned}

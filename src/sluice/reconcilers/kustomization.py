@@ -241,6 +241,7 @@ class KustomizationReconciler:
             digest=prepared.rendered.digest,
             author=artifact.author,
             subject=artifact.subject,
+            placed=lambda problems: with_places(problems, artifact, prepared.rendered.manifests, self._op.schemas),
             applied=lambda: applied_at.append(self._op.now()),
         )
         whole = record is None or record.phase is Phase.DONE or record.failed is not None
@@ -248,8 +249,7 @@ class KustomizationReconciler:
         self.gate.ended(sync.metadata.key)
         await self._met_quotas.note(owner, ended.problems if ended.undone else ())
         if ended.problems:
-            found = await with_places(ended.problems, artifact, prepared.rendered.manifests, self._op.schemas)
-            ended = replace(ended, problems=found)
+            ended = replace(ended, problems=await execution.placed(ended.problems))
         self.note(sync, prepared, judged, artifact, ended)
         self._unchanged.note(sync, made_from, ended, execution.wanted)
         self.watch(plan, resources)

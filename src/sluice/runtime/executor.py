@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -73,6 +73,10 @@ async def _no_requests() -> frozenset[str]:
     return frozenset()
 
 
+async def _as_they_are(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return problems
+
+
 def _never_forced(resource: ResourceId) -> bool:
     return False
 
@@ -101,6 +105,7 @@ class Execution:
     `accepted` are the objects whose manifests the API server has just taken in a dry-run.
     `force` says of an object whether its sync's spec asks to recreate it where a field can't be changed.
     `journal` is where a group's transaction is recorded; a sync's own is in its record.
+    `placed` says of problems where in git they stand: a failure that is remembered is told as it was when it was new.
     `applied` is called when everything is applied and the wait for health begins.
     """
 
@@ -124,6 +129,7 @@ class Execution:
     author: str = ""
     subject: str = ""
     journal: Journal | None = None
+    placed: Callable[[tuple[Problem, ...]], Awaitable[tuple[Problem, ...]]] = _as_they_are
     applied: Callable[[], None] = _untold
 
 
@@ -263,7 +269,10 @@ class Executor:
             return
         failed = None
         if save.problems:
-            failed = FailedRevision(execution.inputs, save.problems, await execution.requests())
+            problems = save.problems
+            with suppress(SluiceError):  # a record without places is better than none
+                problems = await execution.placed(problems)
+            failed = FailedRevision(execution.inputs, problems, await execution.requests())
         past = _past(run, state) if save.phase in {Phase.DONE, Phase.FAILED} else None
         owner = str(execution.sync)
         record = Record(owner, run.epoch, save.phase, execution.revision, save.inventory, save.target, failed)

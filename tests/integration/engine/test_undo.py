@@ -113,6 +113,22 @@ def test_an_undone_revision_is_not_tried_again_until_somebody_asks_or_git_change
     assert sync.config("a")["data"] == {"key": "2"}
 
 
+def test_a_failure_that_is_remembered_is_told_as_it_was_when_it_was_new(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True)
+    message = sync.wait_failed(sync.push({"job.yaml": FAILING_JOB}), "job.yaml:6:", reason="Undone")
+    bench.operator.restart()
+    look_again(sync)
+    assert sync.message == message
+
+
+def look_again(sync: Sync) -> None:
+    """Wait for the first failing turn of an operator that has just started."""
+    logged = sync.bench.operator.logged
+    since = max(at for at, entry in enumerate(logged) if entry.get("event") == "leading")
+    poll("it has a turn", lambda: [e for e in logged[since:] if e.get("event") == "not reconciled"
+                                   and e.get("name") == sync.name])  # fmt: skip
+
+
 def tries(sync: Sync, audit: Audit, name: str) -> int:
     """How many times an object that the bad revision adds was applied."""
     path = sync.at("configmaps", name)
