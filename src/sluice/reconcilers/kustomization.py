@@ -19,6 +19,7 @@ from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner, Plan
 from sluice.core.problem import Problem, clip
+from sluice.core.record import Record
 from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
@@ -93,7 +94,7 @@ class KustomizationReconciler:
         self.gate = SyncGate(operator, self._drift, self.commits)
         self.reporter = SyncReporter(operator, self._drift, self.commits)
         self.schedule = SyncSchedule(operator.poll_jitter)
-        self._unchanged = Unchanged(operator, self._drift)
+        self._unchanged = Unchanged(operator, self._drift, self.commits)
         self._drift_turns = DriftTurns(operator, self._drift, self._last_good, self.reporter)
 
     @property
@@ -190,11 +191,7 @@ class KustomizationReconciler:
         artifact = await self._rollbacks.artifact(sync, head)
         revision = str(artifact.revision)
         made_from = self._unchanged.inputs(sync, artifact)
-        if (
-            artifact is head
-            and not self.commits.is_left_over(sync)
-            and self._unchanged.holds(sync, artifact, made_from)
-        ):
+        if artifact is head and self._unchanged.holds(sync, artifact, made_from):
             return None
         await progress(f"Building manifests for revision {revision}")
         inventory = await inventory_of(self._op, owner, sync)
@@ -244,7 +241,6 @@ class KustomizationReconciler:
             placed=lambda problems: with_places(problems, artifact, prepared.rendered.manifests, self._op.schemas),
             applied=lambda: applied_at.append(self._op.now()),
         )
-        whole = record is None or record.phase is Phase.DONE or record.failed is not None
         ended = await self._op.executor.run(plan, execution)
         self.gate.ended(sync.metadata.key)
         await self._met_quotas.note(owner, ended.problems if ended.undone else ())
@@ -255,16 +251,28 @@ class KustomizationReconciler:
         self.watch(plan, resources)
         if record is None and not ended.problems:
             await self.look_for_strays(sync, ended.plan, ended.inventory)
-        rendered = prepared.rendered
+        turnout = self._turnout(sync, prepared, execution, record, ended)
+        instead_of = str(head.revision) if artifact is not head else ""
+        return replace(turnout, instead_of=instead_of, applied_at=next(iter(applied_at), None))
+
+    def _turnout(
+        self, sync: Kustomization, prepared: Prepared, execution: Execution, record: Record | None, ended: Transaction
+    ) -> Turnout:
+        """What a transaction came to; `record` is what there was before it."""
+        revision, rendered, owner = execution.revision, prepared.rendered, execution.sync
         turnout = of_transaction(ended, revision, rendered.digest, rendered.warnings, gated=bool(execution.targets))
         # What an earlier attempt left behind may be what this one was refused for: that is tried again.
-        again = turnout.stalled and (whole or ended.undone)
-        instead_of = str(head.revision) if artifact is not head else ""
-        turnout = replace(turnout, author=artifact.author, subject=artifact.subject, resumed=is_open(record, revision))
-        unproved = () if turnout.gated else self.gate.unproved(sync, plan, resources)
-        turnout = replace(turnout, strays=self._strays.standing(owner, ended.inventory), unproved=unproved)
-        turnout = replace(turnout, held=self._op.wishes.held(owner))
-        return replace(turnout, stalled=again, instead_of=instead_of, applied_at=next(iter(applied_at), None))
+        whole = record is None or record.phase is Phase.DONE or record.failed is not None
+        return replace(
+            turnout,
+            stalled=turnout.stalled and (whole or ended.undone),
+            author=execution.author,
+            subject=execution.subject,
+            resumed=is_open(record, revision),
+            unproved=() if turnout.gated else self.gate.unproved(sync, prepared.plan, prepared.resources),
+            strays=self._strays.standing(owner, ended.inventory),
+            held=self._op.wishes.held(owner),
+        )
 
     def note(
         self, sync: Kustomization, prepared: Prepared, judged: Judged, artifact: Artifact, ended: Transaction

@@ -21,6 +21,7 @@ from sluice.core.ids import NamespacedName
 from sluice.core.record import Record, holds_what_is_wanted
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import Phase
+from sluice.reconcilers.commit_health import CommitHealth
 from sluice.reconcilers.drift import Drift
 from sluice.reconcilers.moves import version_of
 from sluice.reconcilers.operator import Operator
@@ -30,9 +31,10 @@ from sluice.reconcilers.sync_facts import owner_of
 class Unchanged:
     """What the last turn of every sync was made from, as far as the record does not say it."""
 
-    def __init__(self, operator: Operator, drift: Drift) -> None:
+    def __init__(self, operator: Operator, drift: Drift, commits: CommitHealth) -> None:
         self._op = operator
         self._drift = drift
+        self._commits = commits
         self._made_from: dict[NamespacedName, str] = {}
 
     def forget(self, key: NamespacedName) -> None:
@@ -62,7 +64,9 @@ class Unchanged:
         record = self._op.records.get(str(owner))
         if record is None or not inputs or not self._is_made_from(sync, record, inputs):
             return False
-        if not _tells(sync, str(artifact.revision)) or not self._drift.is_quiet(sync, record.inventory):
+        if self._commits.is_left_over(sync) or not _tells(sync, str(artifact.revision)):
+            return False
+        if not self._drift.is_quiet(sync, record.inventory):
             return False
         version = version_of(sync, artifact)
         if not self._op.claims.is_at(owner, version):
