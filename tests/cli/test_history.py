@@ -115,6 +115,13 @@ def test_what_ended_in_the_same_second_is_told_in_order() -> None:
     assert [each.revision for each in merged(told, recorded)] == ["r3", "r2", "r1"]
 
 
+def test_what_status_has_folded_away_keeps_its_place_in_the_record_also_within_one_second() -> None:
+    recorded = tuple(Past(f"r{number}", "d", "ReconciliationSucceeded", "T1") for number in (3, 2, 1))
+    refused = Past("r4", "", "BuildFailed", "T1")
+    told = (refused, recorded[0], recorded[2])
+    assert [each.revision for each in merged(told, recorded)] == ["r4", "r3", "r2", "r1"]
+
+
 # --- rollback ---------------------------------------------------------------------------------------------------------
 
 

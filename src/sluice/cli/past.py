@@ -50,9 +50,20 @@ def merged(told: Iterable[Past], recorded: Iterable[Past]) -> tuple[Past, ...]:
     told, recorded = tuple(told), tuple(past for past in recorded if past.ended)
     places = {_key(past): place for place, past in reversed(tuple(enumerate(told)))}
     known = {_key(past) for past in recorded}
-    every = (*recorded, *(past for past in told if _key(past) not in known))
-    # Times are whole seconds: what ended in the same one stands as status has it.
-    return tuple(sorted(every, key=lambda p: (p.ended, -places.get(_key(p), len(told))), reverse=True))
+    rest = [past for past in told if _key(past) not in known]
+    every: list[Past] = []
+    for past in recorded:
+        while rest and _is_newer(rest[0], past, places):
+            every.append(rest.pop(0))
+        every.append(past)
+    return (*every, *rest)
+
+
+def _is_newer(told: Past, recorded: Past, places: dict[tuple[str, str], int]) -> bool:
+    """Times are whole seconds: what ended in the same one stands as status has it, if status has both."""
+    if told.ended != recorded.ended:
+        return told.ended > recorded.ended
+    return _key(recorded) in places and places[_key(told)] < places[_key(recorded)]
 
 
 def _key(past: Past) -> tuple[str, str]:
