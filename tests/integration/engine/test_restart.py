@@ -376,3 +376,21 @@ def test_a_kind_of_a_record_that_may_not_be_watched_any_more_holds_up_nothing_el
         bench.operator.access = everything
         bench.operator.start()
     held.wait_ready(held.push({"s.yaml": service.replace("80", "81")}))
+
+
+def test_a_restart_spares_the_turn_of_what_is_as_it_was_left_and_keeps_it_all_the_same(bench: Bench) -> None:
+    plain, waiting = bench.synced({"a.yaml": config_map("a")}), bench.synced({"b.yaml": config_map("b")}, wait=True)
+    bench.operator.stop()
+    bench.operator.logged.clear()
+    bench.operator.start()
+
+    def turns() -> set[object]:
+        return {e.get("name") for e in bench.operator.logged if e.get("event") == "reconciled"}
+
+    poll("what waits for health has its turn", lambda: waiting.name in turns())
+    assert plain.name not in turns()
+    bench.api.patch(plain.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("a is right again", lambda: plain.config("a")["data"] == {"key": "1"})
+    plain.wait_ready(plain.push({"a.yaml": config_map("a", "2"), "c.yaml": config_map("c")}))
+    plain.wait_ready(plain.push({"c.yaml": None}))
+    assert plain.live("configmaps", "c") is None
