@@ -18,9 +18,6 @@ class IdMap(Generic[V]):
     def __init__(self) -> None:
         self._places: dict[tuple[str, str, str], dict[str, V]] = {}
 
-    def __len__(self) -> int:
-        return sum(map(len, self._places.values()))
-
     def get(self, resource: ResourceId) -> V | None:
         """The value of that id, or None."""
         names = self._places.get((resource.group, resource.kind, resource.namespace))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -137,31 +137,29 @@ class Drift:
 
     def suspects(self, sync: Kustomization, inventory: Inventory) -> frozenset[ResourceId]:
         """Objects that are not as our last write left them, as far as the watches know."""
-        ledger, owned, owner = self._of(sync), self._op.owned, owner_of(sync)
+        ledger = self._of(sync)
         if ledger.generation != sync.metadata.generation:
             ledger.generation = sync.metadata.generation
             ledger.fights.clear()  # somebody has decided something: a fight that goes on is found again
         ledger.narrow(inventory.ids(), time.monotonic())
-        found = ledger.pending
-        for entry in inventory:
-            if entry.digest and owned.knows(entry.id.group_kind):
-                live = owned.get(entry.id)
-                as_left = live is not None and (live.uid, live.version, live.owner) == (entry.uid, entry.version, owner)
-                if not as_left and ledger.seen.get(entry.id) != self._seen(entry.id):
-                    found.add(entry.id)
-        return frozenset(found)
+        found = {key for key in self._moved(sync, inventory) if ledger.seen.get(key) != self._seen(key)}
+        return frozenset(found | ledger.pending)
 
     def is_quiet(self, sync: Kustomization, inventory: Inventory) -> bool:
         """Whether every object is as our last write left it, as far as the watches know, and nothing stands."""
-        ledger, owned, owner = self._of(sync), self._op.owned, owner_of(sync)
+        ledger = self._of(sync)
         if ledger.pending or ledger.warned or ledger.fights or ledger.expired:
             return False
-        return all(
-            (live := owned.get(entry.id)) is not None
-            and (live.uid, live.version, live.owner) == (entry.uid, entry.version, owner)
-            for entry in inventory
-            if owned.knows(entry.id.group_kind)
-        )
+        return next(self._moved(sync, inventory), None) is None
+
+    def _moved(self, sync: Kustomization, inventory: Inventory) -> Iterator[ResourceId]:
+        """What of `inventory` was applied, and is not as that left it, as far as the watches know."""
+        owned, owner = self._op.owned, owner_of(sync)
+        for entry in inventory:
+            if entry.digest and owned.knows(entry.id.group_kind):
+                live = owned.get(entry.id)
+                if live is None or (live.uid, live.version, live.owner) != (entry.uid, entry.version, owner):
+                    yield entry.id
 
     def _seen(self, resource: ResourceId) -> tuple[str, str]:
         live = self._op.owned.get(resource)

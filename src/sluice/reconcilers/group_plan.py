@@ -26,7 +26,7 @@ from sluice.kube.resource import Resource
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.foresight import check_word, foresee_together, live_objects
 from sluice.reconcilers.inventory_source import inventory_of
-from sluice.reconcilers.moves import version_of
+from sluice.reconcilers.moves import claim
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.planning import Planner, Prepared, applied_of, changes_something, check_kinds
 from sluice.reconcilers.sync_facts import owner_of
@@ -173,8 +173,7 @@ class GroupPlanner:
             return judged.apply
 
         plan = await self._planner.plan(sync, rendered.manifests, start.inventory, settle, resources)
-        self._op.claims.replace(start.owner, (m.id for m in rendered.manifests), version_of(sync, start.artifact))
-        self._op.doubts.cast(start.owner)  # another artifact may have come since this turn began
+        claim(self._op, sync, start.artifact, (m.id for m in rendered.manifests))
         return Member(start, Prepared(rendered, resources, plan, Deferral()), judged)
 
 

@@ -39,7 +39,7 @@ from sluice.reconcilers.kustomization_report import (
 )
 from sluice.reconcilers.last_good import LastGood
 from sluice.reconcilers.met_quotas import MetQuotas
-from sluice.reconcilers.moves import version_of
+from sluice.reconcilers.moves import claim
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.planning import Planner, Prepared, applied_of, changes_something
@@ -210,8 +210,7 @@ class KustomizationReconciler:
 
         prepared = await self._planner.prepare(sync, artifact, inventory, settle)
         plan, resources = prepared.plan, prepared.resources
-        self._op.claims.replace(owner, (m.id for m in prepared.rendered.manifests), version_of(sync, artifact))
-        self._op.doubts.cast(owner)  # another artifact may have come since this turn began
+        claim(self._op, sync, artifact, (m.id for m in prepared.rendered.manifests))
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
         if known_bad is not None and not await self._met_quotas.changed(owner, known_bad.problems):

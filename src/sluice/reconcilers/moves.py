@@ -9,7 +9,7 @@ times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sluice.api.kustomization import Kustomization
@@ -44,6 +44,13 @@ class HandOver:
     def within(self, options: PlanOptions) -> PlanOptions:
         """The options of a plan that holds these."""
         return replace(options, handed_over=self.takers, unsure={key: p.reason for key, p in self.unsure.items()})
+
+
+def claim(operator: Operator, sync: Kustomization, artifact: Artifact, wanted: Iterable[ResourceId]) -> None:
+    """From now on the sync claims exactly `wanted`, which it has in its desired state at that artifact."""
+    owner = owner_of(sync)
+    operator.claims.replace(owner, wanted, version_of(sync, artifact))
+    operator.doubts.cast(owner)  # another artifact may have come since its turn began
 
 
 async def takers_of(

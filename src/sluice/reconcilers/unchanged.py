@@ -23,7 +23,7 @@ from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import Phase
 from sluice.reconcilers.commit_health import CommitHealth
 from sluice.reconcilers.drift import Drift
-from sluice.reconcilers.moves import version_of
+from sluice.reconcilers.moves import claim, version_of
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import owner_of
 
@@ -68,10 +68,8 @@ class Unchanged:
             return False
         if not self._drift.is_quiet(sync, record.inventory):
             return False
-        version = version_of(sync, artifact)
-        if not self._op.claims.is_at(owner, version):
-            self._op.claims.replace(owner, (entry.id for entry in record.inventory), version)
-            self._op.doubts.cast(owner)
+        if not self._op.claims.is_at(owner, version_of(sync, artifact)):
+            claim(self._op, sync, artifact, (entry.id for entry in record.inventory))
         return True
 
     def _is_made_from(self, sync: Kustomization, record: Record, inputs: str) -> bool:
