@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from devcluster.cluster import Cluster
 from devcluster.registry import Registry
 from tests.cli.conftest import Sluice
-from tests.operator_fixture import Bench, LogCapture, bench_with
+from tests.operator_fixture import Bench
+from tests.registry_bench import bench
 from tests.update_asking import REQUEST, WEB, Asking
 
+__all__ = ["bench"]
+
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def bench(
-    cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Bench]:
-    """A running operator for the module, to which the registry on this machine needs no TLS."""
-    with bench_with(cluster, log_capture, tmp_path_factory, registry_insecure_hosts=("127.0.0.1",)) as opened:
-        yield opened
 
 
 @pytest.fixture

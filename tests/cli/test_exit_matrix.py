@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.cluster import Cluster
 from devcluster.fixture import create_namespace
 from devcluster.images import make_image
 from devcluster.registry import Registry
@@ -21,7 +20,10 @@ from sluice.cli.main import root
 from tests.cli.conftest import Ran, Sluice
 from tests.cli.exit_matrix import DONE, ELSEWHERE, MATRIX, NO, USAGE
 from tests.kubelet_logs import KubeletLogs
-from tests.operator_fixture import Bench, LogCapture, Sync, bench_with, condition, config_map, deployment, poll
+from tests.operator_fixture import Bench, Sync, condition, config_map, deployment, poll
+from tests.registry_bench import bench
+
+__all__ = ["bench"]
 
 pytestmark = pytest.mark.cluster
 
@@ -33,15 +35,6 @@ class Place:
     words: Mapping[str, str]
     stranger: Path
     nowhere: Path
-
-
-@pytest.fixture(scope="module")
-def bench(
-    cluster: Cluster, crds: None, log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Bench]:
-    """A running operator for the module, to which the registry on this machine needs no TLS."""
-    with bench_with(cluster, log_capture, tmp_path_factory, registry_insecure_hosts=("127.0.0.1",)) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

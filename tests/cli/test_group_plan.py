@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Ran, Sluice
+from tests.cli.plan_objects import JOB, service
+from tests.crd_text import crd_text
 from tests.integration.engine.groups import Group, group
 from tests.operator_fixture import Bench, config_map
 
@@ -16,33 +18,6 @@ BASE: dict[str, str | None] = {
     "b/b.yaml": config_map("b"),
     "b/old.yaml": config_map("old"),
 }
-JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  template:
-    spec: {restartPolicy: Never, containers: [{name: main, image: "nginx:1"}]}
-"""
-CRD = """apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: NAMEs.example.com}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {kind: KIND, plural: NAMEs, singular: NAME}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-"""
-
-
-def service(name: str, port: int) -> str:
-    return (
-        f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: $NS}}\n"
-        f"spec: {{type: NodePort, ports: [{{port: 80, nodePort: {port}}}]}}\n"
-    )
 
 
 def edit(made: Group, files: dict[str, str | None]) -> str:
@@ -65,7 +40,7 @@ def row(ran: Ran, name: str) -> str:
 def test_the_plan_of_a_member_is_the_whole_group_s_stage_by_stage(cli: Sluice, bench: Bench) -> None:
     made = group(bench, BASE)
     word = made.name.replace("-", "x")
-    crd = CRD.replace("NAME", word).replace("KIND", word.capitalize())
+    crd = crd_text("example.com", kind=word.capitalize())
     one = f"apiVersion: example.com/v1\nkind: {word.capitalize()}\nmetadata: {{name: one, namespace: $NS}}\n"
     path = edit(
         made,

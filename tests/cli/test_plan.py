@@ -5,38 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Sluice
+from tests.cli.plan_objects import JOB, service
+from tests.crd_text import STORED, crd_text
 from tests.operator_fixture import Bench, Sync, config_map, poll
 
 pytestmark = pytest.mark.cluster
-
-JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  template:
-    spec: {restartPolicy: Never, containers: [{name: main, image: "nginx:1"}]}
-"""
-CRD = """apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: NAMEs.example.com}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {kind: KIND, plural: NAMEs, singular: NAME}
-  versions:
-"""
-VERSION = """  - name: %s
-    served: true
-    storage: %s
-    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-"""
-
-
-def service(name: str, port: int) -> str:
-    return (
-        f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: $NS}}\n"
-        f"spec: {{type: NodePort, ports: [{{port: 80, nodePort: {port}}}]}}\n"
-    )
 
 
 def folder(sync: Sync, files: dict[str, str | None]) -> str:
@@ -68,12 +41,12 @@ def test_a_job_is_named_as_what_can_not_be_undone(cli: Sluice, bench: Bench) -> 
 def test_a_new_stored_version_of_a_crd_is_named(cli: Sluice, bench: Bench) -> None:
     sync = bench.source()
     word = sync.name.replace("-", "x")
-    crd = CRD.replace("NAME", word).replace("KIND", word.capitalize())
-    revision = sync.commit({"crd.yaml": crd + VERSION % ("v1", "true")})
+    group, kind = "example.com", word.capitalize()
+    revision = sync.commit({"crd.yaml": crd_text(group, kind=kind)})
     sync.create_source()
     sync.create()
     sync.wait_ready(revision)
-    code, text = plan(cli, sync, {"crd.yaml": crd + VERSION % ("v1", "false") + VERSION % ("v2", "true")})
+    code, text = plan(cli, sync, {"crd.yaml": crd_text(group, ("v1", False), ("v2", True), kind=kind)})
     assert code == 1
     assert "warning[W406]: version v2 becomes one that objects are stored in" in text
 
@@ -115,7 +88,8 @@ def test_an_object_that_another_sync_has_is_shown_as_handed_over(cli: Sluice, be
 
 def test_what_needs_an_unchanged_object_beside_it_is_compared_too(cli: Sluice, bench: Bench) -> None:
     name = f"plan{bench.namespace.rpartition('-')[2]}"
-    crd = CRD.replace("NAME", name).replace("KIND", name.capitalize()) + VERSION % ("v1", "true")
+    group, kind = "example.com", name.capitalize()
+    crd = crd_text(group, kind=kind)
     custom = f"apiVersion: example.com/v1\nkind: {name.capitalize()}\nmetadata: {{name: one, namespace: $NS}}\n"
     files = {
         "crd.yaml": crd,
@@ -134,6 +108,6 @@ def test_what_needs_an_unchanged_object_beside_it_is_compared_too(cli: Sluice, b
     assert (code, "Plan: 1 to change, 3 unchanged" in text) == (1, True), text
     assert "dry-run once" not in text
 
-    code, text = plan(cli, sync, {"crd.yaml": crd + VERSION % ("v2", "false")})
+    code, text = plan(cli, sync, {"crd.yaml": crd_text(group, STORED, ("v2", False), kind=kind)})
     assert "(dry-run once its stage is reached)" in text
     assert (code, "Plan: 2 to change, 2 unchanged" in text) == (1, True), text

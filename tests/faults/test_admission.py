@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.crd_text import crd_text
 from tests.faults.conftest import Faulty
 from tests.faults.oracle import owned_by, record_of
 from tests.operator_fixture import Json, config_map, poll
@@ -20,30 +21,12 @@ def unharmed(faulty: Faulty) -> Iterator[None]:
     faulty.proxy.arm()
 
 
-def crd(group: str, *versions: tuple[str, bool]) -> str:
-    """A CRD with these versions; the flag says which one is stored."""
-    served = "".join(
-        f"    - name: {name}\n      served: true\n      storage: {str(stored).lower()}\n"
-        "      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}\n"
-        for name, stored in versions
-    )
-    return f"""apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{name: things.{group}}}
-spec:
-  group: {group}
-  names: {{kind: Thing, plural: things}}
-  scope: Namespaced
-  versions:
-{served}"""
-
-
 @pytest.mark.parametrize("change", ["stored version", "scope"])
 def test_f049_a_crd_that_would_lose_what_is_stored_is_refused_before_any_write(faulty: Faulty, change: str) -> None:
     group = f"{change.split(maxsplit=1)[0]}.{faulty.bench.namespace}.example.com"
     thing = f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: one, namespace: $NS}}\n"
-    first = crd(group, ("v1", True), ("v2", False))
-    second = crd(group, ("v2", True)) if change == "stored version" else first.replace("Namespaced", "Cluster")
+    first = crd_text(group, ("v1", True), ("v2", False))
+    second = crd_text(group, ("v2", True)) if change == "stored version" else first.replace("Namespaced", "Cluster")
     sync = faulty.bench.synced({**ONE, "crd.yaml": first, "thing.yaml": thing}, prune=True)
     uid = (faulty.bench.api.get(f"/apis/{group}/v1/namespaces/{sync.target}/things/one") or {})["metadata"]["uid"]
     audit = faulty.bench.audit()

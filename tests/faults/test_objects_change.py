@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from sluice.runtime.record_secret import head_name
+from tests.crd_text import crd_text
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
@@ -230,19 +231,7 @@ def test_f074_a_sync_suspended_in_the_middle_ends_its_transaction_and_then_write
 
 def test_f048_a_crd_deleted_in_the_middle_is_named_and_comes_back_with_its_objects(faulty: Faulty) -> None:
     group = f"{faulty.bench.namespace}.example.com"
-    crd = f"""apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{name: things.{group}}}
-spec:
-  group: {group}
-  names: {{kind: Thing, plural: things}}
-  scope: Namespaced
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
-"""
+    crd = crd_text(group)
     thing = f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: one, namespace: $NS}}\nspec: {{size: 1}}\n"
     files = {**ONE, "crd.yaml": crd, "thing.yaml": thing}
     sync = faulty.bench.synced(files, retryInterval="1s", onFailure="Stop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.crd_text import crd_text
 from tests.operator_fixture import FAILING_JOB, REQUESTED_AT, Audit, Bench, Sync, config_map, deployment, poll
 
 POD = """apiVersion: v1
@@ -344,19 +345,7 @@ SLOW = "apps/v1/deployments"
 def test_a_crd_of_which_somebody_made_an_object_is_kept(bench: Bench) -> None:
     sync = bench.source()
     group = f"{sync.name}.example.com"
-    crd = f"""apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {{name: things.{group}}}
-spec:
-  group: {group}
-  names: {{kind: Thing, plural: things}}
-  scope: Namespaced
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
-"""
+    crd = crd_text(group)
     slow = deployment("slow", "app:unready").replace("  replicas", "  progressDeadlineSeconds: 5\n  replicas", 1)
     revision = sync.commit({"crd.yaml": crd, "d.yaml": slow, "a.yaml": config_map("a")})
     sync.create_source()

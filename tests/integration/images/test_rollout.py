@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -35,12 +36,14 @@ spec:
 """
 
 
-def running(bench: Bench, registry: Registry, *, deadline: int = 2, **automation: Any) -> tuple[Sync, Images]:
-    """A Deployment at `a-good`, chosen, in git and in the cluster, by a sync that asks for no wait."""
+def begun(
+    bench: Bench, registry: Registry, files: Callable[[Images], dict[str, str]], **automation: Any
+) -> tuple[Sync, Images]:
+    """What `files` make of `a-good`, chosen, in git and in the cluster, by a sync that asks for no wait."""
     sync = bench.source()
     images = Images.beside(sync, registry)
     images.push("a-good")
-    first = sync.commit({"web.yaml": workload(images, "a-good", deadline=deadline)})
+    first = sync.commit(files(images))
     sync.create_source()
     sync.create()
     sync.wait_ready(first)
@@ -50,6 +53,13 @@ def running(bench: Bench, registry: Registry, *, deadline: int = 2, **automation
     images.write(**automation)
     images.wait_ready("ImageUpdateAutomation", text="repository up-to-date")
     return sync, images
+
+
+def running(bench: Bench, registry: Registry, *, deadline: int = 2, **automation: Any) -> tuple[Sync, Images]:
+    """A Deployment whose own image is marked."""
+    return begun(
+        bench, registry, lambda images: {"web.yaml": workload(images, "a-good", deadline=deadline)}, **automation
+    )
 
 
 def new_tag(images: Images, tag: str) -> str:
@@ -237,19 +247,7 @@ def entries(images: Images, tag: str) -> dict[str, str]:
 
 def running_by_entry(bench: Bench, registry: Registry, **automation: Any) -> tuple[Sync, Images]:
     """As `running`, with the image in an entry of `images:`."""
-    sync = bench.source()
-    images = Images.beside(sync, registry)
-    images.push("a-good")
-    first = sync.commit(entries(images, "a-good"))
-    sync.create_source()
-    sync.create()
-    sync.wait_ready(first)
-    images.scan()
-    images.choose(**BY_TAG)
-    images.wait_chosen("a-good")
-    images.write(**automation)
-    images.wait_ready("ImageUpdateAutomation", text="repository up-to-date")
-    return sync, images
+    return begun(bench, registry, lambda images: entries(images, "a-good"), **automation)
 
 
 def test_an_image_of_an_entry_that_fails_is_taken_back_there_once_until_there_is_a_newer_one(
