@@ -10,9 +10,7 @@ import asyncio
 import base64
 import contextlib
 import hmac
-import os
 import shutil
-import signal
 import ssl
 import subprocess
 import threading
@@ -22,10 +20,10 @@ from typing import Self
 
 from aiohttp import web
 
+from devcluster.git_process import CHUNK, Servings, drain
 from devcluster.git_repository import hermetic_env
 
 MAX_HEADER = 64 * 1024
-CHUNK = 64 * 1024
 
 
 class GitHttpServer:
@@ -55,6 +53,7 @@ class GitHttpServer:
         self._tls = tls
         self._old_protocol = old_protocol
         self._runner: web.AppRunner | None = None
+        self._servings = Servings()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -82,6 +81,9 @@ class GitHttpServer:
     async def stop(self) -> None:
         """Stop listening and drop what is open."""
         if self._runner is not None:
+            for site in self._runner.sites:
+                await site.stop()
+            await self._servings.end()
             await self._runner.cleanup()
             self._runner = None
 
@@ -127,28 +129,12 @@ class GitHttpServer:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        process = await asyncio.create_subprocess_exec(
-            git_path(),
-            "http-backend",
-            env=self._cgi_env(request),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-            limit=MAX_HEADER,
-        )
-        try:
-            return await _relay(request, process)
-        except BaseException:
-            # With all that it started: a hook that is still running would keep the pipe open.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-        finally:
-            # To the end of its output as well: that closes the pipe.
-            while process.stdout is not None and await process.stdout.read(CHUNK):
-                pass
-            await process.wait()
+        command = [git_path(), "http-backend"]
+        env = self._cgi_env(request)
+        async with self._servings.process(command, env, stderr=asyncio.subprocess.DEVNULL, limit=MAX_HEADER) as process:
+            response = await _relay(request, process)
+            await drain(process)  # a push is taken also when its client has gone
+            return response
 
     def _cgi_env(self, request: web.Request) -> dict[str, str]:
         env = hermetic_env(self.root) | {

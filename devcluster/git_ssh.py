@@ -16,9 +16,9 @@ from typing import Self
 import asyncssh
 
 from devcluster.git_http import create_bare, git_path
+from devcluster.git_process import CHUNK, Servings
 from devcluster.git_repository import hermetic_env
 
-CHUNK = 64 * 1024
 SERVICES = ("git-upload-pack", "git-receive-pack")
 
 
@@ -32,6 +32,7 @@ class GitSshServer:
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self.client_key = asyncssh.generate_private_key("ssh-ed25519")
         self._listener: asyncssh.SSHAcceptor | None = None
+        self._servings = Servings()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -80,6 +81,7 @@ class GitSshServer:
         """Stop listening and drop what is open."""
         if self._listener is not None:
             self._listener.close()
+            await self._servings.end()
             await self._listener.wait_closed()
             self._listener = None
 
@@ -112,21 +114,8 @@ class GitSshServer:
             process.exit(128)
             return
         env = hermetic_env(self.root) | {"GIT_PROTOCOL": str(process.env.get("GIT_PROTOCOL", ""))}
-        pipe = asyncio.subprocess.PIPE
-        git = await asyncio.create_subprocess_exec(*command, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
-        assert git.stdin is not None  # noqa: S101
-        assert git.stdout is not None  # noqa: S101
-        assert git.stderr is not None  # noqa: S101
-        async with asyncio.TaskGroup() as group:
-            feed = group.create_task(_copy_in(process.stdin, git.stdin))
-            answers = [
-                group.create_task(_copy_out(git.stdout, process.stdout)),
-                group.create_task(_copy_out(git.stderr, process.stderr)),
-            ]
-            await asyncio.wait(answers)
-            code = await git.wait()
-            feed.cancel()
-        process.exit(code)
+        async with self._servings.process(command, env, stderr=asyncio.subprocess.PIPE) as git:
+            process.exit(await _talk(process, git))
 
     def _command(self, text: str) -> list[str] | None:
         """The git service to run, or None when it is not one, or its repository is not below the root."""
@@ -140,6 +129,23 @@ class GitSshServer:
         if not path.is_relative_to(self.root.resolve()) or not path.is_dir():
             return None
         return [git_path(), words[0].removeprefix("git-"), str(path)]
+
+
+async def _talk(client: asyncssh.SSHServerProcess[bytes], git: asyncio.subprocess.Process) -> int:
+    """Carry everything to and fro until git ends, and return its exit code."""
+    assert git.stdin is not None  # noqa: S101
+    assert git.stdout is not None  # noqa: S101
+    assert git.stderr is not None  # noqa: S101
+    async with asyncio.TaskGroup() as group:
+        feed = group.create_task(_copy_in(client.stdin, git.stdin))
+        answers = [
+            group.create_task(_copy_out(git.stdout, client.stdout)),
+            group.create_task(_copy_out(git.stderr, client.stderr)),
+        ]
+        await asyncio.wait(answers)
+        code = await git.wait()
+        feed.cancel()
+    return code
 
 
 async def _copy_in(source: asyncssh.SSHReader[bytes], target: asyncio.StreamWriter) -> None:
