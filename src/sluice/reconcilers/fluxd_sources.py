@@ -19,8 +19,9 @@ from sluice.core.problem import Problem
 from sluice.core.revision import Revision
 from sluice.core.tree_path import clean_path
 from sluice.git.refs import ResolvedRef, wanted_of
-from sluice.reconcilers.git_repository import GitRepositoryReconciler, source_id
+from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.source_facts import source_id
 from sluice.reconcilers.sync_facts import source_of
 
 MAIN = "flux-system"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sluice.api.git_repository import GitRepository
 from sluice.core.fluxd_job_event import PushedUpdate
 from sluice.git.write_back import Written
-from sluice.reconcilers.git_repository import subject_of
 from sluice.reconcilers.image_update_automation import pushed_message
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.source_facts import subject_of
 
 COMMIT_PUSHED = "CommitPushed"
 

@@ -10,8 +10,8 @@ from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.plan import Owner
 from sluice.kube.watch import EventType
 from sluice.reconcilers.dependencies import dependencies_of
-from sluice.reconcilers.git_repository import source_id
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.source_facts import source_id
 from sluice.reconcilers.sync_facts import group_of, owner_of, rollback_of, source_of
 from sluice.runtime.queue import KeyedQueue
 

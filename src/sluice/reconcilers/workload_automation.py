@@ -33,13 +33,13 @@ from sluice.reconcilers.automation_memory import AutomationMemory, memory_of
 from sluice.reconcilers.automation_report import ToldReasons, note_of, pushed_update, read_only, say_pushed
 from sluice.reconcilers.failed_rollouts import failed_rollouts
 from sluice.reconcilers.flip_memory import FlipMemory
-from sluice.reconcilers.git_repository import source_id
 from sluice.reconcilers.git_targets import GitTarget, GitTargets
 from sluice.reconcilers.image_update_automation import Writing
 from sluice.reconcilers.image_wakeups import rollout_fault
 from sluice.reconcilers.jobs import CommitStyle
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.pushed_commit import tell_pushed
+from sluice.reconcilers.source_facts import source_id
 from sluice.reconcilers.sync_facts import source_of
 from sluice.reconcilers.workload_images import ScanKey, WorkloadImages
 from sluice.reconcilers.written_branch import WrittenBranch
