@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from sluice.runtime.record_secret import head_name
 from tests.faults.checks import Checked
 from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import DROP, LOSE_ANSWER, Asked, Decide, Fault, refuse
@@ -106,7 +107,6 @@ ROWS: dict[str, Decide] = {
         50, ERRORS, lambda a: is_apply(a) or is_delete(a)
     ),
     "F021 the first writes of the record meet a server error": first(3, ERRORS[0], is_record),
-    "F023 the first writes of status conflict": first(2, refuse(409, "Conflict"), is_status),
     "F026 a list comes cut short, as if whole": first(2, Fault(edit=cut_short), is_list),
     "F028 a list is forbidden for a while": first(2, refuse(403, "Forbidden"), is_list),
     "F039 etcd changed its leader during the first applies": first(
@@ -130,6 +130,33 @@ def test_the_update_takes_effect_wholly_although(faulty: Faulty, row: str) -> No
     revisions = checked.push({**AFTER, **{name: None for name in BEFORE if name not in AFTER}})
     checked.wait_ready(revisions, AFTER)
     assert met, "the fault was never met"
+    assert checked.wrong(AFTER, revisions[0]) == []
+
+
+def test_f023_the_first_write_of_each_status_conflicts_and_the_one_that_says_how_the_revision_ended(
+    faulty: Faulty,
+) -> None:
+    checked = Checked.of(faulty, BEFORE, retryInterval="1s")
+    sync, passed, refused = checked.sync, list[str](), list[str]()
+    record, status = head_name(f"{sync.namespace}/{sync.name}"), f"{sync.path}/status"
+
+    def decide(asked: Asked) -> Fault | None:
+        """Once its record is written after the deletions, the revision has ended: that is what status says next."""
+        if is_delete(asked):
+            passed.append("deletion")
+        elif passed and asked.number and asked.path.endswith(record):
+            passed.append("record")
+        is_end = asked.path == status and "record" in passed and "end" not in passed
+        if not is_status(asked) or (asked.path in refused and not is_end):
+            return None
+        refused.append(asked.path)
+        passed.extend(["end"] * is_end)
+        return refuse(409, "Conflict")
+
+    faulty.proxy.arm(decide)
+    revisions = checked.push({**AFTER, **{name: None for name in BEFORE if name not in AFTER}})
+    checked.wait_ready(revisions, AFTER)
+    assert "end" in passed
     assert checked.wrong(AFTER, revisions[0]) == []
 
 

@@ -166,6 +166,7 @@ class KustomizationReconciler:
         self._unchanged.forget(key)
         self._strays.forget(key)
         self.commits.drop(key)
+        self.reporter.forget(key)
         self._op.sync_status.forget(key)
         self._op.sync_finalizers.forget(key)
         owner = Owner(key.namespace, key.name)

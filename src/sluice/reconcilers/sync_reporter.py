@@ -15,6 +15,7 @@ from sluice.core import codes, condition
 from sluice.core.errors import SluiceError, StateError, UserError
 from sluice.core.event import AWAITS, COMMIT_STATUS, HEALTH, UPDATE, Severity
 from sluice.core.history import Past
+from sluice.core.ids import NamespacedName
 from sluice.core.problem import cause_of, summarize
 from sluice.core.timestamp import rfc3339
 from sluice.reconcilers.commit_health import CommitHealth
@@ -46,6 +47,12 @@ class SyncReporter:
         self._op = operator
         self._drift = drift
         self._commits = commits
+        # The revision whose end was told, of syncs whose status could not be written since: their turns come again.
+        self._unwritten: dict[NamespacedName, str] = {}
+
+    def forget(self, key: NamespacedName) -> None:
+        """Drop what is remembered of a sync that is gone."""
+        self._unwritten.pop(key, None)
 
     async def doubt_kinds(self, turnout: Turnout) -> None:
         """Ask anew which kinds are served where one was not: a CRD may have gone, and what is cached of it is wrong."""
@@ -108,6 +115,7 @@ class SyncReporter:
         # Before the status: once it says that this is done, no later process would tell it.
         await self._op.told()
         await self._op.sync_status.write(meta.key, status, sync.status)
+        self._unwritten.pop(meta.key, None)
         self._count(sync, turnout, started)
         if self._op.upstream is not None:
             artifact = self._op.artifacts.get(source_of(sync))
@@ -181,10 +189,12 @@ class SyncReporter:
             told, cause = event_message(turnout), cause_of(turnout.problems)
             events.record(subject, "Warning", turnout.reason, told, annotations, severity=severity, cause=cause)
             return
+        untold = self._unwritten.get(sync.metadata.key) != turnout.revision
         if changed:
             events.record(subject, "Normal", turnout.reason, event_message(turnout), annotations)
-        elif (fresh and turnout.resumed) or (before is not None and before.status == "False"):
+        elif untold and ((fresh and turnout.resumed) or (before is not None and before.status == "False")):
             events.record(subject, "Normal", turnout.reason, live, annotations)
+        self._unwritten[sync.metadata.key] = turnout.revision
         if fresh or before is None or before.status != "True":
             # Said to the commit alone, also when it changed nothing of this sync.
             update = {**annotations, f"{GROUP}/{COMMIT_STATUS}": UPDATE}
