@@ -72,8 +72,10 @@ class Mirrors:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        for mirror in self._mirrors.values():
-            await mirror.close()
+        # All at once: whoever is cancelled here leaves the process of none behind.
+        async with asyncio.TaskGroup() as group:
+            for mirror in self._mirrors.values():
+                group.create_task(mirror.close())
         self._mirrors.clear()
 
 

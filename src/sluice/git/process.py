@@ -186,12 +186,13 @@ async def _tail(stream: asyncio.StreamReader) -> str:
 
 
 async def kill_group(process: asyncio.subprocess.Process) -> None:
-    """End the process and all that it started, reap it, and read its pipes to their end, which closes them."""
+    """End the process and all that it started, read its pipes to their end, which closes them, and reap it."""
     _signal_group(process.pid)
-    await process.wait()
+    # First: asyncio tells nobody of the end of a process as long as it holds back what nobody reads.
     for stream in (process.stdout, process.stderr):
         while stream is not None and await stream.read(CHUNK):
             pass
+    await process.wait()
 
 
 def _signal_group(pid: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from sluice.core.git_url import parse_url
 from sluice.git.auth import NO_AUTH, auth_of_secret
 from sluice.git.mirror import Mirror
 from sluice.git.mirrors import Mirrors
+from sluice.git.process import base_env, kill_group, spawn_git
 from sluice.git.repository import KEEP_COMMITS
 from tests.git_servers import MAIN, Hosted, git_http, host, hosted, mirrors
+from tests.git_writing import git
 
 __all__ = ["git_http", "hosted", "mirrors"]
 
@@ -298,6 +301,22 @@ async def test_the_reader_process_ends_when_it_is_idle_and_starts_again(
                 break
             await asyncio.sleep(0.02)
         assert _readers(hosted.mirror) == []
+
+
+async def test_a_process_whose_answer_nobody_reads_to_its_end_ends_when_it_is_told_to(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    (tmp_path / "large").write_bytes(os.urandom(4 << 20))
+    blob = git(hosted.bare, "hash-object", "-w", str(tmp_path / "large")).strip()
+    arguments = [f"--git-dir={hosted.bare}", "cat-file", "--batch"]
+    process = await spawn_git(arguments, env=base_env(tmp_path, Path(os.devnull)), cwd=tmp_path)
+    assert process.stdin is not None
+    process.stdin.write(f"{blob}\n".encode())
+    async with asyncio.timeout(60):
+        while not vars(process.stdout)["_paused"]:  # noqa: ASYNC110  so much lies there that asyncio takes no more
+            await asyncio.sleep(0.01)
+        await kill_group(process)
+    assert process.returncode == -signal.SIGKILL
 
 
 async def test_a_content_that_the_mirror_lacks_is_an_error_not_a_wait(hosted: Hosted) -> None:
