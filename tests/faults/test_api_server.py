@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -108,6 +110,37 @@ def test_progress_whose_writing_was_not_answered_does_not_outlast_the_report(fau
     poll("the edit is corrected", lambda: sync.config("a")["data"] == {"key": "1"})
     faulty.proxy.settle(20)
     sync.wait_condition("Ready", "True")
+
+
+def test_what_fails_before_a_dependant_s_status_says_that_it_waits_is_told_by_it_all_the_same(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sluice.reconcilers.sync_schedule.DEPENDENCY_RETRY", 3600.0)
+    base = faulty.bench.source()
+    first = base.commit({"base/a.yaml": config_map("a"), "top/b.yaml": config_map("b")})
+    base.create_source()
+    base.create(path="./base")
+    top = replace(base, name=f"{base.name}-top")
+    top.create(path="./top", sourceRef={"kind": "GitRepository", "name": base.name}, dependsOn=[{"name": base.name}])
+    top.wait_ready(first)
+    waits, fails, reached = asyncio.Event(), asyncio.Event(), set[str]()
+
+    def hold(asked: Asked) -> Fault | None:
+        """The dependency is dry-run once the dependant has looked at it; what that says of it comes later still."""
+        if asked.dry_run and asked.path == base.at("configmaps", "a"):
+            return Fault(hold=fails)
+        if asked.path != f"{top.path}/status" or reached:
+            return None
+        reached.add(asked.path)
+        return Fault(hold=waits)
+
+    faulty.proxy.arm(hold)
+    bad = base.push({"base/a.yaml": config_map("a") + "datas: {}\n"})
+    poll("the dependant has looked", lambda: reached)
+    faulty.proxy.set(fails)
+    base.wait_failed(bad, "E204")
+    faulty.proxy.set(waits)
+    top.wait_condition("Ready", "False", "DependencyNotReady", "E204")
 
 
 def test_a_watch_that_is_cut_and_then_too_old_still_sees_drift(faulty: Faulty) -> None:

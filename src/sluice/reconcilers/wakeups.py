@@ -81,6 +81,9 @@ class Wakeups:
                 # One that is well goes on; one that waits says why, and that has just changed.
                 if ready or _waits(self._op.kustomizations.get(key.namespace, key.name)):
                     self._syncs.add(key)
+        if old is not None and _waits(item) and not _waits(old):
+            # What it waits for may have changed between its look at that and this word of it, and woken nobody.
+            self._syncs.add(item.metadata.key)
         for key in self._dependants.get(item.metadata.key, ()):
             # An expression may look at anything.
             dependant = self._op.kustomizations.get(key.namespace, key.name)
