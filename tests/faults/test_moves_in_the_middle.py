@@ -12,6 +12,8 @@ from tests.faults.conftest import Faulty
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.oracle import record_of
 from tests.integration.engine.groups import Group, group
+from tests.integration.engine.test_moves import MOVE as MOVE_FOLDERS
+from tests.integration.engine.test_moves import pair
 from tests.operator_fixture import FAILING_JOB, Api, config_map, poll
 
 BASE: dict[str, str | None] = {
@@ -126,3 +128,32 @@ def test_an_object_that_is_given_back_while_its_going_owner_looks_whose_it_is_go
     for member in made.members.values():
         member.wait_gone()
     assert made.values == {}
+
+
+def test_an_object_that_may_be_wanted_by_one_that_is_deleted_at_that_very_look_is_not_held_for_it(
+    faulty: Faulty,
+) -> None:
+    api, home = faulty.bench.api, f"/api/v1/namespaces/{faulty.bench.namespace}/configmaps"
+    api.create(home, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "vars"}, "data": {"colour": "red"}})
+    variables = {"substituteFrom": [{"kind": "ConfigMap", "name": "vars"}]}
+    first, second = pair(faulty.bench, {"old/x.yaml": config_map("x")}, new={"postBuild": variables})
+    second.edit(suspend=True)
+    first.edit(interval="2h")  # the watch tells of it after the other
+    first.wait("the edits are seen", lambda k: k["status"]["observedGeneration"] == k["metadata"]["generation"])
+    looks, gate = [0], asyncio.Event()
+
+    def decide(asked: Asked) -> Fault | None:
+        if asked.method != "GET" or asked.path != f"{home}/vars":
+            return None
+        looks[0] += 1
+        return Fault(hold=gate)
+
+    faulty.proxy.arm(decide)
+    revision = first.push(MOVE_FOLDERS)
+    poll("the first one looks what the suspended one would want", lambda: looks[0])
+    api.delete(second.path)
+    second.wait_gone()
+    faulty.proxy.set(gate)
+    first.wait_ready(revision)
+    poll("it is pruned", lambda: first.live("configmaps", "x") is None)
+    first.wait("nothing is held", lambda k: "E374" not in first.message)

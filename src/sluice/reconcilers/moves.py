@@ -53,6 +53,29 @@ def claim(operator: Operator, sync: Kustomization, artifact: Artifact, wanted: I
     operator.doubts.cast(owner)  # another artifact may have come since its turn began
 
 
+async def plan_leaving(
+    operator: Operator,
+    owner: Owner,
+    leaving: Collection[ResourceId],
+    wanted: Collection[ResourceId],
+    resources: Mapping[ResourceId, Resource | None],
+    build: Callable[[Callable[[ResourceId], Live | None], HandOver], Plan],
+) -> Plan:
+    """What `build` makes of what is live of `wanted`, and of who is to have which of `leaving`.
+
+    Those who are to have something wake `owner` when they may have it. One of which something has changed before that
+    was noted would wake nobody: then all of it is looked at again. Raises NotReady, ClusterError, StateError.
+    """
+    while True:
+        with operator.wishes.looking() as changed:
+            live = await find_live(operator, owner, wanted, resources)
+            handed = await takers_of(operator, owner, leaving, live.get)
+            plan = build(live.__getitem__, handed)
+            takers = note_offers(operator, plan, handed)
+        if takers.isdisjoint(changed) and not await came_back(operator, plan, live, resources):
+            return plan
+
+
 async def takers_of(
     operator: Operator, owner: Owner, leaving: Collection[ResourceId], live: Callable[[ResourceId], Live | None]
 ) -> HandOver:
@@ -116,12 +139,14 @@ async def came_back(
     return any(found is not None and found.owner == plan.owner for found in again.values())
 
 
-def note_offers(operator: Operator, plan: Plan, handed: HandOver) -> None:
-    """From now on the plan's sync is woken when one of those that it holds something for may have taken it."""
+def note_offers(operator: Operator, plan: Plan, handed: HandOver) -> frozenset[Owner]:
+    """From now on the plan's sync is woken when one of those that it holds something for may have taken it: these."""
     offered = [change.id for change in plan.kept if change.action is Action.OFFER]
-    operator.wishes.offer(plan.owner, {taker for key in offered for taker in handed.takers[key]})
+    takers = frozenset(taker for key in offered for taker in handed.takers[key])
+    operator.wishes.offer(plan.owner, takers)
     held = {key: handed.unsure[key] for key in offered if key in handed.unsure}
     operator.wishes.hold(plan.owner, problems_of(held))
+    return takers
 
 
 async def _ask(operator: Operator, owners: Collection[Owner], silent: Silent) -> Collection[Owner]:

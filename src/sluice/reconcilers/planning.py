@@ -21,7 +21,7 @@ from sluice.core.ids import GroupKind, ResourceId
 from sluice.core.ignored_fields import ignored_in
 from sluice.core.inventory import Inventory
 from sluice.core.manifest import Manifest
-from sluice.core.plan import Owner, Plan, PlanOptions, build_plan, needs_live
+from sluice.core.plan import Live, Owner, Plan, PlanOptions, build_plan, needs_live
 from sluice.core.problem import Problem
 from sluice.core.record import Record
 from sluice.core.steps import Deferral
@@ -29,8 +29,7 @@ from sluice.core.transaction_messages import Phase
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
 from sluice.reconcilers.foresight import foresee
-from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import came_back, holders_of, note_offers, takers_of
+from sluice.reconcilers.moves import HandOver, holders_of, plan_leaving
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.rendering import render_sync
 from sluice.reconcilers.sync_facts import owner_of
@@ -160,14 +159,12 @@ class Planner:
         for entry in inventory:
             if entry.id in wanted and entry.id not in known:
                 known[entry.id] = await self._op.discovery.find(entry.api_version, entry.id.kind)
+
+        def build(live: Callable[[ResourceId], Live | None], handed: HandOver) -> Plan:
+            return build_plan(owner, manifests, inventory, live, handed.within(options))
+
         with placing(manifests):
-            live = await find_live(self._op, owner, wanted, known)
-        handed = await takers_of(self._op, owner, leaving, live.get)
-        plan = build_plan(owner, manifests, inventory, live.__getitem__, handed.within(options))
-        note_offers(self._op, plan, handed)
-        if await came_back(self._op, plan, live, known):
-            return await self._plan(sync, owner, manifests, inventory, suspects, resources)
-        return plan
+            return await plan_leaving(self._op, owner, leaving, wanted, known, build)
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
-from sluice.core.plan import Owner, Plan, PlanOptions, build_plan
+from sluice.core.plan import Live, Owner, Plan, PlanOptions, build_plan
 from sluice.kube.resource import Resource
-from sluice.reconcilers.live_state import find_live
-from sluice.reconcilers.moves import came_back, note_offers, takers_of
+from sluice.reconcilers.moves import HandOver, plan_leaving
 from sluice.reconcilers.operator import Operator
 
 
@@ -20,10 +19,8 @@ async def plan_prune(
 
     Raises NotReady, ClusterError, StateError.
     """
-    live = await find_live(operator, owner, leaving.ids(), resources)
-    handed = await takers_of(operator, owner, leaving.ids(), live.get)
-    plan = build_plan(owner, (), leaving, live.__getitem__, handed.within(PlanOptions()))
-    note_offers(operator, plan, handed)
-    if await came_back(operator, plan, live, resources):
-        return await plan_prune(operator, owner, leaving, resources)
-    return plan
+
+    def build(live: Callable[[ResourceId], Live | None], handed: HandOver) -> Plan:
+        return build_plan(owner, (), leaving, live, handed.within(PlanOptions()))
+
+    return await plan_leaving(operator, owner, leaving.ids(), leaving.ids(), resources, build)

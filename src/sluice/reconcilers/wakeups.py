@@ -98,7 +98,7 @@ class Wakeups:
 
     def _wake_holders(self, taker: Owner) -> None:
         """Who holds something for `taker` looks whether it has it, or does not want it any more."""
-        for owner in self._op.wishes.offering_to(taker):
+        for owner in self._op.wishes.changed(taker):
             self._syncs.add(NamespacedName(owner.namespace, owner.name))
 
     def _index(self, event: EventType, item: Kustomization, old: Kustomization | None) -> None:

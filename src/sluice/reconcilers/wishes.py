@@ -8,7 +8,8 @@ the holder's next turn.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from sluice.core.ids import ResourceId
 from sluice.core.plan import Owner
@@ -22,6 +23,7 @@ class Wishes:
         self._wishes: dict[Owner, dict[ResourceId, Owner]] = {}
         self._offers: dict[Owner, frozenset[Owner]] = {}
         self._held: dict[Owner, tuple[Problem, ...]] = {}
+        self._looks: dict[object, set[Owner]] = {}
 
     def make(self, owner: Owner, holders: Mapping[ResourceId, Owner]) -> None:
         """Note that `owner` wants these objects; replaces what it wanted before."""
@@ -52,8 +54,20 @@ class Wishes:
         else:
             self._offers.pop(owner, None)
 
-    def offering_to(self, taker: Owner) -> Iterable[Owner]:
-        """Everyone who holds something that `taker` is to take."""
+    @contextmanager
+    def looking(self) -> Iterator[set[Owner]]:
+        """While somebody looks who is to take what: the set gets everyone of whom something changes meanwhile."""
+        look, changed = object(), set[Owner]()
+        self._looks[look] = changed
+        try:
+            yield changed
+        finally:
+            del self._looks[look]
+
+    def changed(self, taker: Owner) -> Iterable[Owner]:
+        """`taker` may have taken something, or want something else: everyone who holds something for it."""
+        for changed in self._looks.values():
+            changed.add(taker)
         return [owner for owner, takers in self._offers.items() if taker in takers]
 
     def hold(self, owner: Owner, why: tuple[Problem, ...]) -> None:
