@@ -155,7 +155,7 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
         case Phase.RECORDING, Recorded():
             return _apply_next(replace(state, inventory=state.plan.during))
         case Phase.APPLYING, Answered(outcomes, problems):
-            state = _noted(state, outcomes)
+            state = noted(state, outcomes)
             if problems and state.on_failure is OnFailure.CONTINUE:
                 state = replace(state, problems=state.problems + problems, failed_in=Phase.APPLYING)
                 return _after_batch(state)
@@ -163,13 +163,13 @@ def step(state: Transaction, event: Event) -> tuple[Transaction, Command | None]
         case Phase.SERVING, Served(problems):
             return _failed(state, problems) if problems else _apply_next(state)
         case Phase.WAITING, HealthKnown(problems, ours, corrected):
-            state = _noted(state, corrected)
+            state = noted(state, corrected)
             state = state if ours else replace(state, on_failure=OnFailure.STOP)
             return _failed(state, problems) if problems else _begin_prune(state)
         case Phase.RECORDING_PRUNE, Recorded():
             return _prune_next(state)
         case Phase.PRUNING, Answered(outcomes, problems):
-            state = replace(_noted(state, outcomes), problems=state.problems + problems)
+            state = replace(noted(state, outcomes), problems=state.problems + problems)
             return _prune_next(replace(state, prunes=state.prunes[1:]))
         case ((Phase.COMMITTING | Phase.RECORDING_FAILURE), Recorded()):
             well = state.phase is Phase.COMMITTING and not state.problems
@@ -267,8 +267,8 @@ def _prune_next(state: Transaction) -> tuple[Transaction, Command]:
     return replace(state, phase=Phase.COMMITTING, inventory=inventory), SaveRecord(Phase.DONE, inventory)
 
 
-def _noted(state: Transaction, outcomes: tuple[Outcome, ...]) -> Transaction:
-    """Enter outcomes: an applied object's entry gets its UID and digest, a deleted one leaves the inventory."""
+def noted(state: Transaction, outcomes: tuple[Outcome, ...]) -> Transaction:
+    """The state with these outcomes entered: an applied object's entry gets its UID and digest, a deleted one goes."""
     entries = Inventory(o.entry for o in outcomes if o.entry is not None)
     gone = [o.id for o in outcomes if o.result == "deleted"]
     found = [o.entry for o in outcomes if o.found and o.entry is not None]

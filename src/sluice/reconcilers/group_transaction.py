@@ -95,6 +95,7 @@ class GroupTransactions:
             subject=artifact.subject,
             placed=lambda problems: with_places(problems, artifact, joint.manifests, self._op.schemas),
             journal=self._journal(scene, joint),
+            applied=lambda: self._watch(joint),
         )
         whole = scene.open is None and all(_is_whole(m.start.record) for m in joint.members)
         ended = await self._op.executor.run(joint.plan, execution)
@@ -146,6 +147,10 @@ class GroupTransactions:
             target=joint_target(parts),
             digests={m.start.owner: m.prepared.rendered.digest for m in joint.members},
         )
+
+    def _watch(self, joint: JointPlan) -> None:
+        for member in joint.members:
+            self._single.watch(member.prepared.plan, member.prepared.resources)
 
     async def _requests(self, syncs: Sequence[Kustomization]) -> frozenset[str]:
         return frozenset().union(*[await requests_of(self._op, sync) for sync in syncs])

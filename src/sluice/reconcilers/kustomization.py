@@ -216,6 +216,11 @@ class KustomizationReconciler:
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
         if known_bad is not None and not await self._met_quotas.changed(owner, known_bad.problems):
             return known_bad
+
+        def applied() -> None:
+            applied_at.append(self._op.now())
+            self.watch(plan, resources)  # what drifts during the first wait of a kind is seen, too
+
         execution = Execution(
             sync=owner,
             revision=revision,
@@ -239,7 +244,7 @@ class KustomizationReconciler:
             author=artifact.author,
             subject=artifact.subject,
             placed=lambda problems: with_places(problems, artifact, prepared.rendered.manifests, self._op.schemas),
-            applied=lambda: applied_at.append(self._op.now()),
+            applied=applied,
         )
         ended = await self._op.executor.run(plan, execution)
         self.gate.ended(sync.metadata.key)

@@ -24,7 +24,7 @@ from sluice.core.record import FailedRevision, Record, holds_what_is_wanted
 from sluice.core.shares import Shares
 from sluice.core.steps import Deferral
 from sluice.core.timestamp import rfc3339
-from sluice.core.transaction import Transaction, begin, resume_prune, resume_undo, step
+from sluice.core.transaction import Transaction, begin, noted, resume_prune, resume_undo, step
 from sluice.core.transaction_messages import (
     Answered,
     Apply,
@@ -135,7 +135,11 @@ class Execution:
 
 @dataclass(slots=True)
 class _Run:
-    """One transaction under way. `recreate` are the objects whose dry-run said that they can only be replaced."""
+    """One transaction under way.
+
+    `recreate` are the objects whose dry-run said that they can only be replaced, `corrected` what was set right while
+    it waits for health.
+    """
 
     execution: Execution
     journal: Journal
@@ -143,6 +147,7 @@ class _Run:
     started: float
     deadline: float
     recreate: set[ResourceId] = field(default_factory=set)
+    corrected: list[Outcome] = field(default_factory=list)
 
 
 class Executor:
@@ -223,6 +228,7 @@ class Executor:
                 with _span_of(following):
                     event = await self._execute(following, run, state)
             except Superseded:
+                state = noted(state, tuple(run.corrected))
                 await self._save(SaveRecord(Phase.APPLYING, _unconfirmed(state), state.target), run, state)
                 TRANSACTIONS.labels("superseded").inc()
                 raise
@@ -250,11 +256,10 @@ class Executor:
             case AwaitHealth(changed):
                 execution.applied()
                 left = max(0.0, run.deadline - time.monotonic())
-                corrected: list[Outcome] = []
-                problems = await _found(self._await_health(execution, changed, left, corrected))
+                problems = await _found(self._await_health(execution, changed, left, run.corrected))
                 mine = changed | {t.id for t in execution.targets if not t.owned}
                 ours = any(p.subject is None or p.subject in mine for p in problems)
-                return HealthKnown(problems, ours, tuple(corrected))
+                return HealthKnown(problems, ours, tuple(run.corrected))
             case Prune(changes):
                 await execution.progress(f"Pruning {len(changes)} objects")
                 return await self._pruner.prune_all(changes, shares, client_of)

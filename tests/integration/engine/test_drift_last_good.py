@@ -125,6 +125,34 @@ def test_drift_is_corrected_while_a_revision_waits_for_health(bench: Bench) -> N
     assert sync.live("configmaps", "b") is None
 
 
+def test_drift_is_corrected_in_the_very_first_wait_for_health_too_also_of_a_kind_that_nobody_else_has(
+    bench: Bench,
+) -> None:
+    sync = bench.source()
+    limits = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: limits, namespace: $NS}\nspec: {limits: []}\n"
+    sync.commit({"limits.yaml": limits, "web.yaml": deployment("web", "app:unready")})
+    sync.create_source()
+    sync.create(wait=True, timeout="5m")
+    sync.wait_condition("Reconciling", "True", text="Running health checks")
+    bench.api.delete(sync.at("limitranges", "limits"))
+    poll("it is there again", lambda: sync.live("limitranges", "limits"))
+    sync.wait_condition("Reconciling", "True", text="Running health checks")
+
+
+def test_what_was_made_again_in_a_wait_that_a_newer_revision_ends_is_pruned_by_that(bench: Bench) -> None:
+    sync = bench.synced({**FILES, "web.yaml": deployment("web")}, wait=True, timeout="5m")
+    sync.push({"web.yaml": deployment("web", "app:unready")})
+    sync.wait_condition("Reconciling", "True", text="Running health checks")
+    bench.api.delete(sync.at("configmaps", "b"))
+    poll(
+        "it is there again",
+        lambda: [e for e in bench.operator.logged if e["event"] == "drift corrected" and e["name"] == sync.name],
+    )
+    assert sync.live("configmaps", "b") is not None
+    sync.wait_ready(sync.push({"web.yaml": deployment("web"), "b.yaml": None}))
+    assert sync.live("configmaps", "b") is None
+
+
 class SlowAnswer:
     """Holds what corrections have come to, as a slow API server would, until it is released."""
 
