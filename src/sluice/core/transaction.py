@@ -283,8 +283,18 @@ def noted(state: Transaction, outcomes: tuple[Outcome, ...]) -> Transaction:
     return replace(
         state,
         inventory=state.inventory.union(entries).without(gone),
-        outcomes={**state.outcomes, **{o.id: o for o in outcomes}},
+        outcomes={**state.outcomes, **{o.id: _since(state.outcomes.get(o.id), o) for o in outcomes}},
     )
+
+
+_WRITTEN = frozenset({"created", "configured"})
+
+
+def _since(before: Outcome | None, after: Outcome) -> Outcome:
+    """What two writes of one object came to: what the first did is not undone by a second that found it done."""
+    if before is None or before.result not in _WRITTEN or after.result not in {"unchanged", "configured"}:
+        return after
+    return replace(after, result=before.result)
 
 
 def _found(resource: ResourceId) -> Problem:

@@ -27,6 +27,20 @@ def test_a_deleted_object_is_made_again(bench: Bench) -> None:
     assert sync.live("configmaps", "a") is None
 
 
+def test_a_deleted_object_of_a_sync_that_waits_for_health_is_made_again_and_told_as_drift(bench: Bench) -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: $NS}\nspec: {ports: [{port: 80}]}\n"
+    sync = bench.synced({"web.yaml": deployment("web", "nginx:slow-2s"), "service.yaml": service}, wait=True)
+    bench.api.delete(sync.at("services", "web"))
+    bench.api.delete(sync.at("apps/v1/deployments", "web"))
+    where = f"/api/v1/namespaces/{sync.namespace}/events?fieldSelector=involvedObject.name={sync.name}"
+
+    def told() -> str:
+        found = (bench.api.get(where) or {})["items"]
+        return "".join(each["message"] for each in found if each["reason"] == "DriftCorrected")
+
+    poll("the Service is told of", lambda: f"Service {sync.target}/web was deleted" in told(), 60)
+
+
 @pytest.mark.parametrize("labels", [{LABEL: "somebody"}, {LABEL: None}])
 def test_a_changed_or_removed_owner_label_is_set_right(bench: Bench, labels: dict[str, str | None]) -> None:
     sync = bench.synced({"a.yaml": config_map("a")})

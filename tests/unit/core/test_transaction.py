@@ -249,6 +249,23 @@ def test_an_unchanged_answer_is_no_change_for_the_gate() -> None:
     assert command == AwaitHealth(frozenset({B.id}))
 
 
+@pytest.mark.parametrize(("first", "then", "told"), [
+    ("created", "unchanged", "created"),
+    ("created", "configured", "created"),
+    ("configured", "unchanged", "configured"),
+    ("configured", "created", "created"),
+    ("unchanged", "configured", "configured"),
+])  # fmt: skip
+def test_what_is_written_again_while_health_is_waited_for_is_told_as_what_both_writes_came_to(
+    first: str, then: str, told: str
+) -> None:
+    state = advanced(plan_of((A,)), Apply, gate=True)
+    state, _ = step(state, Answered((Outcome(A.id, first, entry(A, "uid-1")),)))
+    state, _ = step(state, HealthKnown(corrected=(Outcome(A.id, then, entry(A, "uid-2")),)))
+    assert state.outcomes[A.id].result == told
+    assert state.inventory.get(A.id) == entry(A, "uid-2")
+
+
 def test_what_an_attempt_that_was_cut_short_wrote_can_still_fail_the_next_one() -> None:
     plan = plan_of((A, B), (A,))
     target = UndoTarget(Inventory(), {})
