@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sluice.core import codes
 from sluice.core.drift import Drifted
+from sluice.core.manifest import TOOLKIT
 from sluice.core.problem import Problem
 
 # Corrections this close together follow each other.
@@ -19,6 +20,7 @@ FIGHT_AFTER = 5
 AT_ONCE = 2
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 300.0
+_OWNER_LABELS = f"/metadata/labels/{TOOLKIT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,24 @@ class Fight:
         if not self.is_on:
             return 2.0 ** (self.corrections - AT_ONCE - 1)
         return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.corrections - FIGHT_AFTER, 16))
+
+    @property
+    def hides(self) -> bool:
+        """Whether what is fought over takes the object out of our sight: it is deleted, or its owner label removed."""
+        return self.drifted.deleted or any(field.pointer.startswith(_OWNER_LABELS) for field in self.drifted.fields)
+
+    def held(self, now: float, *, seen: bool) -> float:
+        """Seconds for which the object is still left alone.
+
+        `seen` is False when it is gone, as far as the watch knows. That is no part of a fight over fields: who deletes
+        a Deployment whose replicas another controller keeps setting is not that controller.
+
+        >>> [Fight(5, 0.0, Drifted(None)).held(10.0, seen=seen) for seen in (True, False)]
+        [50.0, 0.0]
+        """
+        if self.ended(now) or (not seen and not self.hides):
+            return 0.0
+        return max(0.0, self.last + self.pause - now)
 
     def ended(self, now: float) -> bool:
         """True when nobody has had to be corrected for WINDOW."""

@@ -77,11 +77,6 @@ class _Ledger:
     def pending(self) -> set[ResourceId]:
         return self.suspects | self.taken
 
-    def held(self, resource: ResourceId, now: float) -> float:
-        """Seconds for which an object that is fought over is left alone."""
-        fight = self.fights.get(resource)
-        return max(0.0, fight.last + fight.pause - now) if fight is not None and not fight.ended(now) else 0.0
-
     def begin(self, candidates: Collection[ResourceId]) -> None:
         self.suspects.difference_update(candidates)
         self.taken.update(candidates)
@@ -111,6 +106,11 @@ class Drift:
     def _of(self, sync: Kustomization) -> _Ledger:
         return self._ledgers.setdefault(sync.metadata.key, _Ledger())
 
+    def _held(self, ledger: _Ledger, resource: ResourceId, now: float) -> float:
+        """Seconds for which an object that is fought over is left alone."""
+        fight = ledger.fights.get(resource)
+        return fight.held(now, seen=self._op.owned.get(resource) is not None) if fight is not None else 0.0
+
     # --- suspicion ----------------------------------------------------------------------------------------------
 
     def suspect(self, owner: Owner, resource: ResourceId) -> float | None:
@@ -122,12 +122,12 @@ class Drift:
         if sync is not None and self._mode(sync, resource, None) is DriftMode.IGNORE:
             return None
         ledger.arrived.set()
-        return ledger.held(resource, time.monotonic())
+        return self._held(ledger, resource, time.monotonic())
 
     def open(self, sync: Kustomization) -> frozenset[ResourceId]:
         """Objects that are to be looked at now. Costs as much as they are."""
         ledger, now = self._of(sync), time.monotonic()
-        return frozenset(key for key in ledger.pending if not ledger.held(key, now))
+        return frozenset(key for key in ledger.pending if not self._held(ledger, key, now))
 
     def dismiss(self, sync: Kustomization, resources: Collection[ResourceId]) -> None:
         """These are not the sync's: there is nothing to settle."""
@@ -203,7 +203,7 @@ class Drift:
             if mode is DriftMode.IGNORE:
                 ledger.warned.pop(key, None)
             settled = key not in suspects and mode is DriftMode.WARN
-            held = mode is DriftMode.CORRECT and ledger.held(key, now) > 0
+            held = mode is DriftMode.CORRECT and self._held(ledger, key, now) > 0
             if manifest is not None and mode is not DriftMode.IGNORE and not settled and not held:
                 looks.append((key, mode, self._seen(key)))
         ignored = ignored_by(sync, (applied[key] for key, _, _ in looks))
@@ -276,9 +276,9 @@ class Drift:
                 for key in ledger.pending & applied.keys()
                 if self._mode(sync, key, applied[key]) is not DriftMode.IGNORE
             ]
-            if due := frozenset(key for key in open_ if not ledger.held(key, now)):
+            if due := frozenset(key for key in open_ if not self._held(ledger, key, now)):
                 return due
-            pause = min((ledger.held(key, now) for key in open_), default=None)
+            pause = min((self._held(ledger, key, now) for key in open_), default=None)
             try:
                 async with asyncio.timeout(pause):
                     await ledger.arrived.wait()
@@ -322,7 +322,7 @@ class Drift:
     def due(self, sync: Kustomization) -> float | None:
         """Seconds until something that is fought over is to be corrected, or a fight has ended; None for neither."""
         ledger, now = self._of(sync), time.monotonic()
-        waits = [held for key in ledger.pending if (held := ledger.held(key, now))]
+        waits = [held for key in ledger.pending if (held := self._held(ledger, key, now))]
         waits += [max(1.0, fight.last + WINDOW - now) for fight in ledger.fights.values() if fight.is_on]
         return min(waits, default=None)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sluice.core.fight import FIGHT_AFTER
+from sluice.core.fight import FIGHT_AFTER, FIRST_PAUSE
 from tests.operator_fixture import Api, Bench, Sync, config_map, deployment, poll
 
 SECONDS = 20.0
@@ -57,6 +57,16 @@ def test_a_fight_is_found_named_and_slowed_down(bench: Bench) -> None:
     where = f"/api/v1/namespaces/{sync.namespace}/events?fieldSelector=involvedObject.name={sync.name}"
     found = [e for e in (bench.api.get(where) or {})["items"] if e["reason"] == "FightDetected"]
     assert len(found) == 1
+
+
+def test_who_deletes_an_object_that_is_fought_over_is_answered_at_once(bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    path = sync.at("configmaps", "a")
+    with insisting(sync, path, {"data": {"key": "theirs"}}, "other"):
+        sync.wait_condition("Drifted", "True", "FightDetected", seconds=60)
+    bench.api.delete(path)
+    # Half of the pause that the fight has come to, and more than the machine needs.
+    poll("a is there again", lambda: sync.live("configmaps", "a"), FIRST_PAUSE / 2)
 
 
 def test_a_new_revision_does_not_wait_for_the_end_of_a_fight(bench: Bench) -> None:

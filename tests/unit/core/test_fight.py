@@ -47,3 +47,12 @@ def test_a_fight_names_who_over_what_and_the_rule_that_ends_it() -> None:
     gone = str(fought(Fight(6, 0.0, Drifted(WEB.id, deleted=True))))
     assert "was deleted" in gone
     assert "spec.ignore" not in gone
+
+
+def test_a_deletion_is_no_part_of_a_fight_over_fields_but_of_one_over_deletions_or_the_owner_label() -> None:
+    label = DriftedField(".metadata.labels.x", "/metadata/labels/kustomize.toolkit.fluxcd.io~1name", "removed")
+    for drifted in (WEB, Drifted(WEB.id, (label,)), Drifted(WEB.id, deleted=True)):
+        fight = Fight(FIGHT_AFTER, 0.0, drifted)
+        assert fight.held(10, seen=True) == fight.pause - 10
+        assert fight.held(10, seen=False) == (0 if drifted is WEB else fight.pause - 10)
+        assert fight.held(WINDOW, seen=True) == 0
