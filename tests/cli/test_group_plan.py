@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Ran, Sluice
-from tests.cli.plan_objects import JOB, service
+from tests.cli.plan_objects import JOB, service, told, warn_of_pods
 from tests.crd_text import crd_text
 from tests.integration.engine.groups import Group, group
-from tests.operator_fixture import Bench, config_map
+from tests.operator_fixture import Bench, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 
@@ -159,3 +159,15 @@ def test_an_object_that_moves_between_two_that_are_no_group_is_held_for_the_othe
     ran = cli("plan", made["b"].name, "--path", both)
     assert ran.code == 3
     assert "error[E315]" in ran.err
+
+
+def test_what_the_api_server_warns_of_is_told_by_the_member_whose_object_it_is(cli: Sluice, bench: Bench) -> None:
+    made = group(bench, BASE)
+    warn_of_pods(bench, made.source.target)
+    path = edit(made, {"a/a.yaml": config_map("a", "2"), "b/web.yaml": deployment("web")})
+    assert cli("plan", made["a"].name, "--path", path).err.count("warning[W409]: would violate PodSecurity") == 1
+    revision = made.source.push({"a/a.yaml": config_map("a", "2"), "b/web.yaml": deployment("web")})
+    for member in (made["a"], made["b"]):
+        member.wait_ready(revision)
+    poll("it was told", lambda: told(bench, made["b"], "W409"))
+    assert told(bench, made["a"], "W409") == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Sluice
-from tests.cli.plan_objects import JOB, service
+from tests.cli.plan_objects import JOB, service, told, warn_of_pods
 from tests.crd_text import STORED, crd_text
-from tests.operator_fixture import Bench, Sync, config_map, poll
+from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 
@@ -36,6 +36,29 @@ def test_a_job_is_named_as_what_can_not_be_undone(cli: Sluice, bench: Bench) -> 
     assert "job.yaml:1" in text
     warnings = cli("plan", sync.name, "--path", str(sync.repo.path), "-o", "json").json["warnings"]
     assert [each["code"] for each in warnings] == ["W406"]
+
+
+def test_what_the_api_server_warns_of_is_named_beforehand_and_told_once_for_a_revision(
+    cli: Sluice, bench: Bench
+) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    warn_of_pods(bench, sync.target)
+    files: dict[str, str | None] = {"web.yaml": deployment("web"), "api.yaml": deployment("api")}
+    code, text = plan(cli, sync, files)
+    assert code == 1, "it is no reason to refuse"
+    assert text.count("warning[W409]: would violate PodSecurity") == 1, text
+    assert "and of 1 more object" in text
+    (warned,) = cli("diff", sync.name, "--path", str(sync.repo.path), "-o", "json").json["warnings"]
+    assert warned["code"] == "W409"
+    sync.wait_ready(sync.push(files))
+    (event,) = poll("it was told", lambda: told(bench, sync, "W409"))
+    assert "runAsNonRoot" in event
+    assert f"Deployment {sync.target}/" in event
+    sync.reconcile()
+    revision = sync.push({"a.yaml": config_map("a", "2")})
+    sync.wait_ready(revision)
+    poll("the last revision was told", lambda: told(bench, sync, revision))
+    assert told(bench, sync, "W409") == [event]
 
 
 def test_a_new_stored_version_of_a_crd_is_named(cli: Sluice, bench: Bench) -> None:

@@ -343,6 +343,7 @@ CASE_COLLISION = Code("W404", "CaseCollision", "two paths differ only in case")
 NOT_UNDOABLE = Code("W406", "NotUndoable", "a part of the revision that an undo could not take back")
 COLLISION = Code("W407", "Collision", "an object needs what another one, pruned last by the same revision, still holds")
 STRAY_OBJECTS = Code("W408", "StrayObjects", "objects carry a sync's labels, and nothing proves that they are its own")
+API_WARNING = Code("W409", "ApiWarning", "the API server accepts an object and warns of something in it")
 QUOTA_TIGHT = Code("W405", "QuotaTight", "a ResourceQuota has not enough for the pods of new workloads")
 
 CODES: tuple[Code, ...] = tuple(

@@ -66,7 +66,7 @@ class Outcome:
     """What one write came to: created, configured, unchanged, deleted, deleting or handed over.
 
     Of an object that somebody else made between plan and apply there is an `image` of what they made; or it is only
-    `found`, when that can't be known any more because our apply went through.
+    `found`, when that can't be known any more because our apply went through. `warnings` are the API server's.
     """
 
     id: ResourceId
@@ -74,6 +74,7 @@ class Outcome:
     entry: Entry | None = None
     image: BeforeImage | None = None
     found: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 # --- commands: what the executor is to do -----------------------------------------------------------------------

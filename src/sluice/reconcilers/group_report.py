@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sluice.core import codes, condition
+from sluice.core.api_warning import warned
 from sluice.core.group import echo, mine
 from sluice.core.ids import ResourceId
 from sluice.core.plan import Owner
@@ -30,12 +31,13 @@ def of_ended(ended: Transaction, joint: JointPlan, revision: str, named: Mapping
     found: Turnouts = {}
     for member in joint.members:
         owner, rendered = member.start.owner, member.prepared.rendered
+        outcomes = tuple(o for o in ended.outcomes.values() if joint.shares.owner_of(o.id) == owner)
         own = replace(
             whole,
             digest=rendered.digest,
-            warnings=rendered.warnings,
+            warnings=(*rendered.warnings, *warned(joint.plan, outcomes)),
             inventory=final.part(owner, ended.inventory),
-            outcomes=tuple(o for o in ended.outcomes.values() if joint.shares.owner_of(o.id) == owner),
+            outcomes=outcomes,
             gated=_gated(member),
         )
         roots, rest = mine(ended.problems, owner, owners), mine(_after(whole, ended), owner, owners)

@@ -10,6 +10,7 @@ from typing import Any
 from sluice.api.kustomization import Kustomization, Snapshot
 from sluice.api.problem_status import problem_status
 from sluice.core import codes, condition
+from sluice.core.api_warning import warned
 from sluice.core.duration import format_duration
 from sluice.core.history import RECORDED, Counts, Past, last_applied, last_success, record_attempt
 from sluice.core.ids import ResourceId
@@ -120,7 +121,7 @@ def of_transaction(
         digest=digest,
         inventory=ended.inventory,
         outcomes=tuple(ended.outcomes.values()),
-        warnings=warnings,
+        warnings=(*warnings, *warned(ended.plan, ended.outcomes.values())),
         gated=gated,
         unhealthy=ended.failed_in is Phase.WAITING,
     )

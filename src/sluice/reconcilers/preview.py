@@ -16,6 +16,7 @@ import msgspec
 from sluice.api.kustomization import Kustomization
 from sluice.api.validate_kustomization import validate_kustomization
 from sluice.core import codes
+from sluice.core.api_warning import api_warnings
 from sluice.core.artifact import Artifact
 from sluice.core.deferral import defined_kinds, find_deferred
 from sluice.core.drift import Drifted, DriftMode, find_drift, mode_of
@@ -28,7 +29,7 @@ from sluice.core.manifest import Directives
 from sluice.core.object_diff import ABSENT, FieldChange, diff_objects, masked
 from sluice.core.order import Stage
 from sluice.core.plan import Action, Change, Owner, Plan
-from sluice.core.problem import Problem
+from sluice.core.problem import Origin, Problem
 from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
 from sluice.reconcilers.inventory_source import inventory_of
@@ -58,7 +59,7 @@ class Previewed:
     """One object. `deferred`: it can only be dry-run once something of the same revision is there.
 
     `drift` is who changed it, where its manifest has not changed; `mode` what is done about that. `sync` is whose it
-    is afterwards.
+    is afterwards. `warnings` are the API server's.
     """
 
     change: Change
@@ -70,17 +71,27 @@ class Previewed:
     drift: Drifted | None = None
     mode: DriftMode = DriftMode.CORRECT
     sync: Owner | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All of one sync, or of one `group`, in the order of execution; what is skipped last."""
+    """All of one sync, or of one `group`, in the order of execution; what is skipped last.
+
+    `expected` is what the plan itself is to be warned of.
+    """
 
     revision: str
     objects: tuple[Previewed, ...]
-    warnings: tuple[Problem, ...]
+    expected: tuple[Problem, ...]
     group: str = ""
     members: tuple[Owner, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What speaks against nothing, and should be known: also what the API server says of what would be written."""
+        written = (each for each in self.objects if each.warnings and each.effect is not Effect.UNCHANGED)
+        return (*self.expected, *api_warnings((e.change.id, _origin(e.change), e.warnings) for e in written))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -91,6 +102,10 @@ class Preview:
     def differs(self) -> bool:
         """True when something would be written."""
         return any(each.effect not in {Effect.UNCHANGED, Effect.SKIP} for each in self.objects)
+
+
+def _origin(change: Change) -> Origin | None:
+    return change.manifest.origin if change.manifest is not None else None
 
 
 async def preview(operator: Operator, sync: Kustomization, artifact: Artifact) -> Preview:
@@ -214,7 +229,7 @@ async def _dry_run(
     if live is None:
         mode = mode_of(sync.spec.drift, manifest.directives, None)
         drifted = Drifted(key, deleted=True, origin=manifest.origin)
-        return Previewed(change, Effect.CREATE, stage, drift=drifted, mode=mode)
+        return Previewed(change, Effect.CREATE, stage, drift=drifted, mode=mode, warnings=answer.warnings)
     fields = _fields(key, live, answer.raw)
     drift = find_drift(manifest, live, answer.raw, MANAGER)
     meta = msgspec.json.decode(live, type=LiveObject).metadata
@@ -222,7 +237,7 @@ async def _dry_run(
     effect = Effect.CHANGE if fields else Effect.UNCHANGED
     if change.action is Action.ADOPT:
         effect = Effect.ADOPT
-    return Previewed(change, effect, stage, fields, drift=drift, mode=mode)
+    return Previewed(change, effect, stage, fields, drift=drift, mode=mode, warnings=answer.warnings)
 
 
 def _fields(key: ResourceId, live: bytes | None, wanted: bytes) -> tuple[FieldChange, ...]:

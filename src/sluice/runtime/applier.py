@@ -145,7 +145,7 @@ class Applier:
         if not answer.created and meta.resource_version == change.resource_version:
             result = "unchanged"
         entry = Entry(change.id, change.api_version, meta.uid, manifest.digest, version_of(meta))
-        return Outcome(change.id, result, entry, found=found)
+        return Outcome(change.id, result, entry, found=found, warnings=answer.warnings)
 
     async def _request(self, change: Change, client: KubeClient) -> tuple[Callable[..., Awaitable[Applied]], Manifest]:
         manifest = change.manifest

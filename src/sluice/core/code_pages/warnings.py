@@ -59,4 +59,14 @@ PAGES: dict[str, _Page] = {
         "The record was lost, or somebody copied the labels.",
         "Delete them by hand if nobody needs them, or put them into git to have them adopted.",
     ),
+    "W409": _Page(
+        "The API server took the object, and warns of something in it; it warns every client that applies it.",
+        'would violate PodSecurity "restricted:latest": runAsNonRoot != true [W409] Deployment shop/web at '
+        "web.yaml:1@a1b2c3d: the API server accepts it, and warns of it, and of 2 more objects; fix: do what it says "
+        "before an upgrade of the cluster or a stricter policy refuses it",
+        "An API version or a field that is deprecated, a namespace that warns of pods which a stricter level of Pod "
+        "Security would refuse, or an admission webhook that has something to say.",
+        "Do what the warning says. `sluice plan` and `sluice diff` tell it beforehand; each revision that writes the "
+        "object tells it as an event.",
+    ),
 }
