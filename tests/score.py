@@ -91,7 +91,7 @@ POINTS = (
         2,
         (f"{CLI}/test_output_contract.py", f"{CLI}/test_answer_schemas.py", f"{CLI}/test_images.py"),
     ),
-    Point(10, "stdout clean for pipes, no escape codes", 2, (PIPED,)),
+    Point(10, "stdout clean for pipes, no escape codes", 2, (PIPED, f"{CLI}/test_exit_matrix.py")),
     Point(11, "namespace from the context; says which it used", 2, (f"{CLI}/test_arguments.py",)),
     Point(12, "diff from a checkout, no write, exit 0/1/more", 1, COMPARED, "Kustomizations only: no HelmRelease yet"),
     Point(

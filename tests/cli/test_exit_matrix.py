@@ -180,6 +180,8 @@ def test_a_verb_exits_with_the_documented_code_whatever_it_meets(
     # What is no answer is a problem with its code, and nothing that a program would take for one.
     assert all("error[E" in ran.err for wanted, ran in met.values() if wanted not in {DONE, NO})
     assert not met["a wrong flag"][1].out
+    # Whatever happens, a pipe gets no escape codes.
+    assert [outcome for outcome, (_, ran) in met.items() if "\x1b" in ran.out + ran.err] == []
 
 
 def test_every_verb_is_in_the_matrix_or_said_to_be_held_elsewhere() -> None:

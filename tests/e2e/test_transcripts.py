@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,14 @@ def test_decide_what_happens_to_drift(fleet: Sync, reader: Reader) -> None:
     page.end()
 
 
+ROOT = Path(__file__).parents[2]
+
+
+def files_of(page: Path) -> list[tuple[str, str]]:
+    """The files that a page shows, by the names that stand before them."""
+    return re.findall(r"^`(/\S+)`:\n\n```yaml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 TWICE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  name: b\n"
 OPEN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {}\nspec:\n  ports: [80, 443\n"
 NO_BASE64 = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata:\n  k:   '?'\n"
@@ -198,6 +207,7 @@ def test_order_things_with_depends_on_and_see_why_a_commit_is_not_live(fleet: Sy
     database.wait_failed(failed, seconds=60)
     backend.wait_condition("Ready", "False", "DependencyNotReady")
     follow_all("how-to/order-things-with-dependson.md", replace(reader, replaced=IMAGES))
+    follow_all("how-to/wait-for-health.md", replace(reader, replaced=IMAGES))
     checkout = app(fleet, "checkout", "./checkout", dependsOn=[{"name": "database"}])
     checkout.wait_condition("Ready", "False", "DependencyNotReady")
     backend.bench.api.delete(backend.path)
@@ -272,6 +282,55 @@ def test_group_syncs(fleet: Sync, reader: Reader) -> None:
     follow_all("how-to/group-syncs.md", reader)
 
 
+def test_install_and_uninstall(fresh_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
+    reader = Reader(tmp_path, fresh_cluster().kubeconfig, kubectl_path(), {})
+    reader.equip()
+    page = Page("how-to/install-and-uninstall.md", reader)
+    page.follow()
+    reader.run("sluice install --yes -n flux-system")
+    page.follow()
+    page.end()
+
+
+def test_first_sync(fleet: Sync, reader: Reader, tmp_path: Path) -> None:
+    """What the page starts in terminals of their own, a cluster, a git server and the operator, is here already."""
+    checkout = tmp_path / "clone"
+    (reader.home / ".gitconfig").write_text("[user]\n  name = Ada\n  email = ada@example.com\n")
+    # The namespace is one that goes with the sync: the other pages' stays.
+    names = {"http://127.0.0.1:8089/fleet.git": fleet.repo.remote, "/tmp/fleet": str(checkout)}
+    names |= {"-n shop": "-n store", "Deployment shop/": "Deployment store/"}
+    page = Page("tutorial/first-sync.md", replace(reader, replaced=names, folder=ROOT))
+    page.pass_by("git clone … sluice && cd sluice")
+    page.pass_by("export PATH=$PWD/.venv/bin:$PATH PYTHONPATH=.")
+    page.follow()
+    page.pass_by("kubectl create namespace flux-system")
+    page.pass_by("python - <<'EOF'")
+    page.follow()
+    for name, text in files_of(page.path):
+        here = text.replace("namespace: shop", "namespace: store").replace("name: shop", "name: store")
+        Path(name.replace("/tmp/fleet", str(checkout))).write_text(here)
+    page.follow()
+    page.pass_by("sluice run --git-allow-loopback")
+    page.follow()
+    page.follow()
+
+    def edit(**changes: tuple[str, str]) -> None:
+        for name, (old, new) in changes.items():
+            file = checkout / "apps" / f"{name}.yaml"
+            assert old in file.read_text()
+            file.write_text(file.read_text().replace(old, new))
+        reader.run(f"cd {checkout} && git commit -qam Edit && git push -q")
+
+    edit(greeting=("hello", "good-morning"))
+    page.follow()
+    edit(web=("replicas: 2", "replica: 2"), greeting=("good-morning", "good-night"))
+    page.follow()
+    page.follow()
+    page.follow()
+    page.pass_by("python -m devcluster down --name first")
+    page.end()
+
+
 def test_what_varies_is_left_out_and_all_else_counts() -> None:
     shown = "ks/shop  ready 4s  main@0a29c248 at 2026-11-24T20:19:24Z   (…)\n20:17:13 ks/shop  waiting"
     assert alike(shown, "ks/shop ready 1m2s main@1b3f00aa at 2027-01-01T00:00:00Z (so it is)\n")
@@ -281,3 +340,4 @@ def test_what_varies_is_left_out_and_all_else_counts() -> None:
 
 def test_a_command_goes_on_behind_a_backslash() -> None:
     assert steps("$ a \\\n  b\nprinted\n$ c\n") == [("a \\\n  b", "printed"), ("c", "")]
+    assert steps("$ a <<'EOF'\nb: 1\nEOF\nprinted\n") == [("a <<'EOF'\nb: 1\nEOF", "printed")]
