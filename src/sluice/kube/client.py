@@ -197,9 +197,14 @@ class KubeClient:
     async def list_metadata(
         self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "", limit: int = 500
     ) -> MetadataList:
-        """The metadata of all objects that match, page by page; the list is complete or an error."""
+        """The metadata of all objects that match, page by page; the list is complete or an error.
+
+        It is an error, too, when one of them can't be read: whoever asks what is there must not miss it.
+        """
         found = await self._list(Selection(resource, namespace, labels, fields), limit, LiveObject)
-        return ObjectList([item.metadata for item in found.items], found.resource_version, found.problems)
+        if found.problems:
+            raise unreadable(self._asked("list", resource, namespace), f"an item: {found.problems[0].cause}")
+        return ObjectList([item.metadata for item in found.items], found.resource_version)
 
     async def list(
         self,
@@ -211,7 +216,10 @@ class KubeClient:
         item_type: type[T],
         limit: int = 500,
     ) -> ObjectList[T]:
-        """All objects that match, decoded as `item_type`, page by page; the list is complete or an error."""
+        """All objects that match, decoded as `item_type`, page by page; the list is complete or an error.
+
+        Objects that are there and are not of that type are its `problems`.
+        """
         return await self._list(Selection(resource, namespace, labels, fields), limit, item_type)
 
     async def _list(self, selection: Selection, limit: int, item_type: type[T]) -> ObjectList[T]:

@@ -95,6 +95,8 @@ async def look_up(
             return
         found = {item.metadata.name: item for item in listed.items}
         answers.update({key: found.get(key.name) for key in keys})
+        if listed.problems:  # an item that can't be read is there, under whatever name
+            await together(by_get(resource, key) for key in keys if key.name not in found)
 
     work = []
     for (resource, namespace), keys in asked.items():
