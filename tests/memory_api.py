@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -130,18 +131,26 @@ class MemoryApi:
 
     def _list(self, path: str, query: dict[str, list[str]]) -> Reply:
         """A page; `continue` is the number of the first object of the next."""
-        prefix, label = path + "/", query.get("labelSelector", [""])[0]
-        name, _, value = label.partition("=")
-        items = [
-            each
-            for key, each in sorted(self.objects.items())
-            if key.startswith(prefix) and "/" not in key.removeprefix(prefix)
-            if not label or each["metadata"].get("labels", {}).get(name) == value
-        ]
+        name, _, value = query.get("labelSelector", [""])[0].partition("=")
+        items = [each for each in self._of(path) if not name or each["metadata"].get("labels", {}).get(name) == value]
         start, size = int(query.get("continue", ["0"])[0]), int(query.get("limit", ["500"])[0])
         more = {"continue": str(start + size)} if start + size < len(items) else {}
         meta = {"resourceVersion": str(self.serial), **more}
         return 200, {}, encoded({"metadata": meta, "items": items[start : start + size]})
+
+    def told(self, call: Call) -> bytes:
+        """The lines with which a watch begins: what is there, and that this was all."""
+        field, _, wanted = parse_qs(call.query).get("fieldSelector", [""])[0].partition("=")
+        found = [each for each in self._of(call.path) if not field or each["metadata"]["name"] == wanted]
+        annotations = {"k8s.io/initial-events-end": "true"}
+        end = {"metadata": {"resourceVersion": str(self.serial), "annotations": annotations}}
+        lines = [*({"type": "ADDED", "object": each} for each in found), {"type": "BOOKMARK", "object": end}]
+        return b"".join(encoded(line) + b"\n" for line in lines)
+
+    def _of(self, path: str) -> list[Object]:
+        prefix = path + "/"
+        found = sorted((key, each) for key, each in self.objects.items() if key.startswith(prefix))
+        return [each for key, each in found if "/" not in key.removeprefix(prefix)]
 
     def _discovery(self, *, core: bool) -> Reply:
         groups: dict[str, dict[str, list[Object]]] = {}
@@ -174,9 +183,28 @@ Answering = Callable[[Request], Awaitable[Reply]]
 
 class _MemoryTransport(Transport):
     answering: Answering
+    api: MemoryApi
 
     async def _once(self, call: Call, asked: Asked, identity: Identity) -> Reply:
         return await self.answering(Request(call, dict(identity).get("Impersonate-User", "")))
+
+    @asynccontextmanager
+    async def stream(self, call: Call, asked: Asked, identity: Identity = ()) -> AsyncIterator[Any]:
+        """A watch."""
+        yield _Stream(self.api.told(call))
+
+
+class _Stream:
+    """The body of a watch that tells what is there, and then nothing more."""
+
+    def __init__(self, lines: bytes) -> None:
+        self.lines = lines
+
+    async def readany(self) -> bytes:
+        if not self.lines:
+            await asyncio.Event().wait()
+        lines, self.lines = self.lines, b""
+        return lines
 
 
 def memory_client(
@@ -191,7 +219,7 @@ def memory_client(
     transport = client._transport = _MemoryTransport(
         client.access, user_agent="test", max_in_flight=32, request_timeout=30.0, may_write=may_write
     )
-    transport.answering = answering or at_once
+    transport.answering, transport.api = answering or at_once, api
     client._channel = Channel(transport)
     return client
 
