@@ -27,11 +27,12 @@ from sluice.core.git_url import parse_url
 from sluice.git.head import Head
 from sluice.git.mirrors import Mirrors
 from sluice.git.write_back import Draft, write_back
+from tests.faults.git_proxy import GitProxy, once
+from tests.faults.proxying import LOSE_ANSWER
 from tests.git_servers import LOOPBACK
 from tests.git_writing import git, hook, mark, show, wanted
 
 Fault = Literal["", "race", "lost", "race, lost", "declined"]
-LOSE = '[ "$1" = committed ] || exit 0\nrm hooks/reference-transaction\nkill -9 $PPID'
 BRANCHES = ("main", "bot")
 
 
@@ -67,8 +68,7 @@ class World:
 
     bare: Path
     work: WorkingRepo
-    url: str
-    cache: Path
+    proxy: GitProxy
     count: int = 0
     # Subjects of a person's commits that must be on a branch for ever.
     told: list[str] = field(default_factory=list)
@@ -119,7 +119,7 @@ class World:
         if "race" in step.fault:
             faults.append(lambda: self.human(step.branch or "main"))
         if "lost" in step.fault:
-            faults.append(lambda: hook(self.bare, "reference-transaction", LOSE))
+            faults.append(lambda: self.proxy.arm(once("push", LOSE_ANSWER)))
         if step.fault == "declined":
             faults.append(lambda: hook(self.bare, "pre-receive", "exit 1"))
 
@@ -131,11 +131,11 @@ class World:
 
         want = wanted(branch=step.branch, mark=mark(f"d{number}", step.who), look_back=30)
         try:
-            await write_back(mirrors.open(parse_url(self.url)), want, plan)
+            await write_back(mirrors.open(parse_url(self.proxy.address("fleet"))), want, plan)
         except SluiceError as error:
             self.told.append(str(error))
-        for name in ("reference-transaction", "pre-receive"):
-            (self.bare / "hooks" / name).unlink(missing_ok=True)
+        self.proxy.arm()
+        (self.bare / "hooks" / "pre-receive").unlink(missing_ok=True)
 
     def check(self) -> None:
         """The laws."""
@@ -151,11 +151,11 @@ class World:
 
 
 async def play(steps: list[Step], folder: Path) -> None:
-    with GitHttpServer(folder / "http") as server:
+    with GitHttpServer(folder / "http") as server, GitProxy(server) as proxy:
         bare = server.create("fleet")
         work = WorkingRepo(folder / "work", bare)
         work.commit({"a.yaml": "a: 0\n", "b.yaml": "b: 0\n"}, "first")
-        world = World(bare, work, server.url("fleet"), folder / "cache")
+        world = World(bare, work, proxy)
         for number, step in enumerate(steps, 1):
             match step:
                 case Update():

@@ -7,6 +7,8 @@ in order, against output in the C locale; tests/integration/git meets each with 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sluice.core.codes import (
@@ -15,9 +17,10 @@ from sluice.core.codes import (
     REF_MISSING,
     REMOTE_UNREACHABLE,
     REPO_TOO_BIG,
+    SOURCE_MISSING,
     TREE_ENTRY,
 )
-from sluice.core.errors import AuthenticationFailed, RemoteError, SluiceError, UserError
+from sluice.core.errors import AuthenticationFailed, RemoteError, SluiceError, StateError, UserError
 from sluice.core.git_url import GitUrl, mask_userinfo
 from sluice.core.problem import Code, Problem, clip
 from sluice.git.auth import GitAuth
@@ -37,9 +40,11 @@ class _Rule:
 
 
 def _rule(pattern: str, error: type[SluiceError], code: Code, title: str, fix: str = "", cause: str = "") -> _Rule:
-    return _Rule(re.compile(pattern, re.IGNORECASE), error, code, title, fix, cause)
+    return _Rule(re.compile(pattern, re.IGNORECASE | re.MULTILINE), error, code, title, fix, cause)
 
 
+_DISK_TITLE = "the git mirror can't be written"
+_DISK_FIX = "check the space and the rights of the cache folder"
 _KEY_CHANGED = "verify the new key with the host's published fingerprints, then change 'known_hosts' in the Secret"
 _RULES = (
     _rule(
@@ -97,6 +102,14 @@ _RULES = (
         "the repository does not exist, or is not visible with these credentials",
         "check spec.url and what the credentials may read",
     ),
+    # Git's own words: what the host says of its disk begins with "remote:".
+    _rule(
+        r"^(?:fatal|error): .*(?:No space left on device|Disk quota exceeded|Read-only file system)",
+        StateError,
+        SOURCE_MISSING,
+        _DISK_TITLE,
+        _DISK_FIX,
+    ),
     _rule(
         r"died of signal 25|File too large",
         UserError,
@@ -133,11 +146,40 @@ _RULES = (
         "check network policies; for a large repository raise spec.timeout",
     ),
     _rule(
+        r"The requested URL returned error: 429\b",
+        RemoteError,
+        REMOTE_UNREACHABLE,
+        "the git host wants fewer requests",
+        "raise spec.interval, or use credentials: hosts allow more to whom they know",
+    ),
+    _rule(
+        r"The requested URL returned error: 5\d\d\b",
+        RemoteError,
+        REMOTE_UNREACHABLE,
+        "the git host answers with an error of its own",
+        "nothing, when the host is being mended: it is tried again",
+    ),
+    _rule(
+        r"not valid: is this a git repository|bad line length character|invalid ls-refs response",
+        RemoteError,
+        REMOTE_UNREACHABLE,
+        "what answers is not a git server",
+        "check spec.url, and whether a proxy or a login page stands before the host",
+    ),
+    _rule(
         r"The requested URL returned error: (?:3\d\d)\b|redirect",
         UserError,
         REF_MISSING,
         "the git host redirects to another address, which is not followed",
         "write the address it redirects to in spec.url",
+    ),
+    _rule(
+        r"RPC failed|Empty reply|unexpected disconnect|hung up unexpectedly|early EOF"
+        r"|pack has bad object|bad pack header|pack is corrupted",
+        RemoteError,
+        REMOTE_UNREACHABLE,
+        "the transfer from the git host broke off",
+        "nothing, unless it goes on: it is tried again",
     ),
 )
 _LOGIN_WANTED = _rule(
@@ -181,6 +223,18 @@ def remote_error(output: GitOutput, url: GitUrl, auth: GitAuth, *, timeout: floa
     field = "spec.secretRef" if rule.error is AuthenticationFailed else "spec.url"
     cause = f"{url}: {_cause(output.stderr, rule, auth)}"
     return rule.error(Problem(rule.code, rule.title, field=field, cause=cause, fix=rule.fix))
+
+
+@contextmanager
+def disk_refuses() -> Iterator[None]:
+    """What our own disk refuses within becomes a StateError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # of asyncio, not of the disk
+            raise
+        cause = error.strerror or type(error).__name__
+        raise StateError(Problem(SOURCE_MISSING, _DISK_TITLE, cause=cause, fix=_DISK_FIX)) from error
 
 
 def is_unadvertised(stderr: str) -> bool:

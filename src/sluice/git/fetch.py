@@ -32,7 +32,7 @@ class Fetch:
             if output.ok:
                 await self._repo.let_go(hold)
                 return
-            self._repo.remove_locks()
+            self._repo.remove_leftovers()
             if attempt == 2 or not is_damaged(output.stderr):
                 raise remote.error(output, seconds)
             self._repo.discard()
@@ -43,7 +43,7 @@ class Fetch:
         """Fetch into `hold` and the other refs of `refspecs`, of a repository that exists. Raises as `into` does."""
         output = await self._with(remote, refspecs, options, seconds)
         if not output.ok:
-            self._repo.remove_locks()
+            self._repo.remove_leftovers()
             raise remote.error(output, seconds)
         await self._repo.let_go(hold)
 
@@ -52,7 +52,7 @@ class Fetch:
     ) -> bool:
         """The same, answering False when the host did not send it that way."""
         output = await self._with(remote, refspecs, options, seconds)
-        self._repo.remove_locks()
+        self._repo.remove_leftovers()
         if output.ok:
             await self._repo.let_go(hold)
         return output.ok
@@ -61,7 +61,7 @@ class Fetch:
         """The same with all that is behind the commits."""
         output = await self._run(remote, refspecs, WHOLE_HISTORY, seconds)
         if not output.ok:
-            self._repo.remove_locks()
+            self._repo.remove_leftovers()
             raise remote.error(output, seconds)
         await self._repo.let_go(hold)
 

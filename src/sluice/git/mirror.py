@@ -17,6 +17,7 @@ from sluice.core.commit_text import CommitRead
 from sluice.core.errors import StateError
 from sluice.core.ignore import sparse_tree
 from sluice.git.blobs import MirrorBlobs
+from sluice.git.errors import disk_refuses
 from sluice.git.fetch import TIP_ONLY, Fetch
 from sluice.git.head import Head
 from sluice.git.history import History
@@ -118,13 +119,17 @@ class Mirror:
         await self._fetch_held(hold, replace(resolved, ref=""), seconds)
 
     async def _fetch_held(self, hold: str, resolved: ResolvedRef, seconds: float | None) -> None:
-        async with self._lock:
-            if not self._blobs.is_intact:
-                await self._blobs.close()
-                self._repo.discard()
-                self._blobs.is_intact = True
-            if not self._repo.holds(hold):
-                await self._fetch.into(hold, resolved, self.remote, seconds or self.limits.timeout)
+        with disk_refuses():
+            async with self._lock:
+                await self._fetch_unless_held(hold, resolved, seconds)
+
+    async def _fetch_unless_held(self, hold: str, resolved: ResolvedRef, seconds: float | None) -> None:
+        if not self._blobs.is_intact:
+            await self._blobs.close()
+            self._repo.discard()
+            self._blobs.is_intact = True
+        if not self._repo.holds(hold):
+            await self._fetch.into(hold, resolved, self.remote, seconds or self.limits.timeout)
 
     async def recent(self, head: ResolvedRef, count: int, *, seconds: float | None = None) -> tuple[CommitRead, ...]:
         """The newest `count` commits of a fetched head; one costs nothing, more a fetch. Raises as `fetch` does."""

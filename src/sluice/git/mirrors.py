@@ -12,6 +12,7 @@ from typing import Self
 
 from sluice.core.git_url import GitUrl
 from sluice.git.auth import NO_AUTH, GitAuth
+from sluice.git.errors import disk_refuses
 from sluice.git.limits import DEFAULT_LIMITS, DEFAULT_POLICY, GitLimits, GitPolicy
 from sluice.git.mirror import Mirror
 from sluice.git.process import check_git
@@ -30,11 +31,15 @@ class Mirrors:
         self._mirrors: dict[str, Mirror] = {}
 
     def open(self, url: GitUrl, auth: GitAuth = NO_AUTH) -> Mirror:
-        """The mirror of this URL under these credentials; made on first use, and given them when they are renewed."""
+        """The mirror of this URL under these credentials; made on first use, and given them when they are renewed.
+
+        Raises StateError when the disk refuses.
+        """
         key = _key(url, auth)
         found = self._mirrors.get(key)
         if found is None:
-            found = self._mirrors[key] = Mirror(self._remote(url, auth), self.root / key)
+            with disk_refuses():
+                found = self._mirrors[key] = Mirror(self._remote(url, auth), self.root / key)
         elif found.remote.auth != auth:
             found.remote = self._remote(url, auth)
         return found

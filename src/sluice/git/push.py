@@ -50,9 +50,14 @@ class PushAnswer:
         return self.output.ok or (len(self.results) == self.count and not any(r.flag == "!" for r in self.results))
 
     @property
-    def is_refusal(self) -> bool:
-        """True when each ref was refused, so that nothing has happened."""
-        return len(self.results) == self.count and all(r.flag == "!" for r in self.results)
+    def is_unsent(self) -> bool:
+        """True when git itself refused each ref, so that nothing has happened.
+
+        The host's refusal proves less: a request whose connection breaks is sent again by the transport, and the
+        second one is refused because the first was taken.
+        """
+        refused = all(r.flag == "!" and r.summary.startswith("[rejected]") for r in self.results)
+        return len(self.results) == self.count and refused
 
 
 async def push_refs(

@@ -56,7 +56,7 @@ class BareRepository:
     async def ensure(self, algorithm: str) -> None:
         """Make the repository, or clear what a killed git left in it. Raises StateError when the disk refuses."""
         if (self.path / "HEAD").exists():
-            self.remove_locks()
+            self.remove_leftovers()
             return
         args = ["init", "--quiet", "--bare", f"--object-format={algorithm}", str(self.path)]
         output = await run_git(args, env=self.env, cwd=self.folder, limits=RunLimits(timeout=self.limits.timeout))
@@ -65,10 +65,14 @@ class BareRepository:
             title, cause = "the git mirror can't be made", clip(output.stderr.strip(), 300)
             raise StateError(Problem(SOURCE_MISSING, title, cause=cause, fix="check the disk of the cache folder"))
 
-    def remove_locks(self) -> None:
-        """Remove lock files: only this process writes here, and not now."""
-        for lock in (*self.path.glob("*.lock"), *(self.path / "refs").rglob("*.lock")):
-            lock.unlink(missing_ok=True)
+    def remove_leftovers(self) -> None:
+        """Remove lock files, and packs that were not received to their end: only this process writes here, not now.
+
+        Git leaves a pack that breaks off; each further try would take its room on the disk once more.
+        """
+        packs = (self.path / "objects" / "pack").glob("tmp_*")
+        for left in (*self.path.glob("*.lock"), *(self.path / "refs").rglob("*.lock"), *packs):
+            left.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Throw the repository away."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sluice.core.git_url import GitUrl
 from sluice.git.auth import GitAuth
+from sluice.git.errors import disk_refuses
 from sluice.git.process import base_env
 
 # Old commits of honest repositories trip over these; none of them can mislead a reader of trees and blobs.
@@ -78,19 +79,29 @@ def write_config(path: Path, extra: str = "") -> Path:
 
 @contextmanager
 def open_session(url: GitUrl, auth: GitAuth, addresses: tuple[str, ...], scratch: Path) -> Iterator[Session]:
-    """Lay out the files for talking to `url`, connected to `addresses` and nowhere else, and remove them after."""
-    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = Path(tempfile.mkdtemp(dir=scratch))
+    """Lay out the files for talking to `url`, connected to `addresses` and nowhere else, and remove them after.
+
+    Raises StateError when the disk refuses.
+    """
+    with disk_refuses():
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(tempfile.mkdtemp(dir=scratch))
     try:
-        extra = _http_config(url, auth, addresses, folder) if url.is_http else ""
-        env = base_env(folder, write_config(folder / "config", extra)) | {"GIT_ALLOW_PROTOCOL": url.scheme}
-        if not url.is_http:
-            config = _ssh_config(url, auth, addresses, folder)
-            env["GIT_SSH_COMMAND"] = f"ssh -F {shlex.quote(str(config))}"
-            env["GIT_SSH_VARIANT"] = "ssh"
+        with disk_refuses():
+            env = _laid_out(url, auth, addresses, folder)
         yield Session(env)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _laid_out(url: GitUrl, auth: GitAuth, addresses: tuple[str, ...], folder: Path) -> dict[str, str]:
+    extra = _http_config(url, auth, addresses, folder) if url.is_http else ""
+    env = base_env(folder, write_config(folder / "config", extra)) | {"GIT_ALLOW_PROTOCOL": url.scheme}
+    if not url.is_http:
+        config = _ssh_config(url, auth, addresses, folder)
+        env["GIT_SSH_COMMAND"] = f"ssh -F {shlex.quote(str(config))}"
+        env["GIT_SSH_VARIANT"] = "ssh"
+    return env
 
 
 def _private_file(path: Path, content: bytes) -> Path:

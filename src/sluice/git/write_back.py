@@ -127,7 +127,7 @@ class _Writer:
     wanted: WriteBack
     plan: PlanEdit
     gates: Gates
-    # Pushed without an answer: each may be on the remote.
+    # Pushed without an answer that can be trusted: each may be on the remote.
     _lost: set[str] = field(default_factory=set)
 
     async def attempt(self) -> Written | None:
@@ -211,7 +211,7 @@ class _Writer:
         answer = await push_refs(repo, remote, moves, options=self.wanted.target.options, seconds=seconds)
         if answer.ok:
             return True
-        if not answer.is_refusal:
+        if not answer.is_unsent:
             self._lost.add(commit)
         return await self._is_there(moves, push_error(answer, remote, seconds))
 

@@ -100,17 +100,6 @@ async def test_a_deploy_key_that_may_only_read_is_named(
     assert auth.fingerprint in problem.cause
 
 
-async def test_a_host_that_goes_away_between_fetch_and_push_is_a_remote_error(
-    git_http: GitHttpServer, hosted: Hosted
-) -> None:
-    hosted.commit({WEB: OLD})
-    hook(hosted.bare, "pre-receive", "kill -9 $PPID")
-    with pytest.raises(RemoteError) as caught:
-        await write_back(hosted.mirror, wanted(), BUMP)
-    assert caught.value.problems[0].code is codes.REMOTE_UNREACHABLE
-    assert log(hosted.bare) == ["change"]
-
-
 async def test_two_refs_that_the_host_can_t_move_together_are_not_moved_one_by_one(hosted: Hosted) -> None:
     hosted.commit({WEB: OLD})
     git(hosted.bare, "config", "receive.advertiseAtomic", "false")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,9 +26,6 @@ from tests.git_writing import BUMP, NEW, OLD, WEB, git, hook, log, mark, replaci
 __all__ = ["git_http", "git_ssh", "hosted", "mirrors"]
 
 APP = "apps/app.yaml"
-# In a reference-transaction hook: the server dies when the ref has moved and before anybody is told.
-MOVED = '[ "$1" = committed ] || exit 0'
-CUT_OFF = "kill -9 $PPID"
 
 
 async def refused(hosted: Hosted, want: WriteBack, plan: PlanEdit = BUMP, gates: Gates | None = None) -> Problem:
@@ -121,34 +117,7 @@ async def test_a_key_may_write_over_ssh(git_ssh: GitSshServer, mirrors: Mirrors,
     assert log(bare) == ["Update web", "change"]
 
 
-# --- once, through crashes and lost answers ---------------------------------------------------------------------
-
-
-async def test_a_push_whose_answer_is_lost_is_found_on_the_remote_and_not_made_twice(hosted: Hosted) -> None:
-    hosted.commit({WEB: OLD})
-    hook(hosted.bare, "reference-transaction", f"{MOVED}\n{CUT_OFF}")
-    written = await write_back(hosted.mirror, wanted(), BUMP)
-    assert written.outcome == "pushed"
-    assert git(hosted.bare, "rev-parse", "main").strip() == written.commit
-    assert log(hosted.bare) == ["Update web", "change"]
-
-
-async def test_a_lost_answer_is_understood_even_when_others_have_pushed_on_top(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.commit({WEB: OLD})
-    human = WorkingRepo(tmp_path / "human", hosted.bare)
-    script = f"""{MOVED}
-rm hooks/reference-transaction
-unset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
-cd {human.path} && git pull -q origin main && echo 1 > x && git add x && git commit -q -m human && git push -q origin
-{CUT_OFF}"""
-    human.git("config", "push.default", "current")
-    hook(hosted.bare, "reference-transaction", script)
-    # A second edit of the same plan would show if the first were not recognised.
-    plan = replacing(b"web:1", b"web:11")
-    written = await write_back(hosted.mirror, wanted(), plan)
-    assert log(hosted.bare) == ["human", "Update web", "change"]
-    assert written.outcome == "already-there"
-    assert git(hosted.bare, "rev-parse", "main~1").strip() == written.commit
+# --- once, through crashes ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("later", [0, 1, 3])
@@ -170,34 +139,12 @@ async def test_a_decision_is_carried_out_once_even_when_its_record_was_lost(
     assert log(hosted.bare).count("Update web") == 2
 
 
-async def test_a_process_killed_between_push_and_record_finds_its_commit(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.commit({WEB: OLD})
-    pid, record = tmp_path / "pid", tmp_path / "record"
-    hook(hosted.bare, "post-receive", f"kill -9 $(cat {pid}); rm hooks/post-receive")
-    args = [sys.executable, "-m", "tests.git_writer_process", hosted.url, str(tmp_path / "writer"), str(record)]
-    for code in (-9, 0):
-        process = await asyncio.create_subprocess_exec(*args)
-        pid.write_text(str(process.pid))
-        assert await process.wait() == code
-        assert record.exists() is (code == 0)
-    commit = git(hosted.bare, "rev-parse", "main").strip()
-    assert record.read_text() == f"already-there {commit}"
-    assert log(hosted.bare) == ["Update web", "change"]
-
-
 async def test_nothing_is_pushed_when_the_lease_may_end_before_the_push(hosted: Hosted) -> None:
     hosted.commit({WEB: OLD})
     with pytest.raises(NotReady) as caught:
         await write_back(hosted.mirror, wanted(), BUMP, Gates(lease_left=lambda: 1.0))
     assert caught.value.problems[0].code is codes.LEASE_TOO_SHORT
     assert log(hosted.bare) == ["change"]
-
-
-async def test_a_push_ends_before_the_lease_does(hosted: Hosted) -> None:
-    hosted.commit({WEB: OLD})
-    hook(hosted.bare, "pre-receive", "sleep 60")
-    with pytest.raises(RemoteError, match="no end after 4 s"):
-        await write_back(hosted.mirror, wanted(seconds=60.0), BUMP, Gates(lease_left=lambda: 4.0))
 
 
 # --- a branch of its own ----------------------------------------------------------------------------------------

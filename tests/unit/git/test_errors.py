@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.core import codes
-from sluice.core.errors import AuthenticationFailed, RemoteError, SluiceError, UserError
+from sluice.core.errors import AuthenticationFailed, RemoteError, SluiceError, StateError, UserError
 from sluice.core.git_url import parse_url
 from sluice.core.problem import Code
 from sluice.git.auth import GitAuth
@@ -41,6 +41,9 @@ URL = parse_url("https://host/me/fleet")
         ("error: index-pack died of signal 25\nfatal: fetch-pack: invalid output\n", UserError, codes.REPO_TOO_BIG),
         ("error: object 0123abcd: fullPathname: contains full pathnames\nfatal: fsck error in packed object\n",
          UserError, codes.TREE_ENTRY),
+        ("fatal: write error: No space left on device\nfatal: index-pack failed\n", StateError, codes.SOURCE_MISSING),
+        ("remote: fatal: write error: No space left on device\nfatal: early EOF\n",
+         RemoteError, codes.REMOTE_UNREACHABLE),
         ("", RemoteError, codes.REMOTE_UNREACHABLE),
     ],
 )  # fmt: skip
