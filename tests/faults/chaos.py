@@ -1,9 +1,10 @@
 """`make chaos SEED=… MINUTES=…`: random faults, commits and edits; after each quiet spell everything has to be right.
 
-A spell is a few actions under some weather of faults, then calm; once it is calm, every sync has to come to the
-revision that git asks for (or stay at the last that can be applied), nobody's object may have been touched, and
-nothing may be lost, orphaned or left half-way. What a seed does depends on the seed alone; what hits what depends on
-timing too, so a failing seed is run again as it is: the trace is printed.
+Two replicas run, of which one leads; proxies stand between them and the API server, and before git. People commit,
+rewrite what they have pushed, and edit objects. A spell is a few actions under some weather of faults, then calm; once
+it is calm, every sync has to come to the revision that git asks for (or stay at the last that can be applied), nobody's
+object may have been touched, and nothing may be lost, orphaned or left half-way. What a seed does depends on the seed
+alone; what hits what depends on timing too, so a failing seed is run again as it is: the trace is printed.
 """
 
 from __future__ import annotations
@@ -12,28 +13,35 @@ import argparse
 import base64
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
+from devcluster.cluster import Cluster
+from devcluster.git_http import GitHttpServer
 from tests.faults.audit import ApplyAfterDelete
 from tests.faults.chaos_faults import Nemesis, Weather
 from tests.faults.chaos_world import Player, start_players
-from tests.faults.kill_matrix import stand
-from tests.faults.lane import Lane
-from tests.operator_fixture import Audit, Json, condition
+from tests.faults.git_proxy import GitProxy
+from tests.faults.kill_matrix import ground
+from tests.faults.replicas import Replica, open_replicas
+from tests.operator_fixture import Audit, Bench, Json, condition
 
 SYNCS = 3
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
 
 
 @dataclass
 class Chaos:
     """One run. `trace` is what was done in the spell under way."""
 
-    lane: Lane
+    bench: Bench
+    replicas: list[Replica]
+    git: GitProxy
     seed: str
+    verbose: bool = False
     players: list[Player] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -41,8 +49,8 @@ class Chaos:
 
     def run(self, minutes: float, spells: int = 0) -> list[str]:
         """Go on until the time is over, `spells` are done, or something is wrong: that is returned."""
-        self.players = start_players(self.lane.bench, SYNCS + 1)
-        nemesis, spell = Nemesis(self.lane), 0
+        self.players = start_players(self.bench, SYNCS + 1, self.git.address)
+        nemesis, spell = Nemesis(self.bench, self.replicas, self.git), 0
         wrong = self._settle(nemesis, None)
         while not wrong and time.monotonic() < self.began + minutes * 60 and (not spells or spell < spells):
             spell += 1
@@ -57,10 +65,10 @@ class Chaos:
     def _spell(self, spell: int, nemesis: Nemesis) -> list[str]:
         rng = Random(f"{self.seed}/{spell}")
         self.trace.clear()
-        audit = self.lane.bench.audit()
+        audit = self.bench.audit()
         weather = Weather.of(rng)
         self._note(f"spell {spell}: {weather}")
-        self.lane.proxy.arm(weather.decide(Random(f"{self.seed}/{spell}/weather"), self.lane.operator.kill))
+        nemesis.rage(weather, f"{self.seed}/{spell}/weather")
         for _ in range(rng.randint(2, 6)):
             self._act(rng, nemesis)
             self._watch(rng.choice([0.0, 0.1, 0.4, 1.0]), nemesis)
@@ -73,7 +81,7 @@ class Chaos:
     def _act(self, rng: Random, nemesis: Nemesis) -> None:
         self.actions += 1
         player = rng.choice(self.players[:-1])
-        match rng.choice(["good", "good", "bad", "edit", "edit", "hit", "suspend"]):
+        match rng.choice(["good", "good", "bad", "rewrite", "edit", "edit", "hit", "hit", "suspend"]):
             case "good":
                 change = player.good_change(rng)
                 player.commit(change)
@@ -83,6 +91,10 @@ class Chaos:
                 change, why = player.bad_change(rng)
                 player.commit(change, why)
                 self._note(f"{player.sync.name}: commit {player.head[10:18]} {sorted(change)}, which is {why}")
+                self._ask(player)
+            case "rewrite" if not player.edited:
+                what = player.rewrite(rng)
+                self._note(f"{player.sync.name}: pushed by force {player.head[10:18]}: {what}, {player.bad or 'good'}")
                 self._ask(player)
             case "edit" if not player.bad:
                 self._edit(player, rng)
@@ -97,7 +109,7 @@ class Chaos:
 
     def _edit(self, player: Player, rng: Random) -> None:
         kind, name = rng.choice(player.objects())
-        path, api = player.sync.at(kind, name), self.lane.bench.api
+        path, api = player.sync.at(kind, name), self.bench.api
         player.edited = True
         player.recreated.add(name)
         what = rng.choice(["value", "delete", "labels", "foreign"])
@@ -123,7 +135,7 @@ class Chaos:
         while True:
             nemesis.keep_alive()
             for player in self.players:
-                early = player.claims_too_early(self.lane.bench.api)
+                early = player.claims_too_early(self.bench.api)
                 assert not early, early
             if time.monotonic() > until:
                 return
@@ -136,7 +148,7 @@ class Chaos:
             self._ask(player)
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
-            wrong = [f"{p.sync.name}: {w}" for p in self.players for w in p.verdict(self.lane.bench.api).wrong]
+            wrong = [f"{p.sync.name}: {w}" for p in self.players for w in p.verdict(self.bench.api).wrong]
             if not wrong or time.monotonic() > deadline:
                 break
             nemesis.keep_alive()
@@ -144,7 +156,7 @@ class Chaos:
         wrong += self._records()
         if audit is not None:
             syncs = [part for player in self.players for part in player.parts.values()]
-            wrong += ApplyAfterDelete(audit).found(self.lane.bench.agent, syncs)
+            wrong += ApplyAfterDelete(audit).found(self.bench.agent, syncs)
         if wrong:
             self._explain(wrong)
         for player in self.players:
@@ -153,8 +165,8 @@ class Chaos:
 
     def _records(self) -> list[str]:
         """Chunks of records that no head names: they would pile up."""
-        api = self.lane.bench.api
-        listed = api.get(f"/api/v1/namespaces/{self.lane.bench.namespace}/secrets?labelSelector=sluice.dev/record")
+        api = self.bench.api
+        listed = api.get(f"/api/v1/namespaces/{self.bench.namespace}/secrets?labelSelector=sluice.dev/record")
         assert listed is not None
         named = set()
         for secret in listed["items"]:
@@ -169,6 +181,8 @@ class Chaos:
 
     def _note(self, what: str) -> None:
         self.trace.append(f"{time.monotonic() - self.began:7.1f}s {what}")
+        if self.verbose:
+            print(self.trace[-1], flush=True)
 
     def _explain(self, wrong: Sequence[str]) -> None:
         print(f"\nseed {self.seed} fails:")
@@ -178,7 +192,16 @@ class Chaos:
             if any(w.startswith(player.sync.name) for w in wrong):
                 for part in player.parts.values():
                     print(f"  {part.name}: {condition(part.get(), 'Ready')}")
-        print(self.lane.operator.tail(6000), flush=True)
+        for replica in self.replicas:
+            print(f"  --- {replica.operator.identity}\n{replica.operator.tail(5000)}", flush=True)
+
+
+@contextmanager
+def open_chaos(cluster: Cluster, git: GitHttpServer, root: Path, seed: str) -> Iterator[Chaos]:
+    """Two replicas whose leases run out soon, and a proxy before git."""
+    patches = ("small-chunks", "short-lease")
+    with GitProxy(git) as proxy, open_replicas(cluster, git, root, ("a", "b"), patches) as (bench, replicas):
+        yield Chaos(bench, replicas, proxy, seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -186,10 +209,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Break things at random; see whether the promises hold.")
     parser.add_argument("--seed", default=str(int(time.time())))
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--verbose", action="store_true", help="tell what is done while it is done")
     chosen = parser.parse_args(arguments)
     print(f"make chaos SEED={chosen.seed} MINUTES={chosen.minutes:g}", flush=True)
-    with stand(("small-chunks",)) as lane:
-        chaos = Chaos(lane, chosen.seed)
+    with ground() as (cluster, git, root), open_chaos(cluster, git, root, chosen.seed) as chaos:
+        chaos.verbose = chosen.verbose
         wrong = chaos.run(chosen.minutes)
     return 1 if wrong else 0
 

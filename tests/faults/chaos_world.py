@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from random import Random
@@ -57,7 +57,10 @@ class Player:
 
     sync: Sync
     files: Files
+    url: str
     folders: tuple[str, ...] = ()
+    # What git's branch was at, oldest first: commit, files, and why that revision can't be applied.
+    past: list[tuple[str, Files, str]] = field(default_factory=list)
     allowed: list[tuple[str, Files]] = field(default_factory=list)
     head: str = ""
     bad: str = ""
@@ -87,7 +90,8 @@ class Player:
             self.others[f"{place}/{name}"] = api.get(f"{place}/{name}")
         self.head = self.sync.commit(self.files)
         self.allowed = [(self.head, dict(self.files))]
-        create_members(self.sync, self.folders, SPEC)
+        self.past = [(self.head, dict(self.files), "")]
+        create_members(self.sync, self.folders, SPEC, url=self.url, timeout="10s")
 
     # --- what people do -----------------------------------------------------------------------------------------
 
@@ -96,10 +100,47 @@ class Player:
         had_bad = {name: None for name in self.files if _bad(name)}
         merged = {**self.files, **had_bad, **changes}
         self.head = self.sync.commit({**had_bad, **changes})
-        self.files = {name: text for name, text in merged.items() if text is not None}
-        self.bad = bad
+        self._stands_at({name: text for name, text in merged.items() if text is not None}, bad)
+
+    def _stands_at(self, files: Files, bad: str) -> None:
+        # What leaves git may come back with a later commit, as another object if this one was applied.
+        self.recreated |= {_object(name) for name in self.files} - {_object(name) for name in files}
+        self.files, self.bad = files, bad
+        self.past.append((self.head, dict(files), bad))
         if not bad:
-            self.allowed.append((self.head, dict(self.files)))
+            self.allowed.append((self.head, dict(files)))
+
+    def rewrite(self, rng: Random) -> str:
+        """Push by force what does not follow from the branch's head; says what. The commits that it drops may go."""
+        what = rng.choice(["an older head", "another follower of an older head", "the same without its past"])
+        repo = self.sync.repo
+        if what == "the same without its past":
+            repo.git("reset", "-q", "--soft", repo.git("commit-tree", "HEAD^{tree}", "-m", "squashed"))
+            self.head = f"main@sha1:{repo.head()}"
+            self.past.clear()
+            self._stands_at(self.files, self.bad)
+        else:
+            del self.past[max(1, len(self.past) - rng.randint(1, 3)) :]
+            self.head, files, bad = self.past.pop()
+            repo.git("reset", "-q", "--hard", self.head.rpartition(":")[2])
+            self._stands_at(files, bad)
+            if what != "an older head":
+                change = self.good_change(rng)
+                # What a commit of ours without a push would be: the force is in the push below.
+                self._commit_here(change)
+        repo.push(force=True)
+        if rng.random() < 0.5:
+            bare = self.sync.bench.git.root / f"{self.sync.name}.git"
+            repo.git(f"--git-dir={bare}", "gc", "-q", "--prune=now")
+            what += ", and the rest is gone"
+        return what
+
+    def _commit_here(self, changes: Mapping[str, str | None]) -> None:
+        had_bad = {name: None for name in self.files if _bad(name)}
+        texts = {k: v if v is None else v.replace("$NS", self.sync.target) for k, v in {**had_bad, **changes}.items()}
+        self.head = f"main@sha1:{self.sync.repo.commit(texts, 'rewritten', push=False)}"
+        merged = {**self.files, **had_bad, **changes}
+        self._stands_at({name: text for name, text in merged.items() if text is not None}, "")
 
     def good_change(self, rng: Random) -> dict[str, str | None]:
         """Change, add, remove, rename an object, or move one to another file or member; never the last one away."""
@@ -230,15 +271,15 @@ def _live(api: Api, part: Sync) -> Live:
     return {key: body for key, body in owned_by(api, part).items() if not key.name.startswith("by-")}
 
 
-def start_players(bench: Bench, count: int) -> list[Player]:
-    """Syncs with a few objects each, being installed; the second is a group of two."""
+def start_players(bench: Bench, count: int, address: Callable[[str], str]) -> list[Player]:
+    """Syncs with a few objects each, being installed; the second is a group of two. `address`: a repository's URL."""
     players = []
     for n in range(count):
         folders = ("a", "b") if n == 1 else ()
         places = [f"{folder}/" for folder in folders] or [""]
         names = ("c0", "c1", "c2", "a0", "s0", *(["w0"] if n == 0 else []))
         files = {f"{places[i % len(places)]}{name}.yaml": text_of(name, 1) for i, name in enumerate(names)}
-        player = Player(named_sync(bench, f"s{n}"), files, folders)
+        player = Player(named_sync(bench, f"s{n}"), files, address(f"s{n}"), folders)
         player.start(bench.api)
         players.append(player)
     return players

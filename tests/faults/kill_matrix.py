@@ -69,16 +69,15 @@ def _line(k: int, pair: Sequence[Result]) -> str:
 
 
 @contextmanager
-def stand(patches: tuple[str, ...] = ()) -> Iterator[Lane]:
-    """A cluster, a git server and one lane, gone at the end."""
+def ground() -> Iterator[tuple[Cluster, GitHttpServer, Path]]:
+    """A cluster with our CRDs, a git server and a folder, gone at the end."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-kill-matrix-")))
         cluster = stack.enter_context(Cluster.start(ClusterOptions(audit=True)))
         for file in sorted(CRDS.glob("*.yaml")):
             cluster.kubectl("apply", "--server-side", "-f", str(file))
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
-        git = stack.enter_context(GitHttpServer(root / "git"))
-        yield stack.enter_context(open_lane(cluster, git, root, patches))
+        yield cluster, stack.enter_context(GitHttpServer(root / "git")), root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", choices=[s.name for s in SCENARIOS], metavar="SCENARIO")
     chosen = parser.parse_args(arguments).only
     tally, began = Tally(), time.monotonic()
-    with stand() as lane:
+    with ground() as (cluster, git, root), open_lane(cluster, git, root) as lane:
         for scenario in SCENARIOS:
             if not chosen or scenario.name in chosen:
                 run_scenario(lane, scenario, tally)

@@ -63,9 +63,9 @@ def members_of(sync: Sync, folders: Sequence[str]) -> dict[str, Sync]:
     return {f"{f}/": Sync(sync.bench, f"{sync.name}-{f}", sync.target, sync.repo) for f in folders}
 
 
-def create_members(sync: Sync, folders: Sequence[str], spec: Mapping[str, object]) -> None:
+def create_members(sync: Sync, folders: Sequence[str], spec: Mapping[str, object], **of_source: object) -> None:
     """Make the source, and whoever reads it."""
-    sync.create_source()
+    sync.create_source(**of_source)
     source = {"kind": "GitRepository", "name": sync.name}
     for folder, member in members_of(sync, folders).items():
         annotations = {IN_GROUP: sync.name} if folder else {}

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from devcluster.cluster import Cluster
-from devcluster.fixture import FreshCluster, create_namespace
+from devcluster.fixture import FreshCluster
 from devcluster.git_http import GitHttpServer
-from sluice.kube.config import load_kubeconfig
-from sluice.settings import Settings
-from tests.faults.fault_proxy import Asked, Fault, FaultProxy, refuse
-from tests.faults.lane import counted, open_lane
-from tests.faults.operator_process import OperatorProcess
+from tests.faults.fault_proxy import Asked, Fault, refuse
+from tests.faults.lane import open_lane
 from tests.faults.oracle import owned_by, record_of
-from tests.operator_fixture import AGENT, CRDS, Api, Bench, Json, RunningOperator, Sync, config_map, poll
+from tests.faults.replicas import OURS, Replica, lease_path, open_replicas
+from tests.operator_fixture import CRDS, Bench, Json, Sync, config_map, poll
 
-OURS = "sluice-leader-election"
 FLUX = "kustomize-controller-leader-election"
 MANY = 30
-
-
-@dataclass
-class Replica:
-    """One operator and its own way to the API server."""
-
-    proxy: FaultProxy
-    operator: OperatorProcess
-
-    def wait_waiting(self) -> None:
-        """Wait until it stands in line for the Lease."""
-        poll("it waits", lambda: any(e.get("msg") == "waiting for the lease" for e in self.operator.said()))
-
-    def wait_ended(self, seconds: float = 20.0) -> None:
-        """Wait until it gave up by itself, and said why."""
-        assert self.operator.wait_dead(seconds), f"it goes on: {self.operator.tail()}"
-        assert "lease" in self.operator.tail()
-
-    @property
-    def sent(self) -> int:
-        """How many writes of it were passed on, leases and events aside."""
-        return sum(w.forwarded for w in self.proxy.numbered)
 
 
 @dataclass
@@ -61,7 +34,7 @@ class Pair:
 
     def lease_path(self, name: str = OURS) -> str:
         """A Lease of theirs."""
-        return f"/apis/coordination.k8s.io/v1/namespaces/{self.bench.namespace}/leases/{name}"
+        return lease_path(self.bench, name)
 
     def lease(self, name: str = OURS) -> Json:
         """It as it is."""
@@ -76,24 +49,11 @@ class Pair:
 
 @pytest.fixture
 def pair(cluster: Cluster, crds: None, tmp_path: Path) -> Iterator[Pair]:
-    name = f"op-{secrets.token_hex(4)}"
-    create_namespace(cluster, name)
-    api = Api(cluster)
-    with ExitStack() as stack:
-        stack.callback(api.close)
-        git = stack.enter_context(GitHttpServer(tmp_path / "git"))
-        replicas = []
-        for identity in ("old", "new"):
-            proxy = stack.enter_context(FaultProxy(cluster, counted))
-            config = proxy.write_kubeconfig(tmp_path / f"{identity}.kubeconfig")
-            log = tmp_path / f"{identity}.log"
-            operator = OperatorProcess(config, name, tmp_path / identity, log, identity, ("quick-lease",))
-            replicas.append(Replica(proxy, operator))
-            stack.callback(operator.stop)
-            stack.callback(operator.resume)
-        idle = RunningOperator(Settings(namespace=name), load_kubeconfig(cluster.kubeconfig))
-        bench = Bench(cluster, api, name, idle, git, tmp_path, AGENT)
-        yield Pair(bench, *replicas)
+    with (
+        GitHttpServer(tmp_path / "git") as git,
+        open_replicas(cluster, git, tmp_path, ("old", "new"), ("quick-lease",)) as (bench, (old, new)),
+    ):
+        yield Pair(bench, old, new)
 
 
 def files(value: str) -> dict[str, str]:
