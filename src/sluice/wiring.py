@@ -57,12 +57,13 @@ from sluice.render.generators import DEFAULT_PATH, Generators
 from sluice.render.sandbox import confinement
 from sluice.runtime.api_requests import api_requests
 from sluice.runtime.controller import Controller
+from sluice.runtime.crash_book import CrashBook
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
 from sluice.runtime.identities import Identities
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
-from sluice.runtime.record_secret import LEDGER
+from sluice.runtime.record_secret import LEDGER, QUARANTINE
 from sluice.runtime.record_store import RecordStore
 from sluice.runtime.resource_info import resource_info
 from sluice.runtime.scrape import scraped
@@ -163,7 +164,7 @@ async def run_operator(
             await _require_crds(discovery)
             hooks = await open_hooks(stack, settings)
             notifier = await open_notifier(stack, settings, client, lambda: all(c.holds() for c in candidates))
-        pod = NamespacedName(settings.namespace, settings.pod) if settings.pod else None
+        pod = pod_of(settings)
         if pod is not None:  # what an earlier process of this pod has left
             await mark_leader(lease_client, pod, leads=False)
         try:
@@ -197,6 +198,11 @@ async def run_operator(
                 await mark_leader(lease_client, pod, leads=False)
             for candidate in candidates:
                 await _release(candidate)
+
+
+def pod_of(settings: Settings) -> NamespacedName | None:
+    """The pod that this process runs in; None elsewhere."""
+    return NamespacedName(settings.namespace, settings.pod) if settings.pod else None
 
 
 @asynccontextmanager
@@ -266,6 +272,8 @@ async def _start(
     """Build the parts and start their tasks; returns once every cache is true and turns are being served."""
     records = RecordStore(client, settings.namespace)
     await records.load()
+    crashes = CrashBook(client, settings.namespace, settings.storage)
+    await crashes.load(pod_of(settings))
     parts = _parts(settings, client)
 
     def suspect(owner: Owner, resource: ResourceId) -> None:
@@ -276,6 +284,7 @@ async def _start(
     owned = OwnedObjects(client, group, suspect)
     operator = _operator(settings, client, discovery, mirrors, records, owned, parts, notifier=notifier)
     operator.github_apps = apps
+    operator.crashes = crashes
     if settings.flag_source is not None:
         operator.fluxd_metrics = _fluxd_metrics()
     if settings.upstream:
@@ -434,8 +443,8 @@ def _renderer(settings: Settings) -> Renderer:
 def _own_parts(namespace: str) -> OwnParts:
     leases = (ResourceId("coordination.k8s.io", "Lease", namespace, name) for name in LEASES + CRD_LEASES)
     installed = (_id_of(each) for each in manifests(InstallOptions(version="", namespace=namespace)))
-    ledger = ResourceId("", "Secret", namespace, LEDGER)
-    return OwnParts(frozenset({*leases, ledger}), frozenset(installed), namespace)
+    books = (ResourceId("", "Secret", namespace, name) for name in (LEDGER, QUARANTINE))
+    return OwnParts(frozenset({*leases, *books}), frozenset(installed), namespace)
 
 
 def _id_of(body: Mapping[str, Any]) -> ResourceId:

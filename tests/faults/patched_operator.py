@@ -8,6 +8,8 @@ it die at the step that the file names (`named_steps`).
 from __future__ import annotations
 
 import itertools
+import os
+import re
 import signal
 import sys
 import time
@@ -18,7 +20,8 @@ from types import SimpleNamespace
 from sluice.cli.main import run_cli
 from sluice.kube import exec_auth, lease, watch
 from sluice.reconcilers import image_policy, operator
-from sluice.runtime import executor, health_gate, record_store
+from sluice.render import Rendered, Renderer, RenderInput
+from sluice.runtime import executor, health_gate, last_words, record_store
 from tests.faults.named_steps import instrument
 from tests.faults.planted_bugs import BUGS, blind_leader
 
@@ -71,6 +74,31 @@ def blocked_on_signal() -> None:
     signal.signal(signal.SIGUSR1, lambda *_: time.sleep(2.5))
 
 
+def poisoned() -> None:
+    """Rendering one of these names ends the process: `poison` as a library does that gives up, `hungry` as the kernel
+    does that has no memory left, `endless` not at all: it never gives the turn back, nor Python's own lock.
+    """
+    render = Renderer.render
+    ends = {
+        "poison": os.abort,
+        "hungry": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "endless": lambda: re.match("(a+)+$", "a" * 64 + "b"),
+    }
+
+    async def rendered(self: Renderer, given: RenderInput) -> Rendered:
+        answer = await render(self, given)
+        for manifest in answer.manifests:
+            ends.get(manifest.id.name, str)()
+        return answer
+
+    Renderer.render = rendered  # type: ignore[method-assign]
+
+
+def impatient() -> None:
+    """A loop that does not run is given up after five seconds."""
+    last_words.STUCK_SECONDS = 5.0
+
+
 def bug_in_policies() -> None:
     """Each turn of an ImagePolicy meets a bug."""
 
@@ -89,6 +117,8 @@ PATCHES: dict[str, Callable[[], None]] = {
     "short-watches": short_watches,
     "blocked-on-signal": blocked_on_signal,
     "bug-in-policies": bug_in_policies,
+    "poisoned": poisoned,
+    "impatient": impatient,
     **BUGS,
 }
 

@@ -24,8 +24,8 @@ _IMAGE_KINDS = ("imagerepositories", "imagepolicies", "imageupdateautomations")
 _NAMESPACE_RULES: list[Object] = [
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "update", "delete"]},
-    # The label on the pod that leads, by which fluxctl finds it.
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["patch"]},
+    # The label on the pod that leads, by which fluxctl finds it; and whether its last container ran out of memory.
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "patch"]},
 ]
 # What automation by annotations needs: to know which images run (the kinds of Helm where they are installed), and to
 # write down for people what it says of them.

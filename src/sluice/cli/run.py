@@ -382,6 +382,7 @@ async def _run(chosen: Settings, access: Any) -> ExitCode:
 
     import structlog
 
+    from sluice.runtime.last_words import LAST_WORDS, last_words
     from sluice.wiring import LeadershipLost, run_operator
 
     log = structlog.get_logger()
@@ -391,7 +392,8 @@ async def _run(chosen: Settings, access: Any) -> ExitCode:
         loop.add_signal_handler(number, stop.set)
     log.info("starting", namespace=chosen.namespace, identity=chosen.identity, server=access.server)
     try:
-        await run_operator(chosen, access, stop, lambda: log.info("ready"))
+        with last_words(chosen.storage / LAST_WORDS):
+            await run_operator(chosen, access, stop, lambda: log.info("ready"))
     except* LeadershipLost as lost:
         raise StateError(
             Problem(

@@ -127,6 +127,7 @@ RECORD_TOO_LARGE = Code("E371", "RecordTooLarge", "the operator's record of this
 NEEDS_WORD = Code("E373", "NeedsWord", "a change that can't be undone needs a person's word")
 RECORD_CHANGED = Code("E372", "RecordChanged", "somebody else has written the operator's record of this sync")
 MAY_BE_MOVED = Code("E374", "MayBeMoved", "an object is kept, since a sync that stands still may be to take it over")
+QUARANTINED = Code("E375", "Quarantined", "the operator died three times while it worked on this sync")
 
 # E44x: a revision that contradicts itself, or is made of something else.
 PRUNES_ITS_OWN = Code("E440", "PrunesItsOwn", "the revision prunes a Namespace or CRD that objects of it need")

@@ -36,6 +36,7 @@ SUSPENDED = "Suspended"
 UNDONE = "Undone"
 UNDO_FAILED = "UndoFailed"
 GROUP_NOT_READY = "GroupNotReady"
+QUARANTINED = "Quarantined"
 NEW_REVISION = "NewRevision"
 HEALTH_CHECK_FAILED = "HealthCheckFailed"
 

@@ -29,6 +29,7 @@ from sluice.reconcilers.inventory_source import inventory_of
 from sluice.reconcilers.moves import claim
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.planning import Planner, Prepared, applied_of, changes_something, check_kinds
+from sluice.reconcilers.quarantine import handling
 from sluice.reconcilers.sync_facts import owner_of
 from sluice.render import Rendered
 from sluice.runtime.together import together
@@ -172,7 +173,8 @@ class GroupPlanner:
             judged = await self._judge(start, manifests, kinds)
             return judged.apply
 
-        plan = await self._planner.plan(sync, rendered.manifests, start.inventory, settle, resources)
+        async with handling(self._op, sync, start.artifact):
+            plan = await self._planner.plan(sync, rendered.manifests, start.inventory, settle, resources)
         claim(self._op, sync, start.artifact, (m.id for m in rendered.manifests))
         return Member(start, Prepared(rendered, resources, plan, Deferral()), judged)
 

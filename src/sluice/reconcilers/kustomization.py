@@ -173,6 +173,8 @@ class KustomizationReconciler:
         self._op.claims.drop(owner)
         self._op.wishes.forget(owner)
         self._met_quotas.forget(owner)
+        if self._op.crashes is not None:
+            self._op.crashes.forget(str(owner))
 
     # --- observe, decide, act -----------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from sluice.reconcilers.quotas import Quotas
 from sluice.reconcilers.signed_history import SignedHistory
 from sluice.reconcilers.wishes import Wishes
 from sluice.render import Renderer
+from sluice.runtime.crash_book import CrashBook
 from sluice.runtime.event_recorder import EventRecorder
 from sluice.runtime.executor import Executor
 from sluice.runtime.identities import Identities
@@ -176,6 +177,7 @@ class Operator:
     fluxd_metrics: FluxdMetrics | None = None
     signed_history: SignedHistory | None = None
     github_apps: GitHubApps | None = None
+    crashes: CrashBook | None = None
     poll_jitter: Callable[[], float] = random.SystemRandom().random
 
     def recorder(self, component: str) -> EventRecorder:

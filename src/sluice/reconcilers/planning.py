@@ -31,6 +31,7 @@ from sluice.kube.resource import Resource
 from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.moves import HandOver, holders_of, plan_leaving
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.quarantine import handling
 from sluice.reconcilers.rendering import render_sync
 from sluice.reconcilers.sync_facts import owner_of
 from sluice.render import Rendered
@@ -61,6 +62,10 @@ class Planner:
 
         Raises UserError (git or the spec must change), NotReady (a kind or a reference is not there yet), ClusterError.
         """
+        async with handling(self._op, sync, artifact):
+            return await self._prepare(sync, artifact, inventory, settle)
+
+    async def _prepare(self, sync: Kustomization, artifact: Artifact, inventory: Inventory, settle: Settle) -> Prepared:
         rendered, resources = await self.render(sync, artifact)
         defined = defined_kinds(rendered.manifests)
         check_kinds(rendered.manifests, defined, resources, self._op.discovery)

@@ -9,24 +9,24 @@ from sluice.core.artifact import Artifact
 from sluice.core.manifest import with_namespace
 from sluice.core.plan import Owner
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.quarantine import reading
 from sluice.reconcilers.variables import read_variables
 from sluice.render import Rendered, RenderInput
 
 
 async def render_sync(operator: Operator, sync: Kustomization, owner: Owner, artifact: Artifact) -> Rendered:
     """Render the sync's path of the artifact. Raises UserError, NotReady, ClusterError."""
-    rendered = await operator.renderer.render(
-        RenderInput(
-            tree=artifact.tree,
-            blobs=artifact.blobs,
-            commit=artifact.revision.hex,
-            spec=sync.spec,
-            owner_labels=owner.labels(),
-            variables=await read_variables(operator.client, sync),
-            scope=operator.discovery.scope,
-        )
+    given = RenderInput(
+        tree=artifact.tree,
+        blobs=artifact.blobs,
+        commit=artifact.revision.hex,
+        spec=sync.spec,
+        owner_labels=owner.labels(),
+        variables=await read_variables(operator.client, sync),
+        scope=operator.discovery.scope,
     )
-    return _placed(operator, rendered)
+    async with reading(operator, sync, artifact):
+        return _placed(operator, await operator.renderer.render(given))
 
 
 def _placed(operator: Operator, rendered: Rendered) -> Rendered:

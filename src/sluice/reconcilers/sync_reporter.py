@@ -73,6 +73,8 @@ class SyncReporter:
             return Turnout(revision, error.problems, "RollbackRefused", stalled=True)
         if codes.UNDO_FAILED in found:
             return Turnout(revision, error.problems, condition.UNDO_FAILED)
+        if codes.QUARANTINED in found:
+            return Turnout(revision, error.problems, condition.QUARANTINED, stalled=True)
         if codes.CROSS_NAMESPACE in found:
             return Turnout(revision, error.problems, "AccessDenied", stalled=True)
         refused = isinstance(error, UserError)

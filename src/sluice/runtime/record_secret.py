@@ -19,8 +19,9 @@ from sluice.kube.client import KubeClient
 from sluice.kube.well_known import SECRETS
 
 LABEL = "sluice.dev/record"
-# Another Secret with that label: what was told, and to whom.
+# Other Secrets with that label: what was told, and to whom; and which syncs have ended the process.
 LEDGER = "sluice-notifications"
+QUARANTINE = "sluice-quarantine"
 # A record of the largest size, compressed by nothing, in chunks of the usual size.
 MOST_CHUNKS = 128
 _DIGEST = re.compile(r"[0-9a-f]{16}")

@@ -333,6 +333,18 @@ PAGES: dict[str, _Page] = {
         "rolled back.",
         "Mend that Kustomization, resume it, or delete the object by hand if it is not needed any more.",
     ),
+    "E375": _Page(
+        "Working on this sync ended the operator three times, without ever coming to an end in between, so it is left "
+        "alone and the others go on. Only ends that came from inside are counted: a crash, memory that ran out, an "
+        "event loop that stood still; never a restart, nor that somebody killed the process. What was applied before "
+        "stays.",
+        "it is left alone, since working on it ends the operator [E375] Kustomization shop/web: the operator died 3 "
+        "times while it read or planned this: it ran out of memory; fix: take out what is too much in git, or give the "
+        "operator more memory; `sluice sync web -n shop` has it tried once more, and so does a new revision",
+        "Manifests that need more memory than the operator may have, or that a library can't cope with.",
+        "Look at what the last commits brought; the log of the process after says where it stood. A new revision, a "
+        "changed spec or a request gives it one more try, and one that goes well forgets the rest.",
+    ),
     "E440": _Page(
         "What the revision takes out of git would take objects along that are still in it: a Namespace everything "
         "inside, a CRD every object of its kind. Nothing was written.",
