@@ -54,6 +54,7 @@ from sluice.reconcilers.sync_turns import SyncTurns
 from sluice.reconcilers.wakeups import Wakeups
 from sluice.render import Renderer
 from sluice.render.generators import DEFAULT_PATH, Generators
+from sluice.render.leftovers import clear_leftovers
 from sluice.render.sandbox import confinement
 from sluice.runtime.api_requests import api_requests
 from sluice.runtime.controller import Controller
@@ -133,6 +134,7 @@ async def run_operator(
     Raises UserError when the CRDs are not installed (CRD mode), LeadershipLost when another process took over.
     """
     ready = Readiness()
+    await asyncio.to_thread(clear_leftovers, settings.storage / "render")
     async with AsyncExitStack() as stack:
         # Connections of their own: a renewal must never stand in line behind applies that a webhook holds up.
         leases = LEASES if settings.flag_source is not None else LEASES + CRD_LEASES

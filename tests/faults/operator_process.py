@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ START_SECONDS = 30.0
 class OperatorProcess:
     """One operator; `identity` is the lease holder's name, `log` everything that all its lives said.
 
-    `patches` are names of `patched_operator`; without any it is `sluice` itself. `flags` are more of the command line.
+    `patches` are names of `patched_operator`; without any it is `sluice` itself. `flags` are more of the command line,
+    `environment` is more than this process has.
     """
 
     kubeconfig: Path
@@ -32,6 +34,7 @@ class OperatorProcess:
     identity: str
     patches: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _since: int = 0
 
@@ -46,7 +49,12 @@ class OperatorProcess:
         command += self.flags
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=dict(os.environ), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
 
     @property

@@ -75,28 +75,30 @@ def blocked_on_signal() -> None:
 
 
 def poisoned() -> None:
-    """Rendering one of these names ends the process: `poison` as a library does that gives up, `hungry` as the kernel
-    does that has no memory left, `endless` not at all: it never gives the turn back, nor Python's own lock.
-    """
+    """Rendering an object of the name `poison` ends the process, as a library does that gives up."""
     render = Renderer.render
-    ends = {
-        "poison": os.abort,
-        "hungry": lambda: os.kill(os.getpid(), signal.SIGKILL),
-        "endless": lambda: re.match("(a+)+$", "a" * 64 + "b"),
-    }
 
     async def rendered(self: Renderer, given: RenderInput) -> Rendered:
         answer = await render(self, given)
-        for manifest in answer.manifests:
-            ends.get(manifest.id.name, str)()
+        if any(manifest.id.name == "poison" for manifest in answer.manifests):
+            os.abort()
         return answer
 
     Renderer.render = rendered  # type: ignore[method-assign]
 
 
 def impatient() -> None:
-    """A loop that does not run is given up after five seconds."""
-    last_words.STUCK_SECONDS = 5.0
+    """A loop that does not run is given up after ten seconds."""
+    last_words.STUCK_SECONDS = 10.0
+
+
+def lost_on_signal() -> None:
+    """SIGUSR2 keeps the event loop from running for ever, and every other thread of Python, too."""
+
+    def lost(*_: object) -> None:
+        re.match("(a+)+$", "a" * 64 + "b")
+
+    signal.signal(signal.SIGUSR2, lost)
 
 
 def bug_in_policies() -> None:
@@ -119,6 +121,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "bug-in-policies": bug_in_policies,
     "poisoned": poisoned,
     "impatient": impatient,
+    "lost-on-signal": lost_on_signal,
     **BUGS,
 }
 

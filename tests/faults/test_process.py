@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import os
 import resource
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +19,7 @@ from devcluster.git_http import GitHttpServer
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.lane import Lane, open_lane
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import Json, Sync, config_map, poll
+from tests.operator_fixture import Json, Sync, config_map, free_port, poll
 
 KILLS = 20
 SEED = 20
@@ -124,6 +128,33 @@ def test_f129_a_lost_answer_a_kill_and_a_rewritten_branch_at_once_end_at_the_new
     assert wrong(lane, sync, wanted, before) == []
 
 
+def test_f008_a_renderer_that_outlives_its_killed_process_is_ended_by_the_next_one(lane: Lane) -> None:
+    sync = lane.bench.synced(files(1, "1"))
+    many = "---\n".join(config_map(f"m{n}") for n in range(1500))
+    built = "namePrefix: x-\nresources: [many.yaml]\n"
+    sync.push({"0.yaml": None, "kustomization.yaml": built, "many.yaml": many})
+    [renderer] = poll("it is being built", lambda: renderers(lane), 60)
+    os.kill(renderer, signal.SIGSTOP)
+    lane.operator.kill()
+    assert lane.operator.wait_dead(10)
+    assert renderers(lane) == [renderer], "nothing was left"
+    revision = sync.push({**files(1, "2"), "kustomization.yaml": None, "many.yaml": None})
+    lane.operator.start()
+    sync.wait_ready(revision, seconds=60)
+    assert renderer not in renderers(lane)
+    poll("no folder is left", lambda: not list((lane.operator.storage / "render").glob("build-*")))
+
+
+def renderers(lane: Lane) -> list[int]:
+    """The processes that work in a folder of a build."""
+    inside, found = str((lane.operator.storage / "render").resolve()), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str((process / "cwd").readlink()).startswith(f"{inside}/build-"):
+                found.append(int(process.name))
+    return found
+
+
 @pytest.mark.soak
 def test_f013_without_descriptors_the_limit_is_named_and_when_there_are_some_again_it_goes_on(lane: Lane) -> None:
     sync = lane.bench.synced(files(5, "1"))
@@ -138,3 +169,39 @@ def test_f013_without_descriptors_the_limit_is_named_and_when_there_are_some_aga
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
     sync.wait_ready(revision, seconds=90)
     assert wrong(lane, sync, files(5, "2"), before) == []
+
+
+@pytest.mark.soak
+def test_f012_a_process_whose_loop_stands_still_fails_its_probe_ends_and_the_next_one_goes_on(lane: Lane) -> None:
+    lane.operator.stop()
+    port = free_port()
+    lane.operator.patches = ("lost-on-signal", "impatient")
+    lane.operator.flags = (f"--health-addr=127.0.0.1:{port}",)
+    lane.operator.start()
+    lane.operator.wait_ready()
+    sync = lane.bench.synced(files(5, "1"))
+    before = uids(lane, sync)
+    poll("its probe is answered", lambda: is_alive(port), 30)
+    lane.operator.signal(signal.SIGUSR2)
+    poll("its probe fails", lambda: not is_alive(port), 30)
+    revision = sync.push(files(5, "2"))
+    assert lane.operator.wait_dead(60), "it stands there for ever"
+    assert lane.operator.exit_code == 1
+    lane.operator.start()
+    sync.wait_ready(revision, seconds=60)
+    [told] = [entry for entry in lane.operator.said() if "ended of itself" in entry["msg"]]
+    assert told["error"] == "its event loop stood still"
+    assert any("lost" in line for line in told["stacks"])
+    assert wrong(lane, sync, files(5, "2"), before) == []
+
+
+def is_alive(port: int) -> bool:
+    """Whether the liveness probe is answered."""
+    probe = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        probe.request("GET", "/healthz")
+        return probe.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        probe.close()

@@ -21,6 +21,7 @@ from sluice.render.closure import Closure
 from sluice.render.kustomization_file import KustomizationFile
 from sluice.render.kustomize_error import translate
 from sluice.render.kustomize_origin import Origins
+from sluice.render.leftovers import BUILDS
 from sluice.render.links import Links
 
 SECONDS = 120.0
@@ -93,7 +94,7 @@ class Kustomize:
 def private_folder(parent: Path) -> Path:
     """Make a folder that only we can read, below `parent`; the caller removes it."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="build-", dir=parent)).resolve()
+    return Path(tempfile.mkdtemp(prefix=BUILDS, dir=parent)).resolve()
 
 
 def _export(source: Path, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
