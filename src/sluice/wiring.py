@@ -412,6 +412,7 @@ def _operator(
         own=_own_parts(settings.namespace),
         claims=Claims(),
         default_namespace=settings.flag_source.default_namespace if settings.flag_source else "",
+        watches=lambda namespace: settings.flag_source is None and settings.watch_namespace in {"", namespace},
         offer=offer,
         intents=intents,
         held_events=notifier.intake if notifier is not None else None,

@@ -8,6 +8,7 @@ from itertools import chain
 
 from sluice.core.id_map import IdMap
 from sluice.core.ids import ResourceId
+from sluice.core.manifest import Manifest
 from sluice.core.packed import Packed
 from sluice.core.plan import Owner
 
@@ -37,11 +38,15 @@ NOBODYS = _Stake()
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What is known of one sync: what it claims, and what it was seen to want at a version of its source and spec."""
+    """What is known of one sync: what it claims, and what it was seen to want at a version of its source and spec.
+
+    `makes` are the Kustomizations among that.
+    """
 
     claimed: Packed[ResourceId]
     wanted: Packed[ResourceId]
     version: str = ""
+    makes: tuple[Manifest, ...] = ()
 
 
 class Claims:
@@ -69,7 +74,13 @@ class Claims:
         told = self._told.get(owner)
         return frozenset(told.wanted) if told is not None and told.version == version else None
 
-    def replace(self, owner: Owner, wanted: Iterable[ResourceId], version: str) -> None:
+    def makers(self) -> dict[Owner, tuple[Manifest, ...]]:
+        """Everyone who was seen to want Kustomizations, with these."""
+        return {owner: told.makes for owner, told in self._told.items() if told.makes}
+
+    def replace(
+        self, owner: Owner, wanted: Iterable[ResourceId], version: str, makes: tuple[Manifest, ...] = ()
+    ) -> None:
         """From now on `owner` claims exactly these; what another claims meanwhile becomes its own."""
         told, ids = self._of(owner), tuple(wanted)
         kept = _packed(ids)
@@ -78,15 +89,15 @@ class Claims:
         self._change(ids, lambda stake: stake.claimed(owner))
         if kept != told.wanted:
             self._want(owner, told, frozenset(ids))
-        self._told[owner] = _Told(kept, kept, version)
+        self._told[owner] = _Told(kept, kept, version, makes)
 
-    def note(self, owner: Owner, wanted: frozenset[ResourceId], version: str) -> None:
+    def note(self, owner: Owner, wanted: frozenset[ResourceId], version: str, makes: tuple[Manifest, ...] = ()) -> None:
         """`owner` will want exactly these at its next turn: it claims no more, but perhaps less, from now on."""
         told = self._of(owner)
         claimed = frozenset(told.claimed)
         self._change(claimed - wanted, lambda stake: stake.let_go(owner))
         self._want(owner, told, wanted)
-        self._told[owner] = _Told(_packed(claimed & wanted), _packed(wanted), version)
+        self._told[owner] = _Told(_packed(claimed & wanted), _packed(wanted), version, makes)
 
     def unsee(self, owner: Owner) -> None:
         """What `owner` wants at its next turn can't be said any more; what it claims stays."""

@@ -23,6 +23,7 @@ from sluice.core.record import Record
 from sluice.core.shares import Shares
 from sluice.core.steps import Deferral
 from sluice.kube.resource import Resource
+from sluice.reconcilers.coming_syncs import syncs_in
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.foresight import check_word, foresee_together, live_objects
 from sluice.reconcilers.inventory_source import inventory_of
@@ -175,7 +176,7 @@ class GroupPlanner:
 
         async with handling(self._op, sync, start.artifact):
             plan = await self._planner.plan(sync, rendered.manifests, start.inventory, settle, resources)
-        claim(self._op, sync, start.artifact, (m.id for m in rendered.manifests))
+        claim(self._op, sync, start.artifact, (m.id for m in rendered.manifests), syncs_in(rendered.manifests))
         return Member(start, Prepared(rendered, resources, plan, Deferral()), judged)
 
 

@@ -25,6 +25,7 @@ from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.kube.resource import Resource
 from sluice.reconcilers import cut_short
+from sluice.reconcilers.coming_syncs import syncs_in
 from sluice.reconcilers.commit_health import CommitHealth
 from sluice.reconcilers.dependencies import check_dependencies
 from sluice.reconcilers.drift import Drift, Judged, Resources
@@ -213,7 +214,8 @@ class KustomizationReconciler:
 
         prepared = await self._planner.prepare(sync, artifact, inventory, settle)
         plan, resources = prepared.plan, prepared.resources
-        claim(self._op, sync, artifact, (m.id for m in prepared.rendered.manifests))
+        manifests = prepared.rendered.manifests
+        claim(self._op, sync, artifact, (m.id for m in manifests), syncs_in(manifests))
         inputs = inputs_of(sync, prepared.rendered.digest)
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
         if known_bad is not None and not await self._met_quotas.changed(owner, known_bad.problems):

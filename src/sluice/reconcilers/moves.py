@@ -19,12 +19,14 @@ from sluice.core.artifact import Artifact
 from sluice.core.condition import READY, find_condition
 from sluice.core.errors import NotReady, SluiceError, StateError
 from sluice.core.ids import ResourceId
+from sluice.core.manifest import Manifest
 from sluice.core.plan import Action, Live, Owner, Plan, PlanOptions
 from sluice.core.problem import Problem
 from sluice.kube.resource import Resource
+from sluice.reconcilers.coming_syncs import syncs_in, takers_to_come
 from sluice.reconcilers.live_state import find_live
 from sluice.reconcilers.operator import Operator
-from sluice.reconcilers.possible_takers import Possible, Silent, desired_ids, possible_takers, problems_of
+from sluice.reconcilers.possible_takers import Possible, Silent, desired, possible_takers, problems_of
 from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of, sync_id
 from sluice.runtime.together import together
 
@@ -36,20 +38,33 @@ def version_of(sync: Kustomization, artifact: Artifact) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Who is to have which objects that have left a sync; of `unsure` ones, why they may be for one of these."""
+    """Who is to have which objects that have left a sync; of `unsure` ones, why they may be for one of these.
+
+    Where a taker is still to be made, `parents` says by whom.
+    """
 
     takers: dict[ResourceId, tuple[Owner, ...]] = field(default_factory=dict)
     unsure: dict[ResourceId, Possible] = field(default_factory=dict)
+    parents: dict[ResourceId, Owner] = field(default_factory=dict)
 
     def within(self, options: PlanOptions) -> PlanOptions:
         """The options of a plan that holds these."""
         return replace(options, handed_over=self.takers, unsure={key: p.reason for key, p in self.unsure.items()})
 
 
-def claim(operator: Operator, sync: Kustomization, artifact: Artifact, wanted: Iterable[ResourceId]) -> None:
-    """From now on the sync claims exactly `wanted`, which it has in its desired state at that artifact."""
+def claim(
+    operator: Operator,
+    sync: Kustomization,
+    artifact: Artifact,
+    wanted: Iterable[ResourceId],
+    makes: tuple[Manifest, ...] = (),
+) -> None:
+    """From now on the sync claims exactly `wanted`, which it has in its desired state at that artifact.
+
+    `makes` are the Kustomizations of that, unless they have been made.
+    """
     owner = owner_of(sync)
-    operator.claims.replace(owner, wanted, version_of(sync, artifact))
+    operator.claims.replace(owner, wanted, version_of(sync, artifact), makes)
     operator.doubts.cast(owner)  # another artifact may have come since its turn began
 
 
@@ -60,16 +75,18 @@ async def plan_leaving(
     wanted: Collection[ResourceId],
     resources: Mapping[ResourceId, Resource | None],
     build: Callable[[Callable[[ResourceId], Live | None], HandOver], Plan],
+    makes: tuple[Manifest, ...] = (),
 ) -> Plan:
     """What `build` makes of what is live of `wanted`, and of who is to have which of `leaving`.
 
+    `makes` are the Kustomizations of the owner's own desired state.
     Those who are to have something wake `owner` when they may have it. One of which something has changed before that
     was noted would wake nobody: then all of it is looked at again. Raises NotReady, ClusterError, StateError.
     """
     while True:
         with operator.wishes.looking() as changed:
             live = await find_live(operator, owner, wanted, resources)
-            handed = await takers_of(operator, owner, leaving, live.get)
+            handed = await takers_of(operator, owner, leaving, live.get, makes)
             plan = build(live.__getitem__, handed)
             takers = note_offers(operator, plan, handed)
         if takers.isdisjoint(changed) and not await came_back(operator, plan, live, resources):
@@ -77,14 +94,18 @@ async def plan_leaving(
 
 
 async def takers_of(
-    operator: Operator, owner: Owner, leaving: Collection[ResourceId], live: Callable[[ResourceId], Live | None]
+    operator: Operator,
+    owner: Owner,
+    leaving: Collection[ResourceId],
+    live: Callable[[ResourceId], Live | None],
+    makes: tuple[Manifest, ...],
 ) -> HandOver:
     """Who is to have which of `leaving`, which `owner` holds until then: git may change, and a taking be undone.
 
-    Those are the syncs that have an object of `owner`'s in their desired state now, or wait for it; and who has taken
-    one in a transaction that may still give it back. And those that stand still, or can't be rendered, and may want it:
-    of what they can't be made of, everything else is deleted. Raises NotReady when one has not been seen yet because
-    its source is being fetched for the first time since the start; StateError.
+    Those are the syncs that have an object of `owner`'s in their desired state now, or wait for it, or will as soon as
+    they are made; and who has taken one in a transaction that may still give it back. And those that stand still, or
+    can't be rendered, and may want it: of what they can't be made of, everything else is deleted. Raises NotReady when
+    one has not been seen yet because its source is being fetched for the first time since the start; StateError.
     """
     if not leaving:
         return HandOver()
@@ -102,9 +123,11 @@ async def takers_of(
                 unwanted.append(key)
         elif has is not None and _is_taking(operator, has, key):
             found[key] = (has,)
-    unsure = await possible_takers(operator, unwanted, silent)
+    coming = await takers_to_come(operator, owner, unwanted, makes, silent)
+    unsure = {**coming.unsure, **await possible_takers(operator, coming.left(unwanted), silent)}
+    found |= {key: (taker,) for key, taker in coming.takers.items()}
     found |= {key: (possible.owner,) for key, possible in unsure.items()}
-    return HandOver({key: takers for key, takers in found.items() if takers}, unsure)
+    return HandOver({key: takers for key, takers in found.items() if takers}, unsure, coming.parents)
 
 
 def _is_taking(operator: Operator, taker: Owner, resource: ResourceId) -> bool:
@@ -143,6 +166,7 @@ def note_offers(operator: Operator, plan: Plan, handed: HandOver) -> frozenset[O
     """From now on the plan's sync is woken when one of those that it holds something for may have taken it: these."""
     offered = [change.id for change in plan.kept if change.action is Action.OFFER]
     takers = frozenset(taker for key in offered for taker in handed.takers[key])
+    takers |= {handed.parents[key] for key in offered if key in handed.parents}
     operator.wishes.offer(plan.owner, takers)
     held = {key: handed.unsure[key] for key in offered if key in handed.unsure}
     operator.wishes.hold(plan.owner, problems_of(held))
@@ -220,10 +244,11 @@ async def _wanted_by(operator: Operator, sync: Kustomization) -> frozenset[Resou
     known = operator.claims.seen(owner, version)
     if known is None:
         try:
-            known = await desired_ids(operator, sync, artifact)
+            manifests = await desired(operator, sync, artifact)
         except SluiceError as error:
             return error
-        operator.claims.note(owner, known, version)
+        known = frozenset(manifest.id for manifest in manifests)
+        operator.claims.note(owner, known, version, syncs_in(manifests))
     return known
 
 

@@ -131,13 +131,18 @@ class FinalizerPatches:
         )
 
 
+def _everywhere(namespace: str) -> bool:
+    """Where every namespace is watched."""
+    return True
+
+
 async def nothing_told() -> None:
     """Where nobody is notified there is nothing to wait for."""
 
 
 @dataclass(slots=True)
 class Operator:
-    """The parts of one running operator."""
+    """The parts of one running operator. `watches` says whether Kustomizations of a namespace are its own to apply."""
 
     client: KubeClient
     discovery: Discovery
@@ -166,6 +171,7 @@ class Operator:
     own: OwnParts
     claims: Claims
     default_namespace: str = ""
+    watches: Callable[[str], bool] = _everywhere
     wishes: Wishes = field(default_factory=Wishes)
     doubts: Doubts = field(default_factory=Doubts)
     offer: Callable[[Occurrence], None] | None = None

@@ -28,6 +28,7 @@ from sluice.core.steps import Deferral
 from sluice.core.transaction_messages import Phase
 from sluice.kube.discovery import Discovery
 from sluice.kube.resource import Resource
+from sluice.reconcilers.coming_syncs import syncs_in
 from sluice.reconcilers.foresight import foresee
 from sluice.reconcilers.moves import HandOver, holders_of, plan_leaving
 from sluice.reconcilers.operator import Operator
@@ -169,7 +170,7 @@ class Planner:
             return build_plan(owner, manifests, inventory, live, handed.within(options))
 
         with placing(manifests):
-            return await plan_leaving(self._op, owner, leaving, wanted, known, build)
+            return await plan_leaving(self._op, owner, leaving, wanted, known, build, syncs_in(manifests))
 
 
 @contextmanager

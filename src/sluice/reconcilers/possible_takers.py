@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sluice.api.kustomization import Kustomization
+import msgspec
+
+from sluice.api.kustomization import Kustomization, KustomizationSpec
 from sluice.api.validate_kustomization import validate_kustomization
 from sluice.core import codes
 from sluice.core.artifact import Artifact
 from sluice.core.errors import SluiceError, UserError
 from sluice.core.ids import ResourceId
+from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner
 from sluice.core.problem import Problem, clip
 from sluice.reconcilers.operator import Operator
@@ -44,12 +47,12 @@ class Possible:
         return f"{self.owner} {self.why}"
 
 
-async def desired_ids(operator: Operator, sync: Kustomization, artifact: Artifact) -> frozenset[ResourceId]:
-    """The ids of the sync's desired state at an artifact. Raises UserError, NotReady, ClusterError."""
+async def desired(operator: Operator, sync: Kustomization, artifact: Artifact) -> tuple[Manifest, ...]:
+    """The sync's desired state at an artifact. Raises UserError, NotReady, ClusterError."""
     if problems := validate_kustomization(sync, operator.rules):
         raise UserError(*problems)
     rendered = await render_sync(operator, sync, owner_of(sync), artifact)
-    return frozenset(manifest.id for manifest in rendered.manifests)
+    return rendered.manifests
 
 
 async def possible_takers(
@@ -66,15 +69,32 @@ async def possible_takers(
         error = silent[owner]
         if error is None:
             try:
-                wanted = await desired_ids(operator, sync, artifact)
-                found |= dict.fromkeys((key for key in left if key in wanted), _standing_still(sync))
+                wanted = {manifest.id for manifest in await desired(operator, sync, artifact)}
+                found |= dict.fromkeys((key for key in left if key in wanted), standing_still(sync))
                 continue
             except SluiceError as failure:
                 error = failure
-        generated = operator.renderer.generators is not None
-        possible = await possible_objects(_input(sync, artifact), left, generated=generated)
-        found |= dict.fromkeys(sorted(possible), _broken(owner, error))
+        found |= dict.fromkeys(await mentioned_by(operator, sync, artifact, left), broken(owner, error))
     return found
+
+
+async def mentioned_by(
+    operator: Operator, sync: Kustomization, artifact: Artifact, wanted: Collection[ResourceId]
+) -> list[ResourceId]:
+    """Those of `wanted` that the sync may define, by the text of its files. Raises StateError."""
+    given = RenderInput(artifact.tree, artifact.blobs, artifact.revision.hex, sync.spec, {}, {}, lambda _: None)
+    return sorted(await possible_objects(given, wanted, generated=operator.renderer.generators is not None))
+
+
+async def mentioned_in_tree(
+    operator: Operator, sync: Kustomization, wanted: Collection[ResourceId]
+) -> list[ResourceId]:
+    """Those of `wanted` that any file of the sync's source may define. Raises StateError."""
+    artifact = operator.artifacts.get(source_of(sync))
+    whole = msgspec.structs.replace(
+        sync, spec=KustomizationSpec(interval="", prune=True, sourceRef=sync.spec.sourceRef)
+    )
+    return await mentioned_by(operator, whole, artifact, wanted) if artifact is not None else []
 
 
 def problems_of(held: Mapping[ResourceId, Possible]) -> tuple[Problem, ...]:
@@ -94,19 +114,16 @@ def _left(ids: list[ResourceId]) -> str:
     return f"{', '.join(map(str, ids[:MAX_NAMED]))}{more} {verb} not pruned"
 
 
-def _standing_still(sync: Kustomization) -> Possible:
+def standing_still(sync: Kustomization) -> Possible:
+    """Of one that is suspended or rolled back, and wants the object."""
     meta = sync.metadata
     state = "suspended" if sync.spec.suspend else "rolled back"
     fix = f"`sluice resume ks {meta.name} -n {meta.namespace}`, and it takes that over; or remove it there"
     return Possible(owner_of(sync), f"is to take that over, and is {state}", fix)
 
 
-def _broken(owner: Owner, error: SluiceError) -> Possible:
+def broken(owner: Owner, error: SluiceError) -> Possible:
+    """Of one that can't be rendered."""
     why = f"may define that, and can't be rendered: {clip(str(error.problems[0]), MAX_WHY)}"
     return Possible(owner, why, f"mend {owner}: it then takes over what it wants, and the rest is pruned; or delete "
                     "by hand what nobody needs")  # fmt: skip
-
-
-def _input(sync: Kustomization, artifact: Artifact) -> RenderInput:
-    """Which files a render would read depends on neither labels nor variables."""
-    return RenderInput(artifact.tree, artifact.blobs, artifact.revision.hex, sync.spec, {}, {}, lambda _: None)

@@ -76,7 +76,8 @@ class Wakeups:
                 if group is not None:
                     self._groups.add(group)
         ready = old is not None and _became_ready(item, old)
-        if ready or (old is not None and _failure(item) != _failure(old)):
+        failed = old is not None and _failure(item) != _failure(old)
+        if ready or failed:
             for key in self._dependants.get(item.metadata.key, ()):
                 # One that is well goes on; one that waits says why, and that has just changed.
                 if ready or _waits(self._op.kustomizations.get(key.namespace, key.name)):
@@ -93,11 +94,11 @@ class Wakeups:
         if ready or going or event is EventType.DELETED:
             for owner in self._op.wishes.waiting_for(owner_of(item)):
                 self._syncs.add(NamespacedName(owner.namespace, owner.name))
-        if ready or event is EventType.DELETED or (old is not None and _wants_anew(item, old)):
+        if ready or failed or event is EventType.DELETED or (old is not None and _wants_anew(item, old)):
             self._wake_holders(owner_of(item))
 
     def _wake_holders(self, taker: Owner) -> None:
-        """Who holds something for `taker` looks whether it has it, or does not want it any more."""
+        """Who holds something for `taker`, or for one that it makes, looks whether it is still to be held, and why."""
         for owner in self._op.wishes.changed(taker):
             self._syncs.add(NamespacedName(owner.namespace, owner.name))
 

@@ -7,8 +7,11 @@ from collections.abc import Collection
 
 import pytest
 
+from sluice.api.kustomization import GROUP, KIND
 from sluice.core.ids import ResourceId
+from sluice.core.manifest import Manifest
 from sluice.core.plan import Owner
+from sluice.core.problem import Origin
 from sluice.reconcilers.claims import Claims
 from sluice.reconcilers.doubts import Doubts
 
@@ -134,3 +137,14 @@ def test_the_second_who_prunes_waits_for_the_answers_that_the_first_has_asked_fo
 
     asyncio.run(both())
     assert order == ["asked 1", "a goes on", "asked 0", "b goes on"]
+
+
+def test_who_wants_kustomizations_is_told_until_that_can_not_be_said_any_more() -> None:
+    claims, child = Claims(), Manifest(ResourceId(GROUP, KIND, "shop", "child"), "v1", b"{}", Origin("child.yaml"), b"")
+    claims.note(A, frozenset({X, child.id}), "1", (child,))
+    claims.replace(B, {child.id}, "1", (child,))
+    claims.replace(C, {X}, "1")
+    assert claims.makers() == {A: (child,), B: (child,)}
+    claims.unsee(A)
+    claims.drop(B)
+    assert claims.makers() == {}

@@ -325,12 +325,13 @@ PAGES: dict[str, _Page] = {
     "E374": _Page(
         "Objects have left the Kustomization, and another one that stands still may be to take them over: git may have "
         "moved them there. They are kept, with all that is in them, until that one can be rendered or goes on. What it "
-        "then wants it takes over; what nobody wants is pruned.",
+        "then wants it takes over; what nobody wants is pruned. So it is with one that is still to be made by a "
+        "Kustomization which is not ready.",
         "PersistentVolumeClaim shop/data has left and is not pruned [E374]: Kustomization shop/new may define that, "
         "and can't be rendered: invalid YAML [E202] at new/web.yaml:7@a1b2c3d; fix: mend shop/new: it then takes over "
         "what it wants, and the rest is pruned; or delete by hand what nobody needs",
-        "A typing error in another file of the Kustomization that objects were moved to; or that one is suspended or "
-        "rolled back.",
+        "A typing error in another file of the Kustomization that objects were moved to, or in one beside its own "
+        "manifest; or that one, or the one that makes it, is suspended, rolled back or not ready.",
         "Mend that Kustomization, resume it, or delete the object by hand if it is not needed any more.",
     ),
     "E375": _Page(
