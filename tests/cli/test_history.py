@@ -208,6 +208,30 @@ def test_resume_takes_a_rollback_back(cli: Sluice, sync: Sync) -> None:
     assert sync.status["lastAppliedRevision"] == second
 
 
+def test_a_rollback_that_fails_says_what_was_tried_who_asked_and_how_to_take_it_back(cli: Sluice, bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a"), "shared.yaml": config_map("shared")})
+    first = sync.status["lastAppliedRevision"]
+    second = sync.push({"shared.yaml": None}, "Let go of shared")
+    sync.wait_ready(second)
+    bench.synced({"shared.yaml": config_map("shared", namespace=sync.target)})
+    again = f"sluice resume ks {sync.name} -n {sync.namespace}"
+    ran = cli("rollback", sync.name)
+    assert ran.code == 3
+    assert "[E315]" in ran.err
+    assert ran.err.endswith(f"to take that back: {again}\n")
+    assert sync.status["lastAttemptedRevision"] == first
+    asked = f"asked to go back to {short(first)} by ada; git's head is {short(second)}; to take that back: {again}"
+    shown = cli("status", sync.name).out
+    assert f"still applied: {short(second)}, tried: {short(first)}" in shown
+    assert asked in shown
+    why = cli("why", sync.name).out
+    assert f"is not at {short(first)} (applied: {short(second)})" in why
+    assert " ".join(asked.split()) in " ".join(why.split())
+    assert "Let go of shared" not in why
+    assert cli("resume", "ks", sync.name).code == 0
+    assert cli("status", sync.name).code == 0
+
+
 def test_a_rollback_can_go_further_back_from_a_rollback(cli: Sluice, sync: Sync) -> None:
     first, second = two_revisions(sync)
     third = sync.push({"a.yaml": config_map("a", "3")})

@@ -197,6 +197,9 @@ def _report(cluster: Cluster, settled: Sequence[View], target: Past, head: str) 
         return ExitCode.DONE
     for each in settled:
         _say_why_not(cluster, each)
+    if any(each.going_back for each in settled):
+        again = f"sluice resume ks {settled[0].name} -n {settled[0].namespace}"
+        terminal.say(f"  it stays asked for until git's next commit; to take that back: {again}")
     return ExitCode.FAILED
 
 

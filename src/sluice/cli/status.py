@@ -182,6 +182,8 @@ def _state_lines(view: View, head: str) -> list[str]:
         lines += _problem_lines(f"{head}  " if not number else "    ", subject, problem)
     if view.kind is SYNCS and (view.revision or view.reason == "Undone"):
         lines.append(f"      {_standing(view)}, tried: {short_revision(view.attempted)}")
+    if view.going_back:
+        lines.append(f"      asked {one_line(view.going_back)}")
     return lines
 
 

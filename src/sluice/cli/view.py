@@ -75,6 +75,16 @@ class View:
         """True while it is at an earlier revision than git, because somebody asked for that."""
         return self.ready == "True" and bool(self.revision) and self.annotations.get(ROLLBACK_TO) == self.revision
 
+    @property
+    def going_back(self) -> str:
+        """While an earlier revision is asked for that could not be gone back to: what was asked, and the way out."""
+        to, head = self.annotations.get(ROLLBACK_TO, ""), self.annotations.get(ROLLBACK_FROM, "")
+        if self.ready != "False" or not to or to != self.attempted:
+            return ""
+        by = f" by {who}" if (who := self.annotations.get(ROLLBACK_BY, "")) else ""
+        asked = f"to go back to {short_revision(to)}{by}; git's head is {short_revision(head)}"
+        return f"{asked}; to take that back: sluice resume ks {self.name} -n {self.namespace}"
+
     def handled_request(self, token: str) -> bool:
         """True when the request `token` has been acted on and the outcome is known."""
         waiting = self.ready == "False" and self.reason == "DependencyNotReady"

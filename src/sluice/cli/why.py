@@ -201,7 +201,8 @@ def _show(cluster: Cluster, found: Diagnosis) -> None:
     subject = f"{cause.subject}: " if cause.subject and cause.subject not in cause.title else ""
     lines = [("cause", f"{cause.code} {one_line(subject + cause.title)}".strip())]
     lines += [("where", one_line(cause.where)), ("why", one_line(cause.cause)), ("commit", _commit(found))]
-    lines += [("fix", one_line(cause.fix)), ("since", _since(chain)), ("waits", _waits(found))]
+    lines += [("fix", one_line(cause.fix)), ("asked", one_line(found.target.view.going_back))]
+    lines += [("since", _since(chain)), ("waits", _waits(found))]
     if cause.code:
         lines.append(("more", f"sluice explain {cause.code}{_others(chain)}"))
     for word, text in lines:
@@ -237,8 +238,10 @@ def _link_line(cluster: Cluster, link: Link, depth: int, home: str) -> str:
 
 
 def _commit(found: Diagnosis) -> str:
-    """Who wrote the commit, when the sync's history tells."""
-    view = found.chain.culprit.view
+    """Who wrote the commit, when it is one that is not live or says what is wrong, and the sync's history tells."""
+    view, cause = found.chain.culprit.view, found.chain.cause
+    if view.attempted == view.revision and not (cause is not None and cause.where):
+        return ""
     for snapshot in view.history:
         metadata = snapshot.get("metadata") or {}
         if metadata.get("revision") == view.attempted and metadata.get("subject"):

@@ -32,6 +32,7 @@ from sluice.reconcilers.lead_time import reached_by
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.sync_facts import (
     owner_of,
+    rollback_of,
     source_of,
     subject_of,
 )
@@ -65,6 +66,9 @@ class SyncReporter:
         artifact = self._op.artifacts.get(source_of(sync))
         revision = str(artifact.revision) if artifact is not None else ""
         found = {p.code for p in error.problems}
+        rollback = rollback_of(sync)
+        if rollback is not None and rollback.head == revision and codes.ROLLBACK_REFUSED not in found:
+            revision = rollback.to
         if codes.DEPENDENCY_NOT_READY in found:
             return Turnout(revision, error.problems, condition.DEPENDENCY_NOT_READY, waiting=True)
         if codes.SOURCE_MISSING in found:
