@@ -22,7 +22,7 @@ from sluice.git.refs import ResolvedRef, wanted_of
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.source_facts import source_id
-from sluice.reconcilers.sync_facts import source_of
+from sluice.reconcilers.sync_facts import rollback_of, source_of
 
 MAIN = "flux-system"
 _HASH = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
@@ -121,7 +121,11 @@ class FluxdSources:
         await mirror.fetch_again(head)  # other credentials have a mirror of their own
         pending: dict[str, None] = {}
         for sync in syncs:
-            found = await mirror.pending(_applied(sync), commit, head, _folder(sync))
+            folder = _folder(sync)
+            found = await mirror.pending(_applied(sync), commit, head, folder)
+            if found == () and folder and _moves_on(sync):
+                # It may read more than its folder, as a kustomization does with a base: a turn alone knows.
+                found = await mirror.pending(_applied(sync), commit, head, "")
             if found is None:
                 return None
             if found:
@@ -135,6 +139,17 @@ def _folder(sync: Kustomization) -> str:
         return clean_path(sync.spec.path)
     except ValueError:
         return ""
+
+
+def _moves_on(sync: Kustomization) -> bool:
+    """True when it takes each new revision, or has said why it could not: nobody waits for it in vain.
+
+    One that waits for something else, or was rolled back, holds up no client whose commit leaves its folder alone.
+    """
+    ready = condition.find_condition(sync.status.conditions, condition.READY)
+    stalled = condition.find_condition(sync.status.conditions, condition.STALLED)
+    waits = ready is not None and ready.status == "False" and (stalled is None or stalled.status != "True")
+    return not waits and rollback_of(sync) is None
 
 
 def _applied(sync: Kustomization) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from devcluster.cluster import Cluster
 from devcluster.registry import Registry
-from tests.contract.fluxctl.conftest import WEB, Two, open_two
+from tests.contract.fluxctl.conftest import WEB, Answer, Two, open_two
 from tests.operator_fixture import LogCapture, poll
 
 pytestmark = pytest.mark.cluster
@@ -77,3 +77,28 @@ def test_a_sync_is_of_the_repository_that_git_repo_config_tells_of(two: Two) -> 
 def test_a_key_that_a_git_repository_names_is_not_replaced(two: Two) -> None:
     refused = two.one.call("POST", "/v6/identity.pub")
     assert (refused.status, refused.body["type"]) == (422, "user")
+
+
+def test_a_commit_that_changes_a_base_beside_the_path_is_applied_only_once_it_is(two: Two) -> None:
+    base = (two.other.repo.path / "base/web.yaml").read_text()
+    source = {"URL": two.bench.git.url(two.syncs[1].name), "Branch": "main"}
+
+    def push(old: str, new: str) -> str:
+        assert old in base
+        commit = two.other.commit({"base/web.yaml": base.replace(old, new)})
+        two.other.ask("POST", "/v11/notify", body={"Kind": "git", "Source": source})
+        return commit
+
+    def refused(commit: str) -> Answer | None:
+        answer = two.other.call("GET", "/v6/sync", ref=commit)
+        assert answer.body != [], "it is not applied"
+        fetched = answer.status == 200 or "[E632]" not in answer.body["help"]
+        return answer if fetched and answer.status != 200 else None
+
+    bad = push("replicas: 1", "replica: 1")
+    answer = poll("it is told that it failed", lambda: refused(bad), 60)
+    assert "base/web.yaml" in answer.body["help"]
+    good = push("replicas: 1", "replicas: 2")
+    poll("it is applied", lambda: two.other.call("GET", "/v6/sync", ref=good).body == [], 60)
+    path = f"/apis/apps/v1/namespaces/{two.other.target}/deployments/web"
+    assert (two.bench.api.get(path) or {})["spec"]["replicas"] == 2
