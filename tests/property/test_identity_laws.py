@@ -43,7 +43,7 @@ GROUP = Owner(TEAM, "group")
 ACCOUNTS = st.sampled_from(["", "builder", "deployer"])
 FAULTS = st.dictionaries(st.integers(1, 14), st.sampled_from(["refused", "lost"]), max_size=3)
 EVENTS = st.tuples(st.integers(0, 1), st.sampled_from(["", "", "unseen", "edited", "homeless"]))
-Revision = tuple[dict[str, str], dict[str, str], tuple[int, str]]
+Revision = tuple[dict[str, str], dict[str, str], tuple[int, str], bool]
 OBJECTS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), max_size=3)
 
 
@@ -148,7 +148,11 @@ async def silent(message: str) -> None:
 
 
 @settings(max_examples=100)
-@given(st.tuples(ACCOUNTS, ACCOUNTS), FAULTS, st.lists(st.tuples(OBJECTS, OBJECTS, EVENTS), min_size=1, max_size=3))
+@given(
+    st.tuples(ACCOUNTS, ACCOUNTS),
+    FAULTS,
+    st.lists(st.tuples(OBJECTS, OBJECTS, EVENTS, st.booleans()), min_size=1, max_size=3),
+)
 def test_every_object_of_a_group_is_read_and_written_as_its_own_syncs_account_or_not_at_all(
     accounts: tuple[str, str], faults: dict[int, str], revisions: list[Revision]
 ) -> None:
@@ -159,16 +163,22 @@ def test_every_object_of_a_group_is_read_and_written_as_its_own_syncs_account_or
         async with asyncio.TaskGroup() as group:
             owned = OwnedObjects(world.client, group, lambda owner, resource: None)
             executor = Executor(world.client, discovery, owned, world.records, world.identities)
-            for number, (*desired, what) in enumerate(revisions):
+            for number, (first, second, what, corrects) in enumerate(revisions):
                 world.happens(*what)
                 with suppress(SluiceError):
-                    await one_turn(world, executor, dict(zip(MEMBERS, desired, strict=True)), f"main@sha1:{number}")
+                    desired = {MEMBERS[0]: first, MEMBERS[1]: second}
+                    await one_turn(world, executor, desired, f"main@sha1:{number}", corrects=corrects)
 
     run(story())
 
 
-async def one_turn(world: World, executor: Executor, desired: dict[Owner, dict[str, str]], revision: str) -> None:
-    """What a turn of the group does with the executor: what was not undone wholly is, or the revision is gone for."""
+async def one_turn(
+    world: World, executor: Executor, desired: dict[Owner, dict[str, str]], revision: str, *, corrects: bool
+) -> None:
+    """What a turn of the group does with the executor: what was not undone wholly is, or the revision is gone for.
+
+    Or one member's drift is corrected.
+    """
     before = world.writes
     plan, plans, journal = world.journal(desired)
     execution = Execution(GROUP, revision, 60.0, silent, on_failure=OnFailure.UNDO, journal=journal)
@@ -178,13 +188,13 @@ async def one_turn(world: World, executor: Executor, desired: dict[Owner, dict[s
             union = record.inventory
             plan = Plan(GROUP, (), (), (), before=union, during=union, after=Inventory())
             await executor.resume_undo(plan, record, execution)
-        elif desired[MEMBERS[0]] == desired[MEMBERS[1]]:
+        elif corrects:
             await executor.correct(plans[0].applies, MEMBERS[0])
         else:
             await world.identities.check(MEMBERS)  # in making the plans
             await executor.run(plan, execution)
     finally:
-        acting = world.accounts[:1] if desired[MEMBERS[0]] == desired[MEMBERS[1]] else world.accounts
+        acting = world.accounts[:1] if corrects else world.accounts
         assert world.writes == before or all(map(world.exists, acting)), "an account is missing, and there was a write"
 
 

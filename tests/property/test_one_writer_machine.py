@@ -77,6 +77,7 @@ class OneWriter(RuleBasedStateMachine):
         self.dead: list[Replica] = []
         self.terms = self.born = 0
         self.acknowledged = (0, 0)
+        self.broken: list[AssertionError] = []
 
     # --- processes ----------------------------------------------------------------------------------------------
 
@@ -124,8 +125,11 @@ class OneWriter(RuleBasedStateMachine):
 
     def begin(self, replica: Replica, work: Coroutine[Any, Any, None]) -> None:
         async def run() -> None:
-            with suppress(SluiceError):
-                await work
+            try:
+                with suppress(SluiceError):
+                    await work
+            except AssertionError as broken:
+                self.broken.append(broken)
 
         replica.tasks.append(self.loop.create_task(run()))
         self.settle()
@@ -226,6 +230,8 @@ class OneWriter(RuleBasedStateMachine):
 
         while True:
             self.loop.run_until_complete(steps())
+            for broken in self.broken:
+                raise broken
             # All that is on its way arrives before the first answer comes back.
             moving = [(r, f) for r in self.replicas for f in r.flights if not f.is_of_the_record and r.cut != "out"]
             for replica, flight in moving:

@@ -25,7 +25,12 @@ _REST = re.compile(
 )
 _USER = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
 _LABEL = re.compile(r"^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$")
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]*(?:@[^/@\s]*)*@")
+# A password may hold what must be encoded, and is not: with a colon before it that begins no port, all up to the last @
+# is taken for it. The numbers keep a hostile text from costing more than its length.
+_USERINFO = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20}://)"
+    r"(?:[^/@\s:]{0,256}:(?![0-9]{1,5}/)\S{0,1024}@|[^/@\s]{0,1024}(?:@[^/@\s]{0,1024})*@)"
+)
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f|5c)", re.IGNORECASE)
 _NUMERIC_LABEL = re.compile(r"^(?:0x[0-9a-f]*|[0-9]+)$")
 _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
