@@ -19,7 +19,6 @@ from sluice.core import codes
 from sluice.core.errors import AuthenticationFailed, RemoteError, SluiceError, StateError, UserError
 from sluice.core.git_url import parse_url
 from sluice.core.problem import Code
-from sluice.git.auth import auth_of_secret
 from sluice.git.limits import GitLimits
 from sluice.git.mirrors import Mirrors
 from tests.faults.git_bench import BUSY, DENIED, LOGIN, PORTAL, git_http, hosted, mirrors, processes_naming, proxy
@@ -149,28 +148,6 @@ async def test_f091_what_a_host_answers_instead_is_named_at_whichever_step_and_t
     assert re.search(words, str(error)), str(error)
     proxy.arm()
     assert await paths(hosted) == ["a"]
-
-
-async def test_f091_a_circle_of_redirects_ends(hosted: Hosted, proxy: GitProxy) -> None:
-    hosted.commit({"a": "1"})
-    proxy.arm(to("hello", answer(302, Location=f"{hosted.url}/info/refs?service=git-upload-pack")))
-    assert "redirects to another address" in str(await failing(hosted))
-    proxy.arm()
-    assert await paths(hosted) == ["a"]
-
-
-async def test_f091_a_redirect_to_another_host_is_followed_without_the_credentials(
-    git_http: GitHttpServer, proxy: GitProxy, mirrors: Mirrors, tmp_path: Path
-) -> None:
-    bare = git_http.create("fleet")
-    WorkingRepo(tmp_path / "work", bare).commit({"a": "1"}, "change")
-    url = parse_url(proxy.address("fleet"))
-    with GitProxy(git_http) as elsewhere:
-        proxy.arm(to("hello", answer(302, Location=f"{elsewhere.address('fleet')}/info/refs?service=git-upload-pack")))
-        mirror = mirrors.open(url, auth_of_secret(url, {"username": b"ada", "password": b"x"}))
-        await mirror.fetch(await mirror.resolve(MAIN))
-        assert {request.asked.authorization for request in proxy.requests} == {"Basic YWRhOng="}
-        assert {request.asked.authorization for request in elsewhere.requests} == {""}
 
 
 @pytest.mark.parametrize("what", ["refs", "fetch"])

@@ -2,89 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
-from aiohttp import web
 
 from devcluster.git_http import GitHttpServer
-from sluice.core.codes import AUTH_REFUSED, URL_BLOCKED, URL_SCHEME
-from sluice.core.errors import AuthenticationFailed, SluiceError, UserError
+from sluice.core.codes import URL_BLOCKED, URL_SCHEME
+from sluice.core.errors import SluiceError, UserError
 from sluice.core.git_url import parse_url
 from sluice.git.auth import auth_of_secret
 from sluice.git.mirrors import Mirrors
 from sluice.git.remote import redirected
+from tests.faults.git_bench import proxy
+from tests.faults.git_proxy import GitAsked, GitDecide, GitProxy, answer
 from tests.git_servers import MAIN, Hosted, git_http, hosted, mirrors
 
-__all__ = ["git_http", "hosted", "mirrors"]
+__all__ = ["git_http", "hosted", "mirrors", "proxy"]
 
 
-class Redirector:
-    """Answers every request with a redirect, and remembers the headers that it was sent."""
-
-    def __init__(self) -> None:
-        self.target: Callable[[web.Request], str] = lambda _: ""
-        self.seen: list[str] = []
-
-    async def handle(self, request: web.Request) -> web.Response:
-        self.seen.append(request.headers.get("Authorization", ""))
-        return web.Response(status=301, headers={"Location": self.target(request)})
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    port = 0
+def leading(to: Callable[[GitAsked], str]) -> GitDecide:
+    """Every request is redirected."""
+    return lambda asked: answer(301, Location=to(asked))
 
 
-@pytest.fixture
-async def redirector() -> AsyncIterator[Redirector]:
-    server = Redirector()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.port = runner.addresses[0][1]
-    yield server
-    await runner.cleanup()
-
-
-def to(server: GitHttpServer, name: str) -> Callable[[web.Request], str]:
-    return lambda request: f"{server.url(name)}/info/refs?{request.query_string}"
+def to(url: str) -> GitDecide:
+    """The same, to the repository of that URL."""
+    return leading(lambda _: f"{url}/info/refs?service=git-upload-pack")
 
 
 async def test_a_repository_that_moved_is_found_and_remembered(
-    hosted: Hosted, git_http: GitHttpServer, mirrors: Mirrors, redirector: Redirector
+    hosted: Hosted, git_http: GitHttpServer, mirrors: Mirrors, proxy: GitProxy
 ) -> None:
     commit = hosted.commit({"a": "1"})
-    redirector.target = to(git_http, "fleet")
-    mirror = mirrors.open(parse_url(redirector.url("/old/name")))
+    proxy.arm(to(git_http.url("fleet")))
+    mirror = mirrors.open(parse_url(proxy.address("old/name")))
     resolved = await mirror.resolve(MAIN)
     await mirror.fetch(resolved)
     assert [e.path for e in (await mirror.tree(commit)).entries] == ["a"]
-    asked = len(redirector.seen)
+    asked = len(proxy.requests)
     assert await mirror.resolve(MAIN) == resolved
-    assert len(redirector.seen) == asked
+    assert len(proxy.requests) == asked
 
 
 async def test_credentials_stay_behind_when_a_redirect_leads_to_another_host(
-    mirrors: Mirrors, redirector: Redirector, tmp_path: object, hosted: Hosted, git_http: GitHttpServer
+    hosted: Hosted, git_http: GitHttpServer, mirrors: Mirrors, proxy: GitProxy
 ) -> None:
     hosted.commit({"a": "1"})
-    url = parse_url(redirector.url("/fleet"))
-    redirector.target = to(git_http, "fleet")
+    url = parse_url(proxy.address("fleet"))
     mirror = mirrors.open(url, auth_of_secret(url, {"username": b"ada", "password": b"x"}))
-    git_http._basic = "Basic YWRhOng="
-    with pytest.raises(AuthenticationFailed) as caught:
-        await mirror.resolve(MAIN)
-    assert caught.value.problems[0].code is AUTH_REFUSED
-    assert redirector.seen[0] == "Basic YWRhOng="
+    with GitProxy(git_http) as elsewhere:
+        proxy.arm(to(elsewhere.address("fleet")))
+        await mirror.fetch(await mirror.resolve(MAIN))
+        assert {request.asked.authorization for request in proxy.requests} == {"Basic YWRhOng="}
+        assert {request.asked.authorization for request in elsewhere.requests} == {""}
 
 
-async def test_an_endless_redirect_ends(mirrors: Mirrors, redirector: Redirector) -> None:
-    redirector.target = lambda request: redirector.url(f"/x{request.path}?{request.query_string}")
+async def test_an_endless_redirect_ends(mirrors: Mirrors, proxy: GitProxy) -> None:
+    proxy.arm(leading(lambda asked: f"{proxy.url}/x{asked.name}/info/refs?service=git-upload-pack"))
     with pytest.raises(SluiceError, match="redirects to another address"):
-        await mirrors.open(parse_url(redirector.url("/fleet"))).resolve(MAIN)
+        await mirrors.open(parse_url(proxy.address("fleet"))).resolve(MAIN)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +74,11 @@ async def test_an_endless_redirect_ends(mirrors: Mirrors, redirector: Redirector
     ],
 )
 async def test_a_redirect_to_a_forbidden_place_is_not_followed(
-    mirrors: Mirrors, redirector: Redirector, location: str, code: object
+    mirrors: Mirrors, proxy: GitProxy, location: str, code: object
 ) -> None:
-    redirector.target = lambda _: location
+    proxy.arm(leading(lambda _: location))
     with pytest.raises(UserError) as caught:
-        await mirrors.open(parse_url(redirector.url("/fleet"))).resolve(MAIN)
+        await mirrors.open(parse_url(proxy.address("fleet"))).resolve(MAIN)
     assert caught.value.problems[0].code is code
 
 
