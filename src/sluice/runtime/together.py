@@ -22,6 +22,7 @@ async def together(work: Iterable[Coroutine[Any, Any, T]], at_once: int = AT_ONC
     """
     results: dict[int, T] = {}
     waiting = enumerate(work)
+    firsts = list(islice(waiting, at_once))
 
     async def draw(drawn: tuple[int, Coroutine[Any, Any, T]] | None) -> None:
         while drawn is not None:
@@ -32,10 +33,11 @@ async def together(work: Iterable[Coroutine[Any, Any, T]], at_once: int = AT_ONC
     try:
         with one_failure():
             async with asyncio.TaskGroup() as group:
-                for first in islice(waiting, at_once):
+                for first in firsts:
                     group.create_task(draw(first))
     finally:
-        for _, one in waiting:
+        # Also of the first, which whoever is cancelled in this very moment has not begun; one that has ended stays so.
+        for _, one in (*firsts, *waiting):
             one.close()
     return [results[number] for number in sorted(results)]
 

@@ -68,3 +68,19 @@ async def test_cancelling_the_caller_cancels_what_runs_and_closes_what_waits() -
         await began.wait()
         task.cancel()
     assert {inspect.getcoroutinestate(one) for one in waiting} == {inspect.CORO_CLOSED}
+
+
+async def test_what_is_cancelled_before_it_has_begun_is_closed_too() -> None:
+    begun: list[int] = []
+
+    async def work(number: int) -> None:
+        begun.append(number)
+
+    waiting = [work(number) for number in range(3)]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(together(waiting, at_once=2))
+        await asyncio.sleep(0)  # its tasks are made, and none has had its turn
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+    assert begun == []
+    assert {inspect.getcoroutinestate(one) for one in waiting} == {inspect.CORO_CLOSED}
