@@ -130,7 +130,7 @@ def install_flux(cluster: Cluster, namespace: str) -> None:
     for crd in crds:
         crd["metadata"]["labels"] = labels
     cluster.kubectl("apply", "--server-side", "--field-manager=flux", "-f", "-", stdin=yaml.safe_dump_all(crds))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
     for name in CONTROLLERS:
         deploy(cluster, namespace, name, {**labels, "app.kubernetes.io/component": name})
 

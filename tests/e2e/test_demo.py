@@ -21,6 +21,7 @@ import pytest
 
 from devcluster import Cluster, ClusterOptions, kubectl_path
 
+pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[2]
 PATIENCE = 100.0
 ESCAPE = "\x1b"
@@ -174,9 +175,6 @@ def test_without_a_terminal_every_step_is_observed_and_nothing_is_left_behind(ne
     )
     assert ESCAPE not in outcome.stdout
     assert [line for line in outcome.stdout.splitlines() if len(line) > 80 and str(newcomer.home) not in line] == []
-    drift = re.search(rf"corrected .* {SECONDS}$", outcome.stdout, re.MULTILINE)
-    assert drift is not None
-    assert seconds(drift.group(1)) < 1
     assert newcomer.left_behind() == []
 
 
@@ -184,10 +182,6 @@ def test_the_readme_shows_such_a_run() -> None:
     blocks = (ROOT / "README.md").read_text().split("```")
     (shown,) = [block for block in blocks if "$ make demo" in block]
     lines_with(shown, *TOUR, *IMAGE, r"^✓ done           6 steps seen in the API server; nothing is left behind")
-
-
-def seconds(text: str) -> float:
-    return float(text[:-2]) / 1000 if text.endswith("ms") else float(text[:-1])
 
 
 @pytest.mark.parametrize(("number", "moment"), [(signal.SIGINT, "CRDs"), (signal.SIGTERM, "1 bump")])

@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -35,7 +34,18 @@ from sluice.api.install import DEFAULT_NAMESPACE, STORAGE_SERVICE, InstallOption
 from sluice.runtime.live_lookup import LIST_FROM
 from sluice.wiring import CRD_LEASES, LEASES
 from tests.image_objects import KINDS, Images, deployment_of
-from tests.operator_fixture import AGENT, FAILING_JOB, Api, Bench, RunningOperator, Sync, config_map, deployment, poll
+from tests.operator_fixture import (
+    AGENT,
+    FAILING_JOB,
+    Api,
+    Bench,
+    RunningOperator,
+    Sync,
+    config_map,
+    deployment,
+    free_port,
+    poll,
+)
 
 pytestmark = pytest.mark.cluster
 USER = f"system:serviceaccount:{DEFAULT_NAMESPACE}:{COMPONENT}"
@@ -92,9 +102,7 @@ class Pod:
     def start(self) -> None:
         [container] = manifests(self.options)[-1]["spec"]["template"]["spec"]["containers"]
         for name in ("metrics", "health", "storage", "hook", "fluxd"):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.ports[name] = free.getsockname()[1]
+            self.ports[name] = free_port()
         own = {
             "--storage-path": str(self.home / "data"),
             "--metrics-addr": f"127.0.0.1:{self.ports['metrics']}",
@@ -125,7 +133,7 @@ class Pod:
 
     def probe(self, port: str, path: str) -> int:
         self.check()
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=30)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -138,7 +146,7 @@ class Pod:
         """End it as the kubelet does; it must obey."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(20) == 0, self.log.read_text()[-4000:]
+            assert self.process.wait(60) == 0, self.log.read_text()[-4000:]
 
 
 def token_kubeconfig(cluster: Cluster, api: Api, folder: Path, namespace: str = DEFAULT_NAMESPACE) -> Path:
@@ -166,7 +174,7 @@ def install(cluster: Cluster, options: InstallOptions) -> None:
     rest = [each for each in objects if each not in crds and each["kind"] != "Deployment"]
     for part in (crds, rest):
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(part))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 
 
 def granted(options: InstallOptions) -> set[Right]:
@@ -363,7 +371,7 @@ def serves_the_artifact(sync: Sync, pod: Pod) -> None:
     [service] = [each for each in services if each["metadata"]["name"] == STORAGE_SERVICE]
     host = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local."
     assert artifact["url"] == f"http://{host}/{artifact['path']}"
-    connection = http.client.HTTPConnection("127.0.0.1", pod.ports["storage"], timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", pod.ports["storage"], timeout=30)
     connection.request("GET", f"/{artifact['path']}")
     body = connection.getresponse().read()
     connection.close()

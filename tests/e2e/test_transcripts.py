@@ -17,7 +17,6 @@ from devcluster.git_repository import WorkingRepo
 from tests.e2e.guide import Reader
 from tests.e2e.transcript import Page, alike, blocks, steps
 from tests.operator_fixture import (
-    CRDS,
     FAILING_JOB,
     Bench,
     LogCapture,
@@ -25,6 +24,7 @@ from tests.operator_fixture import (
     Sync,
     config_map,
     deployment,
+    install_crds,
     log_capture,
     poll,
     settings_for,
@@ -40,9 +40,7 @@ def bench(log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory) -> 
     """A cluster whose names are those of the pages: the operator's namespace is flux-system, that of the app shop."""
     root = tmp_path_factory.mktemp("pages")
     with Cluster.start(ClusterOptions()) as cluster:
-        for file in sorted(CRDS.glob("*.yaml")):
-            cluster.kubectl("apply", "--server-side", "-f", str(file))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+        install_crds(cluster)
         for name in ("flux-system", "shop"):
             create_namespace(cluster, name)
         with OpenBench(cluster, root, log_capture, settings_for("flux-system", root)) as opened:

@@ -30,7 +30,7 @@ _VARYING = (
 _LOOKS = re.compile(r"kubectl get|sluice (status|history|diff|plan|why|tree|trace|get|events)\b")
 # Where this is set, the pages are written anew from what was printed.
 WRITE = "WRITE_TRANSCRIPTS"
-PATIENCE = 20.0
+PATIENCE = 45.0
 
 
 def blocks(page: Path) -> list[str]:

@@ -146,7 +146,7 @@ class FluxAdapter(SluiceAdapter):
         """Flux's own CRDs: its controllers watch kinds that we do not have."""
         for file in sorted((folder() / "crds").glob("*.yaml")):
             cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 
     def process(self, site: Site) -> FluxProcess:  # type: ignore[override]
         """Not started."""

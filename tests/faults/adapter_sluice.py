@@ -9,7 +9,7 @@ from tests.faults.adapter import Site, SyncSpec
 from tests.faults.fault_proxy import Asked
 from tests.faults.lane import counted
 from tests.faults.operator_process import OperatorProcess
-from tests.operator_fixture import CRDS, REQUESTED_AT, SOURCES, SYNCS, Api, Json, condition
+from tests.operator_fixture import REQUESTED_AT, SOURCES, SYNCS, Api, Json, condition, install_crds
 
 
 class SluiceAdapter:
@@ -19,9 +19,7 @@ class SluiceAdapter:
 
     def install(self, cluster: Cluster) -> None:
         """The CRDs; the proxy lends the admin's rights."""
-        for file in sorted(CRDS.glob("*.yaml")):
-            cluster.kubectl("apply", "--server-side", "-f", str(file))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+        install_crds(cluster)
 
     def process(self, site: Site) -> OperatorProcess:
         """`sluice run`, which keeps its identity over a kill."""

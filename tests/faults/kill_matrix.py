@@ -19,7 +19,7 @@ from devcluster import Cluster, ClusterOptions
 from devcluster.git_http import GitHttpServer
 from tests.faults.lane import Cell, Lane, Result, open_lane
 from tests.faults.scenarios import SCENARIOS, Scenario
-from tests.operator_fixture import CRDS
+from tests.operator_fixture import install_crds
 
 
 @dataclass
@@ -74,9 +74,7 @@ def ground() -> Iterator[tuple[Cluster, GitHttpServer, Path]]:
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-kill-matrix-")))
         cluster = stack.enter_context(Cluster.start(ClusterOptions(audit=True)))
-        for file in sorted(CRDS.glob("*.yaml")):
-            cluster.kubectl("apply", "--server-side", "-f", str(file))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+        install_crds(cluster)
         yield cluster, stack.enter_context(GitHttpServer(root / "git")), root
 
 

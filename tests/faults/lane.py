@@ -21,10 +21,10 @@ from tests.faults.fault_proxy import Asked, Fault, FaultProxy
 from tests.faults.operator_process import OperatorProcess
 from tests.faults.oracle import Live, Verdict, desired_of, judge, owned_by, record_of, times_told
 from tests.faults.scenarios import Scenario
-from tests.operator_fixture import AGENT, Api, Bench, Json, RunningOperator, Sync, condition, poll
+from tests.operator_fixture import AGENT, PATIENCE, Api, Bench, Json, RunningOperator, Sync, condition, poll
 
 # A cell that has not settled by then is stuck: neither finished nor undone.
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = PATIENCE
 BYSTANDER = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bystander"}, "data": {"mine": "yes"}}
 
 
@@ -106,6 +106,7 @@ class Lane:
         revision = self._act(cell, sync)
         writes = [f"{w.asked.method} {w.asked.path}" for w in self.proxy.numbered]
         self.proxy.arm()
+        self.proxy.settle()  # whoever is to be killed by a request that is under way is dead then
         refused = bool(cell.scenario.refused and self.killed)
         if refused:
             self.operator.wait_dead(SETTLE_SECONDS)
@@ -262,7 +263,7 @@ class Lane:
             return enough(n or lost for n, lost in zip(times(), unsent, strict=True))
 
         try:
-            poll("somebody is told", told, 5)
+            poll("somebody is told", told)
         except AssertionError:
             return [f"events say {times()} times that {revision} ended: {reason}"]
         found = times()
@@ -292,9 +293,9 @@ class Lane:
                 for path in paths:
                     api.delete(path)
                 for path in paths:
-                    poll(f"{path} is gone", partial(_is_gone, api, path), 10)
+                    poll(f"{path} is gone", partial(_is_gone, api, path))
             if scenario.folders:
-                poll("the group's record is gone", lambda: record_of(api, sync, f"group:{sync.name}") is None, 10)
+                poll("the group's record is gone", lambda: record_of(api, sync, f"group:{sync.name}") is None)
         except AssertionError as error:
             verdict.half.append(str(error))
         for member in syncs:

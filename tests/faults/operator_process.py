@@ -16,7 +16,7 @@ from typing import Any
 from tests.canary import look
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 @dataclass

@@ -20,6 +20,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from tests.operator_fixture import close_what_is_left
+
 # Said of a connection, not of a request: each side has its own.
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "expect", "upgrade"})
 
@@ -83,7 +85,7 @@ class Proxy(ABC):
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; `_counted` and `_pass` do the work."""
 
-    def settle(self, seconds: float = 5.0) -> None:
+    def settle(self, seconds: float = 40.0) -> None:
         """Return when no request is under way (but watches): what a killed client had sent has been answered."""
         deadline = time.monotonic() + seconds
         while self._open:
@@ -98,9 +100,15 @@ class Proxy(ABC):
 
     def __enter__(self) -> Self:
         ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), name="fault-proxy", daemon=True)
+
+        def serve() -> None:
+            asyncio.run(self._serve(ready))
+            assert self._loop is not None
+            close_what_is_left(self._loop)
+
+        self._thread = threading.Thread(target=serve, name="fault-proxy", daemon=True)
         self._thread.start()
-        assert ready.wait(10), "the proxy does not listen"
+        assert ready.wait(30), "the proxy does not listen"
         return self
 
     def __exit__(
@@ -108,7 +116,7 @@ class Proxy(ABC):
     ) -> None:
         if self._loop is not None and self._stopped is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._stopped.set)
-            self._thread.join(10)
+            self._thread.join(30)
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()

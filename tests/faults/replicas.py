@@ -16,7 +16,7 @@ from sluice.settings import Settings
 from tests.faults.fault_proxy import FaultProxy
 from tests.faults.lane import counted
 from tests.faults.operator_process import OperatorProcess
-from tests.operator_fixture import AGENT, Api, Bench, RunningOperator, poll
+from tests.operator_fixture import AGENT, PATIENCE, Api, Bench, RunningOperator, poll
 
 OURS = "sluice-leader-election"
 
@@ -32,7 +32,7 @@ class Replica:
         """Wait until it stands in line for the Lease."""
         poll("it waits", lambda: any(e.get("msg") == "waiting for the lease" for e in self.operator.said()))
 
-    def wait_ended(self, seconds: float = 20.0) -> None:
+    def wait_ended(self, seconds: float = PATIENCE) -> None:
         """Wait until it gave up by itself, and said why."""
         assert self.operator.wait_dead(seconds), f"it goes on: {self.operator.tail()}"
         assert "lease" in self.operator.tail()

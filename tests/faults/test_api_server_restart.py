@@ -12,7 +12,7 @@ from devcluster.fixture import FreshCluster, create_namespace
 from sluice.kube.config import load_kubeconfig
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy
 from tests.faults.lane import counted
-from tests.operator_fixture import CRDS, LogCapture, OpenBench, config_map, poll, settings_for
+from tests.operator_fixture import LogCapture, OpenBench, config_map, install_crds, poll, settings_for
 
 OBJECTS = 40
 
@@ -21,8 +21,7 @@ def test_an_api_server_that_restarts_in_the_middle_of_an_apply_is_waited_for(
     fresh_cluster: FreshCluster, log_capture: LogCapture, tmp_path: Path
 ) -> None:
     cluster = fresh_cluster(nodes=0)
-    cluster.kubectl("apply", "--server-side", *(f"-f={file}" for file in sorted(CRDS.glob("*.yaml"))))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+    install_crds(cluster)
     name = f"op-{secrets.token_hex(4)}"
     create_namespace(cluster, name)
     with FaultProxy(cluster, counted) as proxy:

@@ -12,7 +12,7 @@ from devcluster.git_http import GitHttpServer
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.lane import Lane, open_lane
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import FAILING_JOB, config_map, deployment, poll
+from tests.operator_fixture import FAILING_JOB, PATIENCE, config_map, deployment, poll
 
 FILES = {"a.yaml": config_map("a"), "b.yaml": config_map("b"), "web.yaml": deployment("web")}
 PICKY = """apiVersion: v1
@@ -64,7 +64,7 @@ def test_f080_killed_in_the_middle_it_goes_on_though_its_next_life_has_another_t
 
     lane.proxy.arm(kill)
     revision = sync.push({"a.yaml": config_map("a", "2"), "b.yaml": None, "c.yaml": config_map("c")})
-    assert lane.operator.wait_dead(20)
+    assert lane.operator.wait_dead(PATIENCE)
     lane.proxy.settle()
     lane.proxy.arm()
     lane.operator.start()

@@ -19,7 +19,7 @@ from devcluster.fixture import FreshCluster
 from devcluster.git_http import GitHttpServer
 from tests.faults.lane import BYSTANDER, Lane, open_lane
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import CRDS, Sync, config_map, poll
+from tests.operator_fixture import Sync, config_map, install_crds, poll
 
 pytestmark = pytest.mark.soak
 
@@ -31,8 +31,7 @@ TWO = {f"{n}.yaml": config_map(n, "2") for n in "abc"} | {"e.yaml": config_map("
 def lane(fresh_cluster: FreshCluster, tmp_path: Path) -> Iterator[Lane]:
     """An operator on a control plane of its own, whose lease runs out soon."""
     cluster = fresh_cluster(nodes=0, audit=True)
-    cluster.kubectl("apply", "--server-side", *(f"-f={file}" for file in sorted(CRDS.glob("*.yaml"))))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+    install_crds(cluster)
     with ExitStack() as stack:
         git = stack.enter_context(GitHttpServer(tmp_path / "git"))
         yield stack.enter_context(open_lane(cluster, git, tmp_path, ("quick-lease",)))

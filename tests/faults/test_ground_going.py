@@ -13,7 +13,6 @@ from devcluster.fixture import create_namespace
 from devcluster.registry import Registry
 from tests.image_objects import KINDS, Images
 from tests.operator_fixture import (
-    CRDS,
     SOURCES,
     SYNCS,
     Bench,
@@ -22,6 +21,7 @@ from tests.operator_fixture import (
     Sync,
     condition,
     config_map,
+    install_crds,
     poll,
     settings_for,
     with_settings,
@@ -38,7 +38,7 @@ RECORD = "sluice.dev/record"
 def own_cluster() -> Iterator[Cluster]:
     """A cluster of this module's own: others need the CRDs."""
     with Cluster.start(ClusterOptions(audit=True)) as running:
-        install(running)
+        install_crds(running)
         yield running
 
 
@@ -56,12 +56,6 @@ def bench(own_cluster: Cluster, log_capture: LogCapture, tmp_path_factory: pytes
                 meta = item["metadata"]
                 path = f"{api}/namespaces/{meta['namespace']}/{kind}/{meta['name']}"
                 opened.api.patch(path, {"metadata": {"finalizers": None}})
-
-
-def install(cluster: Cluster) -> None:
-    for file in sorted(CRDS.glob("*.yaml")):
-        cluster.kubectl("apply", "--server-side", "-f", str(file))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
 
 
 def delete_crd(bench: Bench, path: str) -> None:
@@ -98,7 +92,7 @@ def test_the_crds_deleted_under_a_running_operator_are_no_order_to_prune_and_it_
     assert uids(sync) == before
     assert sync.writes(audit) == []
     bench.operator.check()
-    install(bench.cluster)
+    install_crds(bench.cluster)
     comes_back(sync, before)
 
 
@@ -112,7 +106,7 @@ def test_the_crds_deleted_while_the_operator_was_down_are_no_order_to_prune_eith
     poll("it is gone", lambda: bench.api.get(KUSTOMIZATIONS) is None)
     assert uids(sync) == before
     assert sync.writes(audit) == []
-    install(bench.cluster)
+    install_crds(bench.cluster)
     comes_back(sync, before)
 
 
@@ -126,7 +120,7 @@ def test_a_kustomization_that_comes_back_deleted_with_its_crd_is_orphaned_and_no
     bench.api.patch(KUSTOMIZATIONS, {"metadata": {"finalizers": None}})
     poll("the CRD is gone by force", lambda: bench.api.get(KUSTOMIZATIONS) is None)
     poll("a second has passed", lambda: _later(bench, deleted))
-    install(bench.cluster)
+    install_crds(bench.cluster)
     poll("what was in it is there again", lambda: bench.api.get(sync.path))
     bench.operator.start()
     sync.wait_gone()
@@ -151,7 +145,7 @@ def test_the_crd_of_the_source_deleted_leaves_the_objects_and_says_what_is_missi
     sync.wait_condition("Ready", "False", text="E105")
     assert uids(sync) == before
     assert sync.writes(audit) == []
-    install(bench.cluster)
+    install_crds(bench.cluster)
     revision = sync.commit({"b.yaml": None})
     sync.create_source()
     sync.wait_ready(revision)
@@ -171,7 +165,7 @@ def test_the_crds_of_the_image_kinds_deleted_stop_nothing_else_and_are_followed_
         delete_crd(bench, f"{CRD}/{kind}.image.toolkit.fluxcd.io")
     poll("it is said", lambda: any("E604" in str(entry.get("error")) for entry in bench.operator.logged))
     sync.wait_ready(sync.push({"b.yaml": None}))
-    install(bench.cluster)
+    install_crds(bench.cluster)
     images.push("1.1.0")
     images.scan()
     images.choose()

@@ -18,7 +18,7 @@ from tests.faults.fault_proxy import Asked, Fault, refuse
 from tests.faults.lane import open_lane
 from tests.faults.oracle import owned_by, record_of
 from tests.faults.replicas import OURS, Replica, lease_path, open_replicas
-from tests.operator_fixture import CRDS, Bench, Json, Sync, config_map, poll
+from tests.operator_fixture import PATIENCE, Bench, Json, Sync, config_map, install_crds, poll
 
 FLUX = "kustomize-controller-leader-election"
 MANY = 30
@@ -113,7 +113,7 @@ def test_what_a_stopped_leader_had_in_flight_is_put_right_by_the_new_one(pair: P
     pair.new.operator.wait_ready()
     revision = sync.push(files("3"))
     sync.wait_ready(revision)
-    pair.old.proxy.settle(20)
+    pair.old.proxy.settle()
     poll("every object is at the newest revision", lambda: values(sync) == {"3"})
     record = record_of(pair.bench.api, sync)
     assert record is not None
@@ -187,7 +187,7 @@ def test_a_leader_that_is_asked_to_end_in_the_middle_lets_go_and_the_next_one_fi
 
     pair.old.proxy.arm(end)
     revision = sync.push(files("2"))
-    assert pair.old.operator.wait_dead(20)
+    assert pair.old.operator.wait_dead(PATIENCE)
     assert pair.old.operator.exit_code == 0
     assert pair.holder() != "old", "the Lease was not given back"
     pair.new.operator.wait_ready()
@@ -200,8 +200,7 @@ def test_etcd_stopped_for_longer_than_a_lease_ends_the_leader_and_the_next_life_
     fresh_cluster: FreshCluster, tmp_path: Path
 ) -> None:
     cluster = fresh_cluster(nodes=0, audit=True)
-    cluster.kubectl("apply", "--server-side", *(f"-f={file}" for file in sorted(CRDS.glob("*.yaml"))))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+    install_crds(cluster)
     with (
         GitHttpServer(tmp_path / "git") as git,
         open_lane(cluster, git, tmp_path, ("quick-lease",)) as lane,
@@ -220,7 +219,7 @@ def test_etcd_stopped_for_longer_than_a_lease_ends_the_leader_and_the_next_life_
         finally:
             os.kill(etcd, signal.SIGCONT)
         assert "the lease was lost" in lane.operator.tail()
-        lane.proxy.settle(40)
+        lane.proxy.settle()
         lane.proxy.arm()
         lane.operator.start()
         sync.wait_ready(revision, seconds=60)

@@ -19,7 +19,7 @@ from devcluster.git_http import GitHttpServer
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.lane import Lane, open_lane
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import Json, Sync, config_map, free_port, poll
+from tests.operator_fixture import PATIENCE, Json, Sync, config_map, free_port, poll
 
 KILLS = 20
 SEED = 20
@@ -75,7 +75,7 @@ def test_killed_twenty_times_in_a_row_it_comes_to_the_head_and_leaves_nothing_be
         sync.push(files(30, str(kill + 1)))
         time.sleep(rng.uniform(0.05, 2.0))  # the moment of the kill is what is random here
         lane.operator.kill()
-        assert lane.operator.wait_dead(10)
+        assert lane.operator.wait_dead(PATIENCE)
         lane.proxy.settle()
         lane.operator.start()
     wanted = {**files(20, "end"), "more.yaml": config_map("more")}
@@ -96,9 +96,9 @@ def test_asked_to_end_in_the_middle_and_killed_soon_after_the_next_life_finishes
 
     lane.proxy.arm(end)
     revision = sync.push(files(20, "2"))
-    if not lane.operator.wait_dead(grace or 20):
+    if not lane.operator.wait_dead(grace or PATIENCE):
         lane.operator.kill()
-        assert lane.operator.wait_dead(10)
+        assert lane.operator.wait_dead(PATIENCE)
     lane.proxy.settle()
     lane.operator.start()
     sync.wait_ready(revision)
@@ -115,7 +115,7 @@ def test_f129_a_lost_answer_a_kill_and_a_rewritten_branch_at_once_end_at_the_new
 
     lane.proxy.arm(both)
     sync.push({**files(20, "2"), "extra.yaml": config_map("extra")})
-    assert lane.operator.wait_dead(20)
+    assert lane.operator.wait_dead(PATIENCE)
     lane.proxy.settle()
     sync.repo.git("reset", "-q", "--hard", "HEAD~1")
     wanted = {**files(15, "3"), "other.yaml": config_map("other")}

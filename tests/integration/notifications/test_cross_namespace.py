@@ -13,7 +13,17 @@ from devcluster.cluster import Cluster
 from devcluster.fixture import FreshCluster, create_namespace
 from tests.notification_objects import Notifications
 from tests.notification_sink import NotificationSink
-from tests.operator_fixture import CRDS, Bench, Json, LogCapture, OpenBench, Sync, config_map, poll, settings_for
+from tests.operator_fixture import (
+    Bench,
+    Json,
+    LogCapture,
+    OpenBench,
+    Sync,
+    config_map,
+    install_crds,
+    poll,
+    settings_for,
+)
 
 pytestmark = pytest.mark.cluster
 FLAG = "--allow-cross-namespace-alerts"
@@ -23,9 +33,7 @@ FLAG = "--allow-cross-namespace-alerts"
 def everywhere(fresh_cluster: FreshCluster, log_capture: LogCapture, tmp_path: Path) -> Iterator[Bench]:
     """An operator that serves every namespace, as it is installed."""
     cluster: Cluster = fresh_cluster()
-    for file in sorted(CRDS.glob("*.yaml")):
-        cluster.kubectl("apply", "--server-side", "-f", str(file))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
+    install_crds(cluster)
     create_namespace(cluster, "flux-system")
     settings = replace(settings_for("flux-system", tmp_path), watch_namespace="")
     with OpenBench(cluster, tmp_path, log_capture, settings) as opened:
