@@ -148,7 +148,7 @@ def test_b146_what_an_interrupted_sync_has_asked_for_is_done_all_the_same(cli: S
     with subprocess.Popen(cli.command("sync", sync.name), env=cli.env(), stderr=subprocess.PIPE, text=True) as process:
         token = poll("the sync is asked for", lambda: asked() if asked() != before else "")
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "goes on there" in err
     assert "Traceback" not in err
@@ -223,7 +223,7 @@ def test_a_watch_tells_changes_as_they_happen(cli: Sluice, sync: Sync) -> None:
             second = json.loads(process.stdout.readline())
         finally:
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=60)
     assert (first["type"], first["object"]["state"]) == ("ADDED", "Ready")
     assert (second["type"], second["object"]["state"]) == ("MODIFIED", "Suspended")
     assert process.returncode == 130
@@ -500,7 +500,7 @@ def test_run_in_flag_mode_syncs_logs_as_flux_does_and_stops_when_told(cli: Sluic
         poll("the turn is logged", lambda: '"msg":"reconciled"' in log.read_text())
     finally:
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
     err = log.read_text()
     assert process.returncode == 0, err
     assert not out
@@ -581,7 +581,7 @@ def test_install_and_uninstall_on_a_cluster_of_their_own(sluice: Sluice, fresh_c
     assert cluster.api.get("/api/v1/namespaces/default/configmaps/kept") is not None
     crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/kustomizations.kustomize.toolkit.fluxcd.io"
     poll("the CRD is gone", lambda: cluster.api.get(crd) is None)
-    poll("the namespace is gone", lambda: cluster.api.get("/api/v1/namespaces/flux-system") is None, 40)
+    poll("the namespace is gone", lambda: cluster.api.get("/api/v1/namespaces/flux-system") is None, 60)
     assert "nothing is installed" in sluice("uninstall", "--yes", **config).err
 
 

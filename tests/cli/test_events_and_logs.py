@@ -26,6 +26,9 @@ def sync(bench: Bench) -> Sync:
     made.wait_failed(made.push({"a.yaml": "a: [\n"}), "E202")
     where = f"/api/v1/namespaces/{made.namespace}/events?fieldSelector=involvedObject.name={made.name}"
     poll("the failure is told", lambda: "BuildFailed" in str(bench.api.get(where)))
+    there = f"/api/v1/namespaces/{made.target}/events"
+    poll("its objects' controllers have told theirs", lambda: "ReplicaSet" in str(bench.api.get(there)))
+    poll("its pods run", lambda: (made.live("apps/v1/deployments", "web") or {})["status"].get("availableReplicas"))
     return made
 
 
@@ -79,7 +82,7 @@ def test_events_are_told_as_they_happen(cli: Sluice, sync: Sync) -> None:
             if told["reason"] == "BuildFailed" and sync.repo.head()[:7] in told["message"]:
                 break
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(60) == 130
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_lines_of_a_workloads_pods_are_printed_and_followed(cli: Sluice, sync: S
         said.append("three")
         assert [process.stdout.readline() for _ in range(2)] == ["two\\x07\n", "three\n"]
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(60) == 130
 
 
 def test_logs_that_can_not_be_had_say_why(cli: Sluice, sync: Sync) -> None:

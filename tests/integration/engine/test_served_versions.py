@@ -61,7 +61,7 @@ class Kind:
         path = bench.root / f"{self.plural}.yaml"
         path.write_text(text)
         bench.cluster.kubectl("apply", "--server-side", "-f", str(path))
-        bench.cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", f"crd/{self.plural}.{GROUP}")
+        bench.cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{self.plural}.{GROUP}")
 
 
 def test_what_left_git_is_pruned_though_its_version_is_not_served_any_more(bench: Bench) -> None:

@@ -88,7 +88,7 @@ def test_the_source_sees_our_commit_at_once(sync: Sync, images: Images) -> None:
     begin(sync, images)
     commit = images.wait_pushed()
     # The source's own interval is an hour.
-    poll("the source has it", lambda: revision_of(sync) == f"main@sha1:{commit}", 5)
+    poll("the source has it", lambda: revision_of(sync) == f"main@sha1:{commit}")
 
 
 def revision_of(sync: Sync) -> str:

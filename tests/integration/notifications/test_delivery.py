@@ -213,7 +213,7 @@ class Telling:
     async def send(self, notification: Notification) -> None:
         provider = notification.provider
         target = Target(self.type_of(provider), f"{self._sink.url}/{provider.name}")
-        await deliver(notification.event, target, self._transport, Route(seconds=1.0), key=notification.id)
+        await deliver(notification.event, target, self._transport, Route(seconds=30.0), key=notification.id)
 
     def is_chat(self, provider: NamespacedName) -> bool:
         return provider == SLACK

@@ -11,7 +11,7 @@ from devcluster.registry import Registry
 from tests.git_writing import git
 from tests.image_objects import Images, deployment_of
 from tests.integration.receivers.hook_calls import Hook
-from tests.operator_fixture import Bench, Sync, config_map
+from tests.operator_fixture import Bench, Sync, config_map, poll
 from tests.webhook_calls import ACR, CDEVENT, DOCKERHUB, QUAY, mac
 
 pytestmark = pytest.mark.cluster
@@ -113,7 +113,14 @@ def test_f103_of_a_hundred_commits_none_is_applied_after_a_newer_one_and_the_las
         last = sync.commit({"a.yaml": config_map("a", f"{number:03}")})
         assert hook.push(path, delivery=str(number)) == 200
     sync.wait_ready(last)
-    told = [event["object"] for event in bench.api.events(collection, since)]
-    applied = [each["data"]["key"] for each in told if each["metadata"]["name"] == "a"]
-    assert applied[-1] == "100"
-    assert applied == sorted(set(applied))
+
+    def applied() -> list[str]:
+        told = [event["object"] for event in bench.api.events(collection, since)]
+        return [each["data"]["key"] for each in told if each["metadata"]["name"] == "a"]
+
+    def all_applied() -> list[str] | None:
+        found = applied()
+        return found if found[-1:] == ["100"] else None
+
+    found = poll("the last is told", all_applied)
+    assert found == sorted(set(found))

@@ -51,7 +51,7 @@ def test_f120_a_thousand_connections_that_say_nothing_leave_room_for_a_call(benc
     held = []
     try:
         for number in range(1_000):
-            slow = socket.create_connection((host, int(port)), timeout=10, source_address=("127.0.0.2", 0))
+            slow = socket.create_connection((host, int(port)), timeout=60, source_address=("127.0.0.2", 0))
             held.append(slow)
             if number % 2:
                 slow.sendall(b"POST /hook/x HTTP/1.1\r\nHost: x\r\n")

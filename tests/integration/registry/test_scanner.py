@@ -329,7 +329,7 @@ async def test_a_scan_that_runs_out_of_time_keeps_what_it_learned_and_the_next_g
         return Reply(images[reference].manifest, headers={"Content-Type": images[reference].media_type})
 
     async with HostileRegistry(answer) as server:
-        cut = await scanner.scan(server.image(), wanted=DESCRIBED, seconds=1.0)
+        cut = await scanner.scan(server.image(), wanted=DESCRIBED, seconds=3.0)
         assert not cut.complete
         assert [problem.code for problem in cut.problems] == [codes.SCAN_TIMEOUT]
         assert sum(tag.digest is not None for tag in cut.tags) == 39
