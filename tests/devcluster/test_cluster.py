@@ -24,7 +24,7 @@ SMALL = ClusterOptions(components=(ETCD, API_SERVER), nodes=0)
 REPOSITORY = Path(__file__).parents[2]
 
 
-def wait_until(done: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
+def wait_until(done: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
     deadline = time.monotonic() + timeout
     while not done():
         if time.monotonic() > deadline:

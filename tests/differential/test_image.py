@@ -9,7 +9,9 @@ from sluice.core.image import MAX_HOST, ImageRefError, parse
 from sluice.core.image_policy.orders import parse_number
 from tests.differential.go_originals import Originals
 
-ASKING = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKING = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 DIGESTS = [
     "sha256:" + "ab" * 32,

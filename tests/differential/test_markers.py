@@ -10,7 +10,9 @@ from sluice.core.yaml_error import dotted
 from sluice.core.yaml_text import EditRefused, open_text
 from tests.differential.go_originals import Originals
 
-ASKING = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKING = settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 MARKERS = ["a:b", "a:b:tag", "c:d:name"]
 COMMENTS = st.one_of(

@@ -15,7 +15,9 @@ from sluice.core.message_template.fault import TemplateRefused
 from sluice.core.message_template.render import FUNCTIONS, render
 from tests.differential.go_originals import Originals
 
-ASKING = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKING = settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 AUTOMATION = NamespacedName("flux-system", "apps")
 WEB = FileObject("apps/v1", "Deployment", "shop", "web")

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from sluice.core.regular_expression import PatternError, parse_pattern, parse_template
 from tests.differential.go_originals import Originals
 
-ASKING = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKING = settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 ATOMS = st.sampled_from(
     [

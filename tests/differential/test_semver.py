@@ -12,7 +12,9 @@ from sluice.core.semver import parse_version
 from sluice.core.semver_range import RangeError, parse_range
 from tests.differential.go_originals import Originals
 
-ASKING = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKING = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 NUMBERS = st.sampled_from(["0", "1", "2", "3", "10", "01", "x", "X", "*", "1|2", "99999999999999999999"])
 PRES = st.sampled_from(

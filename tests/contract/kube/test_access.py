@@ -41,7 +41,7 @@ async def who_am_i(client: KubeClient) -> str:
 
 async def until_it_is(client: KubeClient, name: str) -> None:
     """Ask until the API server sees `name`: caches on either side may lag by seconds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await who_am_i(client) != name:  # noqa: ASYNC110 (what is waited for is in another process)
             await asyncio.sleep(0.1)
 

@@ -122,11 +122,15 @@ async def test_a_caller_that_stops_waiting_is_not_told_of_a_server_error() -> No
 
 async def test_no_more_than_the_allowed_requests_are_under_way() -> None:
     under_way = most = 0
+    together = asyncio.Event()
 
     async def count(request: web.Request) -> web.StreamResponse:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
+        if under_way == 3:
+            together.set()
+        await together.wait()
         await asyncio.sleep(0.02)
         under_way -= 1
         return web.json_response({"metadata": {"name": "a"}})

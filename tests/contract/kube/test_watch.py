@@ -263,7 +263,7 @@ async def test_the_cache_survives_a_restart_of_the_api_server_and_tells_what_van
 
 
 async def until(look: Callable[[], T | None]) -> T:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (found := look()) is None:  # noqa: ASYNC110 (what is waited for is in another process)
             await asyncio.sleep(0.02)
         return found

@@ -29,7 +29,7 @@ async def test_a_turn_that_ends_while_it_waits_to_tell_tells_nothing_and_holds_u
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
-    monkeypatch.setattr(progress, "SPACING_SECONDS", 0.05)
+    monkeypatch.setattr(progress, "SPACING_SECONDS", 0.5)
     pace, told, written = Pace(), list[str](), asyncio.Event()
 
     async def write(message: str) -> None:
