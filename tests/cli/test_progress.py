@@ -26,7 +26,7 @@ class Pipe(io.StringIO):
 
     async def until(self, text: str) -> None:
         """Return once `text` was written."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while text not in self.getvalue():
                 self._written.clear()
                 await self._written.wait()

@@ -47,13 +47,13 @@ async def test_a_crd_is_found_right_after_it_was_made(client: KubeClient) -> Non
     assert await discovery.find("test.sluice.dev/v1", "Valve") is None
     await client.apply(CRDS, "", "valves.test.sluice.dev", crd("valves", "Valve"), manager="m")
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (valve := await discovery.find("test.sluice.dev/v1", "Valve")) is None:
                 pass
     finally:
         await client.delete(CRDS, "", "valves.test.sluice.dev")
     assert valve.plural == "valves"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while discovery.known("test.sluice.dev/v1", "Valve") is not None:
             await discovery.invalidate()
             await asyncio.sleep(0.05)
@@ -81,7 +81,7 @@ async def test_a_group_whose_server_is_down_is_not_taken_for_absent(client: Kube
         return None
 
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (error := await refusal()) is None:
                 pass
         assert await discovery.find("v1", "Secret") is not None
@@ -108,17 +108,17 @@ async def test_callers_share_one_reading_and_unknown_kinds_are_asked_for_once_a_
     server = Counting()
     async with canned(server) as url, KubeClient(ClusterAccess(url)) as client:
         discovery = Discovery(client)
-        async with asyncio.TaskGroup() as group:
-            for index in range(50):
-                group.create_task(discovery.find("x.io/v1", f"Kind{index}"))
-        assert server.readings == 1
         clock = asyncio.get_running_loop().time
         began = clock()
         async with asyncio.TaskGroup() as group:
             for index in range(50):
                 group.create_task(discovery.find("x.io/v1", f"Kind{index}"))
+        assert server.readings == 1
+        async with asyncio.TaskGroup() as group:
+            for index in range(50):
+                group.create_task(discovery.find("x.io/v1", f"Kind{index}"))
         assert server.readings == 2
-        assert clock() - began > 0.8
+        assert clock() - began >= 1.0
 
 
 @pytest.mark.cluster
@@ -129,10 +129,10 @@ async def test_a_server_without_aggregated_discovery_gives_the_same_kinds(client
         return web.json_response(json.loads(await client.get_path(request.path)))
 
     new = Discovery(client)
-    await new.invalidate()
-    async with canned(old_style) as url, KubeClient(ClusterAccess(url)) as plain:
+    async with canned(old_style) as url, KubeClient(ClusterAccess(url)) as plain, asyncio.timeout(60):
         old = Discovery(plain)
-        await old.invalidate()
-    skip = {"test.sluice.dev", "down.test.sluice.dev"}  # other tests' kinds may come and go meanwhile
-    assert {r for r in old.resources() if r.group not in skip} == {r for r in new.resources() if r.group not in skip}
+        while not old.resources() or set(old.resources()) != set(new.resources()):
+            # Other tests' kinds may come and go between the two.
+            await new.invalidate()
+            await old.invalidate()
     assert len(old.resources()) > 50

@@ -55,7 +55,7 @@ class Tape:
         return [(e.type.value, e.name) for e in self.seen if e.name != "kube-root-ca.crt"]
 
     async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not done():
                 self._more.clear()
                 await self._more.wait()

@@ -58,7 +58,7 @@ async def test_what_happens_to_nodes_of_known_platforms_is_not_told(cluster: Clu
     with node(api, "amd64") as known:
         async with KubeClient(load_kubeconfig(cluster.kubeconfig)) as client:
             told = client.watch(NODE_KIND, labels=unlike(ARCHITECTURE, ["amd64"]))
-            async with asyncio.timeout(20), contextlib.aclosing(told):
+            async with asyncio.timeout(60), contextlib.aclosing(told):
                 assert (await anext(told)).name == "", "it begins without any node"
                 for number in range(5):
                     api.patch(f"{NODES}/{known}", {"metadata": {"annotations": {"beat": str(number)}}})
@@ -83,7 +83,7 @@ async def test_platforms_are_learned_as_nodes_join_and_stay_few(cluster: Cluster
 
     async with (
         KubeClient(load_kubeconfig(cluster.kubeconfig)) as client,
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         asyncio.TaskGroup() as group,
     ):
         following = group.create_task(follow(NodePlatforms(client, learned)))

@@ -110,7 +110,7 @@ async def _serve(jobs: Jobs, started: asyncio.Event) -> None:
 
 async def ended(jobs: Jobs, job_id: str) -> JobStatus:
     """Wait until a job has ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             status = await jobs.status(job_id)
             if status is not None and status.state in {"succeeded", "failed"}:

@@ -97,7 +97,7 @@ async def test_a_collector_that_is_away_gets_all_later_and_nobody_waits_for_it()
         sink.answer = lambda _: Answer(503 if len(sink.received) < 3 else 200)
         exporter = OtlpExporter(sink.url + "/v1/traces", {}, pause=0.01)
         exporter.offer(some(MAX_TOGETHER + 10))
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             running = group.create_task(exporter.run())
             await asyncio.to_thread(poll, "all was sent", lambda: len(sink.received) >= 4)
             running.cancel()
@@ -110,7 +110,7 @@ async def test_what_waits_at_the_end_is_sent_and_what_is_too_much_is_dropped() -
     with NotificationSink() as sink:
         exporter = OtlpExporter(sink.url, {"service.instance.id": "me"}, pause=60)
         exporter.offer(some(MAX_WAITING + 5))
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             running = group.create_task(exporter.run())
             await asyncio.sleep(0)
             running.cancel()
@@ -123,7 +123,7 @@ async def test_what_a_collector_refuses_is_not_sent_again() -> None:
         sink.answer = lambda _: Answer(400)
         exporter = OtlpExporter(sink.url, {}, pause=0.01)
         exporter.offer(some(1, "first"))
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             running = group.create_task(exporter.run())
             await asyncio.to_thread(poll, "the first was sent", lambda: sink.received)
             exporter.offer(some(1, "second"))

@@ -55,7 +55,7 @@ async def serve_one(kind: str, reconcile: Callable[[Turn[NamespacedName]], Await
 
     controller = Controller(kind, once)
     controller.queue.add(NamespacedName("shop", "web"))
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         running = group.create_task(controller.run())
         await ended.wait()
         running.cancel()
@@ -137,7 +137,7 @@ async def test_a_scrape_shows_who_works_who_waits_for_a_slot_and_who_waits_for_h
         return None
 
     controller = Controller("Crowded", reconcile, slots=1)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         running = group.create_task(controller.run())
         controller.queue.add(NamespacedName("", "rests"))
         await resting.wait()
