@@ -385,7 +385,6 @@ def test_an_image_that_is_not_found_not_chosen_or_written_nowhere_is_named(
     assert cli("why", f"imgupd/{images.name}").code == 0
 
 
-@pytest.mark.timeout(180)
 def test_another_writer_that_keeps_changing_an_object_is_named_and_drift_that_is_only_told(
     cli: Sluice, bench: Bench
 ) -> None:

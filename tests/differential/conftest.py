@@ -12,7 +12,7 @@ from tests.differential.go_originals import Originals, running_originals
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Don't count the time that building the program takes, if nobody has done so yet."""
     if "originals" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.timeout(120, func_only=True))
+        item.add_marker(pytest.mark.timeout(240, func_only=True))
 
 
 @pytest.fixture(scope="session")

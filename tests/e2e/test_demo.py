@@ -21,7 +21,6 @@ import pytest
 
 from devcluster import Cluster, ClusterOptions, kubectl_path
 
-pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[2]
 PATIENCE = 100.0
 ESCAPE = "\x1b"

@@ -32,7 +32,7 @@ from tests.operator_fixture import (
 
 __all__ = ["log_capture"]
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorial" / "update-images.md"
 _BLOCK = re.compile(r"^## ([^\n]+)$|^```sh ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LAST = "8. Clean up"
-pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass

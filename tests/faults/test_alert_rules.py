@@ -32,7 +32,7 @@ from tests.operator_fixture import FAILING_JOB, Sync, config_map, crds, free_por
 
 __all__ = ["crds", "log_capture"]
 # The fixture builds the Go program, if nobody has done so yet.
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240, func_only=True)]
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 RULES = (MONITORING / "alerts.yaml").read_text()

@@ -25,7 +25,7 @@ from tests.operator_fixture import (
     poll,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.cluster
 DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:ms|s|m|h)\b")
 # What a spec of the test says; an event may repeat it.
 TIMEOUT = "31s"
