@@ -44,6 +44,8 @@ USER_CODES = frozenset(
 )
 MAX_NAMED = 50
 MAX_HELD = 4096
+# The API server stores no object of more than 1.5 MiB, and there is more in one.
+MAX_INVENTORY_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +153,25 @@ def status_of(
     if turnout.succeeded or applied:
         status["lastAppliedRevision"] = turnout.revision if turnout.succeeded else applied
     if turnout.inventory is not None:
-        entries = [{"id": e.id.inventory_id(), "v": e.api_version.rpartition("/")[2]} for e in turnout.inventory]
-        status["inventory"] = {"entries": entries}
+        status["inventory"] = {"entries": _in_flux_form(turnout.inventory)}
     if turnout.digest and not turnout.waiting:
         status["history"] = _history(sync, turnout, started, now, past)
     return status
+
+
+def _in_flux_form(inventory: Inventory) -> list[dict[str, str]]:
+    """The inventory as Flux has it in status: the first of it, where all of it would be more than an object can hold.
+
+    Nothing is decided by it while there is a record, which has all.
+    """
+    entries, left = [], MAX_INVENTORY_BYTES
+    for entry in inventory:
+        name, version = entry.id.inventory_id(), entry.api_version.rpartition("/")[2]
+        left -= len(name) + len(version) + len('{"id":"","v":""},')
+        if left < 0:
+            break
+        entries.append({"id": name, "v": version})
+    return entries
 
 
 def _success_message(turnout: Turnout) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-# Longer than any lease: by then another process may lead, and this one would have to end when it woke.
+# As long as a renewal of the leases may take: who wakes later gives them up, and ends, anyway.
 STUCK_SECONDS = 30.0
 MAX_BYTES = 64 << 10
 LAST_WORDS = "last-words"  # in the folder of the storage
