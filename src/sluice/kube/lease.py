@@ -146,12 +146,17 @@ class Candidate:
 
     async def look(self) -> None:
         """Note who holds it, and since when; take nothing. Raises ClusterError."""
-        await self._look(self._clock())
+        lease = await read_lease(self._client, self._lease.namespace, self._lease.name)
+        if lease is None or self._seen.lease is None or lease.spec != self._seen.lease.spec:
+            # As of the answer: the request may have been long on its way, and the holder have renewed until it arrived.
+            self._seen = Seen(lease, self._clock())
+        else:
+            self._seen = Seen(lease, self._seen.since)  # metadata may have changed
 
     async def try_acquire(self) -> bool:
         """Look once, and take or renew the lease if that is due. Raises ClusterError; a lost race is just False."""
         now = self._clock()
-        await self._look(now)
+        await self.look()
         decision = decide(self._seen, self._lease.identity, now)
         if decision is Decision.WAIT:
             return False
@@ -196,15 +201,8 @@ class Candidate:
         now = self._clock()
         if await self._swap(Decision.RENEW, now):
             return True
-        await self._look(now)
+        await self.look()
         return self.holder == self._lease.identity and await self._swap(Decision.RENEW, now)
-
-    async def _look(self, now: float) -> None:
-        lease = await read_lease(self._client, self._lease.namespace, self._lease.name)
-        if lease is None or self._seen.lease is None or lease.spec != self._seen.lease.spec:
-            self._seen = Seen(lease, now)
-        else:
-            self._seen = Seen(lease, self._seen.since)  # metadata may have changed
 
     async def _swap(self, decision: Decision, now: float) -> bool:
         """Write the lease as ours; False when somebody else was faster."""
