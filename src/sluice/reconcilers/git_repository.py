@@ -44,10 +44,10 @@ class _Memory:
     inputs: bytes = b""
     access: Access = field(default_factory=Access)
     failures: int = 0
-    # What the last verification was made for, and what it said; and the revision that it let through.
+    # What the last verification was made for, and what it said; and the revision that was let through, by which asking.
     verified_for: tuple[object, ...] = ()
     verification: Verification | None = None
-    verified: str = ""
+    verified: tuple[str, int, str] = ("", 0, "")
     refused: str = ""
 
 
@@ -84,8 +84,8 @@ class GitRepositoryReconciler:
             with tracing.span("fetch"):
                 artifact, fresh = await self._fetch(source, memory)
         except SluiceError as error:
-            if source.spec.verify is not None and unverified_reason(error):
-                await self._keep_verified(source, memory, parse_duration(source.spec.timeout))
+            if source.spec.verify is not None:
+                await self._keep_verified(source, memory, error)
             memory.failures += 1
             if await self._report.failure(source, error):
                 return None
@@ -209,7 +209,8 @@ class GitRepositoryReconciler:
             memory.verified_for = ()
             memory.verification = await self._signatures.check(source, mirror, resolved, seconds=seconds)
             memory.verified_for = asked
-            memory.verified = str(resolved.revision) if memory.verification is not None else ""
+            if memory.verification is not None:
+                memory.verified = _let_through(source, resolved.revision)
 
     async def _last_verified(
         self, source: GitRepository, mirror: Mirror, head: ResolvedRef, memory: _Memory, seconds: float
@@ -227,11 +228,17 @@ class GitRepositoryReconciler:
             log.warning("found invalid GPG signature for commit", head=head.commit, error=str(found.refused))
         return found.resolved
 
-    async def _keep_verified(self, source: GitRepository, memory: _Memory, seconds: float) -> None:
-        """After a refusal: the last verified artifact stays, also over a restart; one that nobody verified goes."""
+    async def _keep_verified(self, source: GitRepository, memory: _Memory, error: SluiceError) -> None:
+        """After a failure: the last verified artifact stays, also over a restart; one that nobody verified goes.
+
+        After a refusal, so does one that an earlier spec or request let through, and that the keys of today refuse.
+        """
         identity = source_id(source.metadata.key)
         current, known = self._op.artifacts.get(identity), source.status.artifact
-        if current is not None and str(current.revision) == memory.verified:
+        refused, seconds = bool(unverified_reason(error)), parse_duration(source.spec.timeout)
+        if current is not None and _let_through(source, current.revision) == memory.verified:
+            return
+        if not refused and (current is None or str(current.revision) == memory.verified[0]):
             return
         try:
             if current is not None:
@@ -243,13 +250,14 @@ class GitRepositoryReconciler:
             mirror = await self._remotes.open(source, memory.access)
             await mirror.fetch_again(resolved, seconds=seconds)
             await self._signatures.check(source, mirror, resolved, seconds=seconds)
+            memory.verified = _let_through(source, resolved.revision)
             if current is None:
                 self._op.artifacts.put(
                     await self._store(source, mirror, resolved, includes_of(source, self._op.artifacts))
                 )
-        except (SluiceError, ValueError) as error:
+        except (SluiceError, ValueError) as either:
             self._op.artifacts.remove(identity)
-            log.warning("the last artifact is not verified either", name=source.metadata.name, error=str(error))
+            log.warning("the last artifact is not verified either", name=source.metadata.name, error=str(either))
 
     async def _store(
         self,
@@ -302,3 +310,8 @@ def _digest(source: GitRepository, resolved: ResolvedRef, includes: Includes) ->
         [(i.fromPath, i.toPath, a.digest) for i, a in includes],
     )
     return hashlib.sha256(msgspec.json.encode(parts)).digest()
+
+
+def _let_through(source: GitRepository, revision: Revision) -> tuple[str, int, str]:
+    """Names a revision that was verified as the source asks now."""
+    return str(revision), source.metadata.generation, source.metadata.request
