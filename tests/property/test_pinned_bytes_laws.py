@@ -88,8 +88,18 @@ def test_after_a_restart_only_the_very_bytes_are_taken_for_the_artifact(files: F
     assert (found is None) == (edited != raw)
 
 
-@given(FILES, FILES)
-def test_trees_have_one_name_if_and_only_if_they_have_the_same_files(first: Files, second: Files) -> None:
+@given(FILES, st.data())
+def test_trees_have_one_name_if_and_only_if_they_have_the_same_files(first: Files, data: st.DataObject) -> None:
+    second = dict(first)
+    for path in data.draw(st.lists(st.sampled_from(sorted(first)), max_size=2)) if first else ():
+        content, mode = second.pop(path, (b"", "file"))
+        match data.draw(st.sampled_from(["mode", "content", "name", "gone"])):
+            case "mode":
+                second[path] = content, "file" if mode != "file" else "executable"
+            case "content":
+                second[path] = content + b"x", mode
+            case "name":
+                second[path + "x"] = content, mode
     one, other = tree_of(first)[0], tree_of(second)[0]
     assert (digest_of(one.entries) == digest_of(other.entries)) == (one.entries == other.entries)
 
