@@ -15,7 +15,7 @@ from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner
 from sluice.core.record import Record
 from sluice.core.transaction import Transaction
-from sluice.core.transaction_messages import OnFailure, Outcome, Phase
+from sluice.core.transaction_messages import OnFailure, Phase
 from sluice.reconcilers.failed_revision import inputs_of, is_open, remembered_failure, requests_of
 from sluice.reconcilers.group_members import Scene, members_of
 from sluice.reconcilers.group_plan import JointPlan, Member, Refused
@@ -24,7 +24,7 @@ from sluice.reconcilers.kustomization import KustomizationReconciler
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.places import with_places
 from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of, timeout_of
-from sluice.runtime.executor import Execution
+from sluice.runtime.executor import Corrections, Execution
 from sluice.runtime.health_gate import Target
 from sluice.runtime.journal import GroupJournal
 from sluice.runtime.queue import Turn
@@ -87,7 +87,7 @@ class GroupTransactions:
             progress=say,
             waiting=turn.waiting,
             superseded=lambda: self._superseded(scene, head, turn),
-            keep=lambda corrected, writing: self._keep(joint, corrected, writing),
+            keep=lambda corrections: self._keep(joint, corrections),
             on_failure=OnFailure.UNDO,
             inputs=inputs,
             requests=lambda: self._requests(syncs),
@@ -163,17 +163,17 @@ class GroupTransactions:
         if start.record is None and not ended.problems:
             await self._single.look_for_strays(start.sync, prepared.plan, ended.inventory)
 
-    async def _keep(self, joint: JointPlan, corrected: list[Outcome], writing: asyncio.Lock) -> None:
+    async def _keep(self, joint: JointPlan, corrections: Corrections) -> None:
         """Set right what drifts of any member while the group waits for health, until cancelled."""
         with one_failure():
             async with asyncio.TaskGroup() as tasks:
                 for member in joint.members:
-                    tasks.create_task(self._keep_one(member, corrected, writing))
+                    tasks.create_task(self._keep_one(member, corrections))
 
-    async def _keep_one(self, member: Member, corrected: list[Outcome], writing: asyncio.Lock) -> None:
+    async def _keep_one(self, member: Member, corrections: Corrections) -> None:
         sync = member.start.sync
         tell = self._single.reporter.tell_corrections
-        await self._parts.last_good.keep_while_waiting(sync, member.prepared, corrected, writing, lambda: tell(sync))
+        await self._parts.last_good.keep_while_waiting(sync, member.prepared, corrections, lambda: tell(sync))
 
     async def _superseded(self, scene: Scene, head: Artifact, turn: Turn[NamespacedName]) -> None:
         """Return when what is being waited for is no longer what is wanted."""

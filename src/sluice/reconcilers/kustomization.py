@@ -236,8 +236,8 @@ class KustomizationReconciler:
             progress=progress,
             waiting=turn.waiting,
             superseded=lambda: self.gate.superseded(sync, str(head.revision), turn),
-            keep=lambda corrected, writing: self._last_good.keep_while_waiting(
-                sync, prepared, corrected, writing, lambda: self.reporter.tell_corrections(sync)
+            keep=lambda corrections: self._last_good.keep_while_waiting(
+                sync, prepared, corrections, lambda: self.reporter.tell_corrections(sync)
             ),
             on_failure=OnFailure(sync.spec.onFailure or OnFailure.UNDO),
             inputs=inputs,

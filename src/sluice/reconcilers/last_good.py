@@ -26,7 +26,7 @@ from sluice.core.packed import Packed
 from sluice.core.plan import Action, Batch, Change, Owner, PlanOptions, build_plan
 from sluice.core.record import Record
 from sluice.core.revision import Revision
-from sluice.core.transaction_messages import Answered, Outcome, Phase
+from sluice.core.transaction_messages import Answered, Phase
 from sluice.reconcilers.drift import Drift, Judged, Resources
 from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.inventory_source import confirmed
@@ -35,6 +35,7 @@ from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.planning import Planner, Prepared, applied_of, ignored_by
 from sluice.reconcilers.sync_facts import owner_of, source_of
 from sluice.render import Rendered
+from sluice.runtime.executor import Corrections
 
 RETRY = 30.0
 PAUSE = 5.0
@@ -117,7 +118,7 @@ class LastGood:
         Raises NotReady (AccountMissing), ClusterError.
         """
         batches = await self._batches(sync, judged, applied, record.inventory, {})
-        made = [c.id for batch in batches for c in batch.changes if c.action is Action.CREATE]
+        made = _made(batches)
         if made:
             intent = (msgspec.structs.replace(e, uid="", version="") if e.id in made else e for e in record.inventory)
             record = await self._save(record, Inventory(intent))
@@ -144,14 +145,13 @@ class LastGood:
         self,
         sync: Kustomization,
         prepared: Prepared,
-        corrected: list[Outcome],
-        writing: asyncio.Lock,
+        corrections: Corrections,
         tell: Callable[[], None],
     ) -> None:
         """Set right what drifts while a transaction waits for health, until cancelled. `tell` sends the events.
 
-        Whoever ends the wait takes `writing` first: a correction whose answer nobody takes would be told to nobody, and
-        what it has made would have another UID than the record says.
+        A correction whose answer nobody takes would be told to nobody, and what it has made would have another UID than
+        the record says: so the wait does not end, nor is anything made anew, before that is noted.
         """
         changes = (c for c in prepared.plan.changes() if c.manifest is not None and c.action is not Action.SKIP)
         applied = {change.id: change.manifest for change in changes if change.manifest is not None}
@@ -161,9 +161,11 @@ class LastGood:
             try:
                 judged = await self._drift.judge(sync, suspects, applied, inventory, resources)
                 batches = await self._batches(sync, judged, applied, inventory, resources)
-                async with writing:
+                async with corrections.writing:
+                    if made := _made(batches):
+                        await corrections.expect_anew(made)
                     answer = await self._op.executor.correct(batches, owner_of(sync))
-                    corrected += answer.outcomes
+                    corrections.outcomes.extend(answer.outcomes)
                     self._handled(sync, judged, answer)
                     tell()
             except SluiceError as error:
@@ -221,6 +223,11 @@ class LastGood:
         rendered, _ = await self._planner.render(sync, artifact)
         self.note(sync, artifact, rendered)
         return self._good[sync.metadata.key]
+
+
+def _made(batches: Collection[Batch]) -> frozenset[ResourceId]:
+    """What these make."""
+    return frozenset(c.id for batch in batches for c in batch.changes if c.action is Action.CREATE)
 
 
 def _same(known: Good, artifact: Artifact, rendered: Rendered) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -90,7 +90,21 @@ async def _never() -> None:
     await asyncio.Event().wait()
 
 
-async def _keep_nothing(corrected: list[Outcome], writing: asyncio.Lock) -> None:
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """How drift is set right while a transaction waits for health.
+
+    Whoever does it holds `writing` from the first write until `outcomes` has what came of it: the wait does not end in
+    between, or nobody would know of it. `expect_anew` makes durable which objects are about to be made anew, so that
+    they are known as ours whatever becomes of the process.
+    """
+
+    outcomes: list[Outcome]
+    expect_anew: Callable[[Collection[ResourceId]], Awaitable[None]]
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def _keep_nothing(corrections: Corrections) -> None:
     """Wait for ever: nobody sets drift right while this transaction waits."""
     await asyncio.Event().wait()
 
@@ -99,8 +113,7 @@ async def _keep_nothing(corrected: list[Outcome], writing: asyncio.Lock) -> None
 class Execution:
     """What one transaction needs besides its plan. Times are seconds. `requests` are those made until it is asked.
 
-    `keep` runs while the transaction waits for health: it sets drift right and adds what it wrote to the list. It holds
-    the lock from the first write until that is noted: the wait does not end in between, or nobody would know of it.
+    `keep` runs while the transaction waits for health, and sets drift right.
     `made_from` names all that the desired state, of `wanted` objects, was made from; empty where that can't be named.
     `accepted` are the objects whose manifests the API server has just taken in a dry-run.
     `force` says of an object whether its sync's spec asks to recreate it where a field can't be changed.
@@ -119,7 +132,7 @@ class Execution:
     targets: tuple[Target, ...] = ()
     waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     superseded: Callable[[], Coroutine[Any, Any, None]] = _never
-    keep: Callable[[list[Outcome], asyncio.Lock], Coroutine[Any, Any, None]] = _keep_nothing
+    keep: Callable[[Corrections], Coroutine[Any, Any, None]] = _keep_nothing
     on_failure: OnFailure = OnFailure.STOP
     inputs: str = ""
     made_from: str = ""
@@ -256,7 +269,7 @@ class Executor:
             case AwaitHealth(changed):
                 execution.applied()
                 left = max(0.0, run.deadline - time.monotonic())
-                problems = await _found(self._await_health(execution, changed, left, run.corrected))
+                problems = await _found(self._await_health(run, changed, left))
                 mine = changed | {t.id for t in execution.targets if not t.owned}
                 ours = any(p.subject is None or p.subject in mine for p in problems)
                 return HealthKnown(problems, ours, tuple(run.corrected))
@@ -285,20 +298,19 @@ class Executor:
             record = replace(record, inputs=execution.made_from)
         await run.journal.write(record, past, state.outcomes.values())
 
-    async def _await_health(
-        self, execution: Execution, changed: frozenset[ResourceId], left: float, corrected: list[Outcome]
-    ) -> tuple[Problem, ...]:
+    async def _await_health(self, run: _Run, changed: frozenset[ResourceId], left: float) -> tuple[Problem, ...]:
         """Wait for the gate without holding a worker. Raises Superseded when a newer revision arrives first."""
+        execution = run.execution
         await execution.progress(f"Running health checks with a timeout of {left:.0f}s")
         gate = HealthGate(self._client, execution.targets, changed, lambda target: self._acting_for(execution, target))
-        writing = asyncio.Lock()
+        corrections = Corrections(run.corrected, run.journal.expect_anew)
         with one_failure():
             async with execution.waiting(), asyncio.TaskGroup() as group:
                 waited = group.create_task(gate.wait(left))
                 newer = group.create_task(execution.superseded())
-                keeping = group.create_task(execution.keep(corrected, writing))
+                keeping = group.create_task(execution.keep(corrections))
                 await asyncio.wait({waited, newer}, return_when=asyncio.FIRST_COMPLETED)
-                async with writing:
+                async with corrections.writing:
                     for task in (waited, newer, keeping):
                         task.cancel()
         if waited.cancelled():

@@ -6,9 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import msgspec
+
 from sluice.core import codes
 from sluice.core.group import closed, entered, is_open
 from sluice.core.history import Counts, Past, remember
+from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.plan import Owner
 from sluice.core.problem import Problem
@@ -47,6 +50,10 @@ class Journal(Protocol):
 
     async def write(self, record: Record, past: Past | None, outcomes: Collection[Outcome]) -> None:
         """Make it durable. `past` is there at the end. Raises ClusterError when that was not possible."""
+        ...
+
+    async def expect_anew(self, resources: Collection[ResourceId]) -> None:
+        """Make durable that these are about to be made anew, with UIDs that nobody knows. Raises ClusterError."""
         ...
 
 
@@ -94,6 +101,10 @@ class SyncJournal:
         history = stored.history if stored is not None else ()
         await self.records.save(replace(record, history=remember(history, past) if past is not None else history))
 
+    async def expect_anew(self, resources: Collection[ResourceId]) -> None:
+        """Make durable that these are about to be made anew, with UIDs that nobody knows. Raises ClusterError."""
+        await _expect_anew(self.records, self._stored, resources)
+
 
 @dataclass(frozen=True, slots=True)
 class GroupJournal:
@@ -140,6 +151,12 @@ class GroupJournal:
         history = tuple(self._share_of(past, member, outcomes) for member in shares.members)
         await enter(self.records, replace(record, shares=shares, history=history))
 
+    async def expect_anew(self, resources: Collection[ResourceId]) -> None:
+        """Make durable that these are about to be made anew, with UIDs that nobody knows. Raises ClusterError."""
+        joint = self.records.get(str(self.group))
+        for stored in (joint,) if is_open(joint) else self._members:
+            await _expect_anew(self.records, stored, resources)
+
     def _share_of(self, past: Past, member: Owner, outcomes: Collection[Outcome]) -> Past:
         own = [outcome for outcome in outcomes if self.shares.owner_of(outcome.id) == member]
         return replace(past, digest=self.digests.get(member, past.digest), counts=Counts.of(own))
@@ -155,6 +172,12 @@ async def enter(records: RecordStore, ended: Record) -> None:
     for record in entered(ended, {member: records.get(str(member)) for member in ended.shares.members}):
         await records.save(record)
     await records.save(closed(ended))
+
+
+async def _expect_anew(records: RecordStore, stored: Record | None, resources: Collection[ResourceId]) -> None:
+    if stored is not None:
+        known = (msgspec.structs.replace(e, uid="", version="") if e.id in resources else e for e in stored.inventory)
+        await records.save(replace(stored, inventory=Inventory(known)))
 
 
 def kept_by(record: Record | None) -> tuple[Problem, ...]:

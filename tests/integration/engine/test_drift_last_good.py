@@ -139,7 +139,8 @@ def test_drift_is_corrected_in_the_very_first_wait_for_health_too_also_of_a_kind
     sync.wait_condition("Reconciling", "True", text="Running health checks")
 
 
-def test_what_was_made_again_in_a_wait_that_a_newer_revision_ends_is_pruned_by_that(bench: Bench) -> None:
+@pytest.mark.parametrize("ends", ["a newer revision", "the operator's end"])
+def test_what_was_made_again_in_a_wait_that_ends_early_is_pruned_by_a_newer_revision(bench: Bench, ends: str) -> None:
     sync = bench.synced({**FILES, "web.yaml": deployment("web")}, wait=True, timeout="5m")
     sync.push({"web.yaml": deployment("web", "app:unready")})
     sync.wait_condition("Reconciling", "True", text="Running health checks")
@@ -149,7 +150,13 @@ def test_what_was_made_again_in_a_wait_that_a_newer_revision_ends_is_pruned_by_t
         lambda: [e for e in bench.operator.logged if e["event"] == "drift corrected" and e["name"] == sync.name],
     )
     assert sync.live("configmaps", "b") is not None
-    sync.wait_ready(sync.push({"web.yaml": deployment("web"), "b.yaml": None}))
+    if ends == "the operator's end":
+        bench.operator.stop()
+        revision = sync.commit({"web.yaml": deployment("web"), "b.yaml": None})
+        bench.operator.start()
+    else:
+        revision = sync.push({"web.yaml": deployment("web"), "b.yaml": None})
+    sync.wait_ready(revision)
     assert sync.live("configmaps", "b") is None
 
 
