@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -220,11 +221,6 @@ class KustomizationReconciler:
         known_bad = remembered_failure(self._op, sync, owner, inputs, revision)
         if known_bad is not None and not await self._met_quotas.changed(owner, known_bad.problems):
             return known_bad
-
-        def applied() -> None:
-            applied_at.append(self._op.now())
-            self.watch(plan, resources)  # what drifts during the first wait of a kind is seen, too
-
         execution = Execution(
             sync=owner,
             revision=revision,
@@ -248,7 +244,7 @@ class KustomizationReconciler:
             author=artifact.author,
             subject=artifact.subject,
             placed=lambda problems: with_places(problems, artifact, prepared.rendered.manifests, self._op.schemas),
-            applied=applied,
+            applied=partial(self._begin_wait, applied_at, prepared),
         )
         ended = await self._op.executor.run(plan, execution)
         self.gate.ended(sync.metadata.key)
@@ -263,6 +259,11 @@ class KustomizationReconciler:
         turnout = self._turnout(sync, prepared, execution, record, ended)
         instead_of = str(head.revision) if artifact is not head else ""
         return replace(turnout, instead_of=instead_of, applied_at=next(iter(applied_at), None))
+
+    def _begin_wait(self, applied_at: list[datetime], prepared: Prepared) -> None:
+        """Everything is applied: what drifts during the wait is seen, also of kinds that nobody has had before."""
+        applied_at.append(self._op.now())
+        self.watch(prepared.plan, prepared.resources)
 
     def _turnout(
         self, sync: Kustomization, prepared: Prepared, execution: Execution, record: Record | None, ended: Transaction
