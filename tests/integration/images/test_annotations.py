@@ -87,17 +87,21 @@ class Fleet:
         """The first line of the head's message."""
         return git(self.origin, "log", "-1", "--format=%s", "main").strip()
 
-    def wait_running(self, tag: str, name: str = "web") -> None:
-        """Wait until that tag runs."""
-        poll(f"{name} runs {tag}", lambda: self.check() and self.running(name) == f"{self.image}:{tag}", 30)
-
-    def wait_said(self, text: str) -> None:
-        """Wait until the log has a line with that text."""
+    def wait(self, what: str, check: Callable[[], object]) -> None:
+        """Wait until it is so; fails with what the log says."""
         try:
-            poll(f"the log has {text!r}", lambda: self.check() and any(text in str(e) for e in self.operator.logged))
+            poll(what, lambda: self.check() and check())
         except AssertionError as error:
             said = [f"{e.get('workload', '')} {e.get('event')}: {e.get('error')}" for e in self.operator.logged]
             raise AssertionError("\n".join([str(error), *said])) from error
+
+    def wait_running(self, tag: str, name: str = "web") -> None:
+        """Wait until that tag runs."""
+        self.wait(f"{name} runs {tag}", lambda: self.running(name) == f"{self.image}:{tag}")
+
+    def wait_said(self, text: str) -> None:
+        """Wait until the log has a line with that text."""
+        self.wait(f"the log has {text!r}", lambda: any(text in str(e) for e in self.operator.logged))
 
     def check(self) -> bool:
         """Fail when the operator has ended."""
@@ -188,7 +192,7 @@ def test_the_sync_tag_of_fluxd_follows_what_was_applied(fleet: Fleet) -> None:
     first = fleet.commit({"web.yaml": WEB})
     fleet.operator.start()
     fleet.wait_running("1.1.0")
-    poll("the tag is there", lambda: fleet.check() and fleet.at("flux-sync") not in {"", first})
+    fleet.wait("the tag is there", lambda: fleet.at("flux-sync") not in {"", first})
     assert fleet.at("flux-sync") == fleet.at("main")
     assert git(fleet.origin, "cat-file", "-t", "flux-sync").strip() == "tag"
     assert "Sync pointer" in git(fleet.origin, "cat-file", "tag", "flux-sync")
@@ -211,7 +215,7 @@ def test_commits_and_the_sync_tag_are_signed_by_the_key_of_the_flags(
     fleet.commit({"web.yaml": WEB})
     fleet.operator.start()
     fleet.wait_running("1.1.0")
-    poll("the tag is there", lambda: fleet.check() and fleet.at("flux-sync") == fleet.head())
+    fleet.wait("the tag is there", lambda: fleet.at("flux-sync") == fleet.head())
     log = ["git", f"--git-dir={fleet.origin}", "log", "-1", "--format=%G? %GS", "main"]
     signed = subprocess.run(log, env=env, capture_output=True, check=True, text=True).stdout
     assert signed.split()[0] in {"G", "U"}
@@ -275,7 +279,7 @@ def test_a_workload_that_comes_up_while_it_is_looked_for_is_not_left_until_the_n
     spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
     fleet.api.create(f"/apis/apps/v1/namespaces/{fleet.target}/deployments", body)
-    poll("it is updated", lambda: fleet.check() and b":1.1.0" in show(fleet.origin, "main", "web.yaml"))
+    fleet.wait("it is updated", lambda: b":1.1.0" in show(fleet.origin, "main", "web.yaml"))
 
 
 def test_a_read_only_operator_says_what_it_would_write_and_writes_nothing(fleet: Fleet) -> None:
@@ -311,7 +315,7 @@ def test_an_image_that_fails_is_taken_back_once_in_git_and_a_newer_one_is_tried(
     fleet.operator.start()
     fleet.wait_running("1.0.0")
     fleet.registry.push(fleet.name, "crash", make_image(content="crash", created="2030-01-01T00:00:00Z"))
-    poll("the image is taken back", lambda: fleet.check() and fleet.subject().startswith("Take back"), 60)
+    fleet.wait("the image is taken back", lambda: fleet.subject().startswith("Take back"))
     fleet.wait_running("1.0.0")
     fleet.wait_said("E592")
     assert show(fleet.origin, "main", "web.yaml") == show(fleet.origin, "main~2", "web.yaml")
@@ -343,7 +347,7 @@ def test_an_image_of_an_entry_that_fails_is_taken_back_in_the_entry_and_a_newer_
     fleet.operator.start()
     fleet.wait_running("1.0.0")
     fleet.registry.push(fleet.name, "crash", make_image(content="crash", created="2030-01-01T00:00:00Z"))
-    poll("the image is taken back", lambda: fleet.check() and fleet.subject().startswith("Take back"), 60)
+    fleet.wait("the image is taken back", lambda: fleet.subject().startswith("Take back"))
     fleet.wait_running("1.0.0")
     fleet.wait_said("E592")
     assert not git(fleet.origin, "diff", "--name-only", first, "main").split()
@@ -402,7 +406,7 @@ def test_the_values_of_a_helm_release_are_updated_in_git_and_in_the_cluster(flee
     fleet.push("1.0.0", "2.0.0")
     first = fleet.commit({"shop.yaml": RELEASE})
     fleet.operator.start()
-    poll("the release is there", lambda: fleet.check() and fleet.api.get(f"{path}/shop"))
+    fleet.wait("the release is there", lambda: fleet.api.get(f"{path}/shop"))
     fleet.registry.push(fleet.name, "1.1.0", make_image(content="1.1.0", created="2030-01-01T00:00:00Z"))
 
     def tag() -> str:
@@ -410,7 +414,7 @@ def test_the_values_of_a_helm_release_are_updated_in_git_and_in_the_cluster(flee
         assert found is not None
         return str(found["spec"]["values"]["front"]["image"]["tag"])
 
-    poll("the release has the new tag", lambda: fleet.check() and tag() == "1.1.0")
+    fleet.wait("the release has the new tag", lambda: tag() == "1.1.0")
     assert show(fleet.origin, "main", "shop.yaml") == show(fleet.origin, first, "shop.yaml").replace(b"1.0.0", b"1.1.0")
 
 
@@ -440,7 +444,7 @@ def test_what_a_person_set_back_stays_though_the_operator_has_lost_its_memory_an
     fleet.push("1.0.0", "1.1.0")
     fleet.commit({"web.yaml": WEB})
     fleet.operator.start()
-    poll("it is committed", lambda: fleet.check() and fleet.subject().startswith("Auto-release"))
+    fleet.wait("it is committed", lambda: fleet.subject().startswith("Auto-release"))
     fleet.operator.kill()
     pushed = fleet.head()
     path = "/api/v1/namespaces/sluice-system/configmaps/sluice-image-automation"
@@ -463,7 +467,7 @@ def test_two_operators_that_change_an_image_to_and_fro_are_stopped_and_named(fle
     other = "back\n\nSluice-Update: WorkloadAutomation/other/fleet"
     theirs = ""
     for turn in range(2):
-        poll("it is written", lambda: fleet.check() and fleet.subject().startswith("Auto-release"))
+        fleet.wait("it is written", lambda: fleet.subject().startswith("Auto-release"))
         fleet.repo.git("pull", "-q", "--ff-only", "origin", "main")
         theirs = fleet.commit({"web.yaml": WEB}, f"{other} {turn}")
     fleet.wait_said("E585")
