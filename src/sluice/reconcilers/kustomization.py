@@ -246,19 +246,31 @@ class KustomizationReconciler:
             placed=lambda problems: with_places(problems, artifact, prepared.rendered.manifests, self._op.schemas),
             applied=partial(self._begin_wait, applied_at, prepared),
         )
-        ended = await self._op.executor.run(plan, execution)
+        turnout = await self._carry_out(sync, prepared, execution, judged, artifact, record)
+        instead_of = str(head.revision) if artifact is not head else ""
+        return replace(turnout, instead_of=instead_of, applied_at=next(iter(applied_at), None))
+
+    async def _carry_out(
+        self,
+        sync: Kustomization,
+        prepared: Prepared,
+        execution: Execution,
+        judged: Judged,
+        artifact: Artifact,
+        record: Record | None,
+    ) -> Turnout:
+        """Run the transaction and note what became of it; `record` is what there was before it."""
+        ended = await self._op.executor.run(prepared.plan, execution)
         self.gate.ended(sync.metadata.key)
-        await self._met_quotas.note(owner, ended.problems if ended.undone else ())
+        await self._met_quotas.note(execution.sync, ended.problems if ended.undone else ())
         if ended.problems:
             ended = replace(ended, problems=await execution.placed(ended.problems))
         self.note(sync, prepared, judged, artifact, ended)
-        self._unchanged.note(sync, made_from, ended, execution.wanted)
-        self.watch(plan, resources)
+        self._unchanged.note(sync, execution.made_from, ended, execution.wanted)
+        self.watch(prepared.plan, prepared.resources)
         if record is None and not ended.problems:
             await self.look_for_strays(sync, ended.plan, ended.inventory)
-        turnout = self._turnout(sync, prepared, execution, record, ended)
-        instead_of = str(head.revision) if artifact is not head else ""
-        return replace(turnout, instead_of=instead_of, applied_at=next(iter(applied_at), None))
+        return self._turnout(sync, prepared, execution, record, ended)
 
     def _begin_wait(self, applied_at: list[datetime], prepared: Prepared) -> None:
         """Everything is applied: what drifts during the wait is seen, also of kinds that nobody has had before."""
