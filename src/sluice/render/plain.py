@@ -17,6 +17,7 @@ from sluice.render.result_cache import FileResult
 
 EXTENSIONS = (".yaml", ".yml")
 BATCH = 64
+BATCH_BYTES = 128 << 10
 
 
 def pick(tree: FileTree, folder: str, links: Links, commit: str) -> tuple[list[FileEntry], list[Problem]]:
@@ -62,15 +63,18 @@ def _bad_path(path: str, commit: str) -> Problem:
 async def read_files(
     entries: Iterable[FileEntry], blobs: BlobReader, finishing: Finishing, commit: str
 ) -> list[tuple[FileResult, list[Problem]]]:
-    """Read files and make their manifests; the event loop gets its turn between batches."""
+    """Read files and make their manifests; the event loop gets its turn between batches, and after large files."""
     wanted = list(entries)
     results: list[tuple[FileResult, list[Problem]]] = []
     for start in range(0, len(wanted), BATCH):
         batch = wanted[start : start + BATCH]
-        contents = await blobs.read(batch)
-        results += [
-            file_result(data, entry.path, finishing, commit) for entry, data in zip(batch, contents, strict=True)
-        ]
+        since = 0
+        for entry, data in zip(batch, await blobs.read(batch), strict=True):
+            results.append(file_result(data, entry.path, finishing, commit))
+            since += len(data)
+            if since > BATCH_BYTES:
+                await asyncio.sleep(0)
+                since = 0
         await asyncio.sleep(0)
     return results
 

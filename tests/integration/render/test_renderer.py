@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -58,6 +59,26 @@ async def test_an_unchanged_plain_file_is_never_read_again(tmp_path: Path) -> No
     changed = await renderer.render(render_input(files, blobs=blobs, path="apps"))
     assert (blobs.reads, changed.cached) == (21, False)
     assert changed.digest != first.digest
+
+
+async def test_others_have_their_turn_between_large_files(tmp_path: Path) -> None:
+    files = {f"{n}.yaml": config_map(f"c{n}") + f"# {'x' * 200_000}\n" for n in range(8)}
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with asyncio.TaskGroup() as group:
+        counting = group.create_task(count())
+        await asyncio.sleep(0)
+        before = turns
+        out = await rendered(tmp_path, files)
+        assert turns - before >= len(files)
+        counting.cancel()
+    assert len(out.manifests) == len(files)
 
 
 async def test_a_small_cache_forgets_but_is_never_wrong(tmp_path: Path) -> None:
