@@ -48,7 +48,8 @@ class GitHttpServer:
         self.host = host
         self.port = port
         self.requests: list[str] = []
-        self._basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
+        self._basic = ""
+        self.demand(user, password)
         self._bearer = f"Bearer {token}" if token else ""
         self._tls = tls
         self._old_protocol = old_protocol
@@ -56,6 +57,10 @@ class GitHttpServer:
         self._servings = Servings()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def demand(self, user: str, password: str) -> None:
+        """From now on, let in who gives these by basic auth, and with an empty user everybody."""
+        self._basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
 
     def create(self, name: str, *, sha256: bool = False) -> Path:
         """Make an empty bare repository `name`.git below the root, open for pushes, and return its path."""
