@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import resource
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from devcluster.git_http import GitHttpServer
 from tests.faults.fault_proxy import Asked, Fault
 from tests.faults.lane import Lane, open_lane
 from tests.faults.oracle import desired_of, judge, owned_by, record_of
-from tests.operator_fixture import PATIENCE, Json, Sync, config_map, free_port, poll
+from tests.operator_fixture import PATIENCE, Json, Sync, condition, config_map, free_port, poll
 
 KILLS = 20
 SEED = 20
@@ -167,6 +168,58 @@ def test_f013_without_descriptors_the_limit_is_named_and_when_there_are_some_aga
     poll("the limit is named", lambda: "open files" in str(lane.operator.said()[-50:]), 40)
     assert lane.operator.running
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+    sync.wait_ready(revision, seconds=90)
+    assert wrong(lane, sync, files(5, "2"), before) == []
+
+
+@contextlib.contextmanager
+def no_more_processes(lane: Lane) -> Iterator[None]:
+    """The operator can start neither processes nor threads beyond those that it has.
+
+    Root is held to that by a group of processes alone; everybody else by a limit on all that are the user's.
+    """
+    pid = lane.operator.pid
+    if os.geteuid():
+        before = resource.prlimit(pid, resource.RLIMIT_NPROC, (1, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+        yield
+        resource.prlimit(pid, resource.RLIMIT_NPROC, before)
+        return
+    root = Path("/sys/fs/cgroup")
+    group = (root / "pids" if (root / "pids").is_dir() else root) / f"sluice-{secrets.token_hex(4)}"
+    group.mkdir()
+    (group / "cgroup.procs").write_text(str(pid))
+    (group / "pids.max").write_text(str(len(list(Path(f"/proc/{pid}/task").iterdir()))))
+    try:
+        yield
+    finally:
+        (group / "pids.max").write_text("max")
+        poll("the group is empty", lambda: is_dissolved(group), 30)
+
+
+def is_dissolved(group: Path) -> bool:
+    """Whether all that were in a group of processes are out of it, and it is gone."""
+    with contextlib.suppress(OSError):  # one has ended meanwhile, or is about to
+        for process in (group / "cgroup.procs").read_text().split():
+            (group.parent / "cgroup.procs").write_text(process)
+        group.rmdir()
+    return not group.is_dir()
+
+
+@pytest.mark.soak
+def test_f013_without_processes_the_limit_is_named_and_when_there_are_some_again_it_goes_on(lane: Lane) -> None:
+    sync = lane.bench.synced(files(5, "1"))
+    before = uids(lane, sync)
+    with no_more_processes(lane):
+        revision = sync.push(files(5, "2"))
+
+        def message() -> str:
+            source = lane.bench.api.get(sync.source_path)
+            return str(condition(source or {}, "Ready").get("message"))
+
+        poll("the limit is named", lambda: "[E376]" in message(), 60)
+        assert "no more processes" in message()
+        assert lane.operator.running
+    sync.request(sync.source_path)
     sync.wait_ready(revision, seconds=90)
     assert wrong(lane, sync, files(5, "2"), before) == []
 

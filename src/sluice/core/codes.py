@@ -128,6 +128,7 @@ NEEDS_WORD = Code("E373", "NeedsWord", "a change that can't be undone needs a pe
 RECORD_CHANGED = Code("E372", "RecordChanged", "somebody else has written the operator's record of this sync")
 MAY_BE_MOVED = Code("E374", "MayBeMoved", "an object is kept, since a sync that stands still may be to take it over")
 QUARANTINED = Code("E375", "Quarantined", "the operator died three times while it worked on this sync")
+MACHINE_LIMIT = Code("E376", "MachineLimit", "the machine allows the operator no more processes, files or memory")
 
 # E44x: a revision that contradicts itself, or is made of something else.
 PRUNES_ITS_OWN = Code("E440", "PrunesItsOwn", "the revision prunes a Namespace or CRD that objects of it need")

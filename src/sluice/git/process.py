@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sluice.core.codes import REMOTE_UNREACHABLE
 from sluice.core.errors import StateError
+from sluice.core.machine_limit import starting
 from sluice.core.problem import Problem
 
 MAX_STDERR = 16 * 1024
@@ -122,16 +123,17 @@ async def _spawn(
 ) -> asyncio.subprocess.Process:
     """In a process group of its own; the caller owns the process and must end it with `kill_group`."""
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=dict(env),
-        cwd=cwd,
-        stdin=pipe if stdin else null,
-        stdout=pipe,
-        stderr=pipe if stderr else null,
-        start_new_session=True,
-        limit=CHUNK,
-    )
+    with starting("git"):
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=dict(env),
+            cwd=cwd,
+            stdin=pipe if stdin else null,
+            stdout=pipe,
+            stderr=pipe if stderr else null,
+            start_new_session=True,
+            limit=CHUNK,
+        )
     if file_limit:
         _limit_files(process.pid, file_limit)
     return process

@@ -15,6 +15,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sluice.core.machine_limit import starting
+
 MAX_OUTPUT = 64 << 20
 MAX_ERRORS = 1 << 20
 MAX_MEMORY = 2 << 30
@@ -39,19 +41,23 @@ def find_kubectl() -> Path:
 
 
 async def build(kubectl: Path, source: Path, folder: str, home: Path, seconds: float) -> Outcome:
-    """Build `folder` below `source`. Never raises for what the build does; the process is gone on return."""
-    process = await asyncio.create_subprocess_exec(
-        str(kubectl),
-        "kustomize",
-        str(source / folder) if folder else str(source),
-        "--load-restrictor=LoadRestrictionsNone",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=home,
-        env=_environment(home),
-        start_new_session=True,
-    )
+    """Build `folder` below `source`. Never raises for what the build does; the process is gone on return.
+
+    Raises StateError (MachineLimit) when it can't be started for want of processes, files or memory.
+    """
+    with starting("kustomize"):
+        process = await asyncio.create_subprocess_exec(
+            str(kubectl),
+            "kustomize",
+            str(source / folder) if folder else str(source),
+            "--load-restrictor=LoadRestrictionsNone",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=home,
+            env=_environment(home),
+            start_new_session=True,
+        )
     try:
         _limit(process.pid, int(seconds) + 1)
         return await _outcome(process, seconds)

@@ -346,6 +346,14 @@ PAGES: dict[str, _Page] = {
         "Look at what the last commits brought; the log of the process after says where it stood. A new revision, a "
         "changed spec or a request gives it one more try, and one that goes well forgets the rest.",
     ),
+    "E376": _Page(
+        "A program that the operator needs (git, kustomize) could not be started, since the machine or the container "
+        "allows no more processes, open files or memory. It is tried again.",
+        "git can't be started: no more processes [E376]: Resource temporarily unavailable; fix: raise the limit on "
+        "processes (pids of the container, or ulimit -u)",
+        "A low limit on pids of the pod or the node, or something else in it that takes them all.",
+        "Raise that limit, or look at what uses it up.",
+    ),
     "E440": _Page(
         "What the revision takes out of git would take objects along that are still in it: a Namespace everything "
         "inside, a CRD every object of its kind. Nothing was written.",
