@@ -25,7 +25,7 @@ from tests.registry_bench import bench
 
 __all__ = ["bench"]
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]  # a verb is started nine times
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +43,16 @@ class Reader:
     folder: Path | None = None
 
     def equip(self) -> None:
-        """Put both commands onto a PATH. Git servers of a test are on this machine, which a flag must allow."""
+        """Put both commands onto a PATH. Servers of a test are on this machine, which flags must allow."""
         tools = self.home / "bin"
         tools.mkdir()
         (tools / "kubectl").symlink_to(self.kubectl)
         script = tools / "sluice"
         script.write_text(
-            f'#!/bin/sh\ncase "$1" in plan|diff|tree|why|trace) set -- "$@" --git-allow-loopback;; esac\n'
+            "#!/bin/sh\n"
+            'case "$1 $2" in "plan "*|"diff "*|"tree "*|"why "*|"trace "*) set -- "$@" --git-allow-loopback;;\n'
+            '"images "*|"release --local") set -- "$@" --registry-allow-loopback --registry-insecure-host 127.0.0.1;;\n'
+            "esac\n"
             f'exec {sys.executable} -m sluice "$@"\n'
         )
         script.chmod(0o755)
@@ -65,20 +70,46 @@ class Reader:
             printed = printed.replace(here, name)
         return printed
 
-    def _shell(self, command: str, errors: int) -> subprocess.CompletedProcess[str]:
+    @contextmanager
+    def running(self, command: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One that runs until somebody ends it, as Ctrl-C does; the process is its own, no shell's."""
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {self._typed(command)}"],
+            env=self._environment(),
+            cwd=self.folder or self.home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(30)
+            finally:
+                process.kill()
+
+    def _typed(self, command: str) -> str:
         for name, here in self.replaced.items():
             command = command.replace(name, here)
+        return command
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "KUBECONFIG": str(self.kubeconfig),
+            "PYTHONPATH": str(SOURCES),
+            "PYTHONUTF8": "1",
+            "PYTHONUNBUFFERED": "1",  # what is said and what is answered come in the order of a terminal
+            "USER": "ada",
+        }
+
+    def _shell(self, command: str, errors: int) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            env={
-                "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
-                "HOME": str(self.home),
-                "KUBECONFIG": str(self.kubeconfig),
-                "PYTHONPATH": str(SOURCES),
-                "PYTHONUTF8": "1",
-                "PYTHONUNBUFFERED": "1",  # what is said and what is answered come in the order of a terminal
-                "USER": "ada",
-            },
+            ["bash", "-euo", "pipefail", "-c", self._typed(command)],
+            env=self._environment(),
             cwd=self.folder or self.home,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ from devcluster import Cluster, ClusterOptions
 from devcluster.cluster import kubectl_path
 from devcluster.fixture import create_namespace
 from devcluster.git_repository import WorkingRepo
+from devcluster.images import make_image
+from devcluster.registry import Registry
 from tests.e2e.guide import Reader
 from tests.e2e.transcript import Page, alike, blocks, steps
+from tests.image_objects import AUTHOR, Images
 from tests.operator_fixture import (
     FAILING_JOB,
     Bench,
@@ -43,7 +47,8 @@ def bench(log_capture: LogCapture, tmp_path_factory: pytest.TempPathFactory) -> 
         install_crds(cluster)
         for name in ("flux-system", "shop"):
             create_namespace(cluster, name)
-        with OpenBench(cluster, root, log_capture, settings_for("flux-system", root)) as opened:
+        settings = replace(settings_for("flux-system", root), registry_insecure_hosts=("127.0.0.1",))
+        with OpenBench(cluster, root, log_capture, settings) as opened:
             yield opened
 
 
@@ -189,6 +194,39 @@ def test_try_a_change_before_pushing(fleet: Sync, reader: Reader) -> None:
     page.end()
 
 
+def test_what_is_told_of_a_revision_that_is_refused_or_undone(fleet: Sync, reader: Reader) -> None:
+    """One app for the pages that explain it and the record, and refer to the conditions."""
+    good: dict[str, str | None] = {"apps/a.yaml": config_map("greeting"), "apps/web.yaml": deployment("web")}
+    shop = begin(fleet, good, wait=True)
+    follow_all("reference/record-format.md", reader)
+    follow_all("decisions/0002-the-record-lives-in-secrets.md", reader)
+    fleet.push({"apps/web.yaml": deployment("web").replace("replicas:", "replica:")})
+    page = Page("explanation/transaction.md", reader)
+    page.follow()
+    follow_all("reference/conditions-and-reasons.md", reader)
+    shop.wait_ready(fleet.push(good))
+    fleet.push({"apps/a.yaml": config_map("greeting", "2"), "apps/migrate.yaml": FAILING_JOB})
+    page.follow()
+    page.end()
+    shop.edit(decryption={"provider": "sops"}, kubeConfig={"secretRef": {"name": "other"}})
+    follow_all("reference/not-yet-honoured.md", reader)
+
+
+def test_run_without_crds(fleet: Sync, reader: Reader, tmp_path: Path) -> None:
+    fleet.commit({"apps/a.yaml": config_map("flagged", namespace="default")})
+    create_namespace(fleet.bench.cluster, "flagdemo")
+    names = {"http://127.0.0.1:8089/fleet.git": fleet.repo.remote, "./data": str(tmp_path / "data")}
+    page = Page("how-to/run-without-crds.md", replace(reader, replaced=names))
+    (command, _), *_ = steps(blocks(page.path)[0])
+    page.pass_by(command.partition(" ")[0])
+    with page.reader.running(command) as process:
+        page.reader = replace(reader, replaced={"vm_13425": f"{gethostname()}_{process.pid}"})
+        page.follow()
+    page.follow()
+    page.end()
+    follow_all("decisions/0010-refused-rather-than-ignored.md", reader)
+
+
 IMAGES = {"registry.example/db:2.3": "registry.example/db:broken"}
 
 
@@ -280,14 +318,32 @@ def test_group_syncs(fleet: Sync, reader: Reader) -> None:
     follow_all("how-to/group-syncs.md", reader)
 
 
-def test_install_and_uninstall(fresh_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
-    reader = Reader(tmp_path, fresh_cluster().kubeconfig, kubectl_path(), {})
-    reader.equip()
-    page = Page("how-to/install-and-uninstall.md", reader)
-    page.follow()
-    reader.run("sluice install --yes -n flux-system")
-    page.follow()
-    page.end()
+def test_images(fleet: Sync, reader: Reader, registry: Registry) -> None:
+    """One image for three pages: it is watched and chosen, then released by hand, then left to the automation."""
+    images = Images(fleet.bench, registry, "web", "flux-system")
+    for day, tag in enumerate(["1.0.0", "1.1.0", "1.2.0", "nightly"], 1):
+        registry.push("acme/web", tag, make_image(content=tag, created=f"2026-01-0{day}T00:00:00Z"))
+    image = registry.image("acme/web")
+    marked = deployment("web", f"{image}:1.1.0", replicas=3).replace(
+        f'{{name: main, image: "{image}:1.1.0"}}',
+        f'name: main\n          image: {image}:1.1.0 # {{"$imagepolicy": "flux-system:web"}}',
+    )
+    begin(fleet, {"apps/web.yaml": marked}, wait=True)
+    at = replace(reader, replaced={"ghcr.io/acme/web": image})
+    images.scan(image=image)
+    images.choose(policy={"semver": {"range": "1.x"}})
+    images.wait_chosen("1.2.0")
+    watched, released = Page("how-to/update-images.md", at), Page("how-to/release-an-image.md", at)
+    watched.follow()
+    follow_all("how-to/see-why-an-image-is-not-updated.md", at)
+    released.follow()
+    released.follow()
+    released.end()
+    source = {"kind": "GitRepository", "name": "fleet"}
+    images.create("ImageUpdateAutomation", {"sourceRef": source, "interval": "1h", "git": AUTHOR}, name="fleet")
+    watched.follow()
+    watched.end()
+    fleet.bench.cluster.kubectl("delete", "imgupd,imgpol,imgrepo", "--all", "-n", "flux-system")
 
 
 def test_first_sync(fleet: Sync, reader: Reader, tmp_path: Path) -> None:
