@@ -59,6 +59,8 @@ def test_what_the_api_server_warns_of_is_named_beforehand_and_told_once_for_a_re
     sync.wait_ready(revision)
     poll("the last revision was told", lambda: told(bench, sync, revision))
     assert told(bench, sync, "W409") == [event]
+    logged = [e for e in bench.operator.logged if e["event"] == "applied with warnings" and e["name"] == sync.name]
+    assert [e["warnings"] for e in logged] == [event], "without CRDs there is nothing but the log"
 
 
 def test_a_new_stored_version_of_a_crd_is_named(cli: Sluice, bench: Bench) -> None:

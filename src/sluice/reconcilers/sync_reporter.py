@@ -116,6 +116,7 @@ class SyncReporter:
         if turnout.warnings and changed:
             told = summarize(turnout.warnings, 1000)
             self._op.sync_events.record(subject, "Warning", "Warning", told, annotations, severity="info")
+            log.warning("applied with warnings", namespace=meta.namespace, name=meta.name, warnings=told)
         self._tell_end(sync, turnout, annotations, changed=changed, fresh=fresh)
         self._tell_held(sync, turnout, annotations)
         # Before the status: once it says that this is done, no later process would tell it.
