@@ -104,3 +104,23 @@ def test_an_object_of_nobody_is_exit_1_and_a_missing_one_7(cli: Sluice, sync: Sy
     assert (ran.code, ran.out, "[E718]" in ran.err) == (1, "", True)
     assert cli("trace", "cm/absent", "-n", sync.target).code == 7
     assert cli("trace", "cm", "-n", sync.target).code == 2
+
+
+def test_an_object_that_a_finalizer_holds_is_shown_as_going(cli: Sluice, bench: Bench) -> None:
+    held = config_map("held", extra="finalizers: [example.com/hold]")
+    sync = bench.synced({"a.yaml": config_map("a"), "held.yaml": held})
+    sync.wait_ready(sync.push({"held.yaml": None}))
+    ran = cli("tree", sync.name, "--no-git")
+    bench.api.patch(sync.at("configmaps", "held"), {"metadata": {"finalizers": None}})
+    [line] = [line for line in ran.out.splitlines() if "held" in line]
+    assert "is being deleted; held by example.com/hold" in line
+    assert "✓" not in line
+
+
+def test_before_its_first_revision_a_tree_says_that_nothing_is_listed_yet(cli: Sluice, bench: Bench) -> None:
+    sync = bench.source()
+    revision = sync.commit({"a.yaml": config_map("a", extra="labels: [no]")})
+    sync.create_source()
+    sync.create()
+    sync.wait_failed(revision)
+    assert "has no objects yet" in cli("tree", sync.name, "--no-git").err

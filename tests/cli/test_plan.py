@@ -136,3 +136,16 @@ def test_what_needs_an_unchanged_object_beside_it_is_compared_too(cli: Sluice, b
     code, text = plan(cli, sync, {"crd.yaml": crd_text(group, STORED, ("v2", False), kind=kind)})
     assert "(dry-run once its stage is reached)" in text
     assert (code, "Plan: 2 to change, 2 unchanged" in text) == (1, True), text
+
+
+@pytest.mark.parametrize("verb", ["plan", "diff"])
+def test_a_folder_that_is_not_there_and_a_missing_name_are_said_to_be_that(
+    cli: Sluice, bench: Bench, verb: str
+) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")})
+    ran = cli(verb, sync.name, "--path", "/no/such/folder")
+    assert ran.code == 2
+    assert "no folder '/no/such/folder'" in ran.err
+    ran = cli(verb)
+    assert ran.code == 2
+    assert f"sluice {verb} apps --path ." in ran.err

@@ -467,3 +467,26 @@ def test_a_person_reads_the_chain_the_cause_the_place_and_the_fix(cli: Sluice, b
     assert '"Scale web" by ' in words["commit"]
     assert words["more"] == "sluice explain E204"
     assert "\x1b" not in ran.out + ran.err
+
+
+def test_of_very_many_problems_a_screen_shows_a_few_and_every_verb_the_true_count(cli: Sluice, bench: Bench) -> None:
+    path = "./apps/" + "/".join(["a-folder-with-a-rather-long-name"] * 4)
+    files = {f"{path[2:]}/{number:02}.yaml": config_map(f"Not_{number:02}") for number in range(40)}
+    broken = bench.source()
+    revision = broken.commit(files)
+    broken.create_source()
+    broken.create(path=path)
+    broken.wait_failed(revision)
+    waiting = Sync(bench, f"{broken.name}-after", broken.target, broken.repo)
+    on = [{"name": broken.name}]
+    waiting.create(sourceRef={"kind": "GitRepository", "name": broken.name}, dependsOn=on)
+    waiting.wait_condition("Ready", "False", "DependencyNotReady", text="E217")
+    screen = cli("status").out
+    of_broken = screen[screen.index(f"✗ ks/{broken.name}") :]
+    assert of_broken.split("37 more problems")[0].count("[E217]") == 3
+    assert f"37 more problems: sluice status ks/{broken.name} -n {broken.namespace}" in of_broken
+    assert cli("status", broken.name).out.count("[E217]") > 3
+    assert "39 more problems" in cli("why", broken.name).out
+    told = condition(waiting.get(), "Ready")["message"]
+    assert "\\n" not in told
+    assert "(and 39 more problems)" in told

@@ -81,8 +81,10 @@ async def _live(cluster: Cluster, resource: Resource, namespace: str, labels: st
     now = datetime.now(UTC)
     if not needs_watch(resource.id_of("", "").group_kind):  # well as soon as it is there: its content is not asked for
         metas = (await cluster.client.list_metadata(resource, namespace, labels=labels)).items
-        here = Health(HealthStatus.CURRENT, "")
-        return {m.name: Branch(resource.id_of(m.namespace, m.name), m.uid, here) for m in metas}
+        return {
+            m.name: Branch(resource.id_of(m.namespace, m.name), m.uid, _there(m.deletion_timestamp, m.finalizers))
+            for m in metas
+        }
     listed = await cluster.client.list(resource, namespace, labels=labels, item_type=dict[str, Any])
     branches = (_branch(resource, item, now) for item in listed.items)
     return {branch.id.name: branch for branch in branches}
@@ -91,10 +93,20 @@ async def _live(cluster: Cluster, resource: Resource, namespace: str, labels: st
 def _branch(resource: Resource, item: Object, now: datetime) -> Branch:
     obj = {"apiVersion": resource.api_version, "kind": resource.kind, **item}
     meta, health = obj.get("metadata", {}), assess(obj, now)
+    if meta.get("deletionTimestamp"):
+        health = _there(meta["deletionTimestamp"], meta.get("finalizers") or ())
     fault = pod_fault(obj) if resource.kind == "Pod" else None
     if fault is not None:
         health = Health(HealthStatus.FAILED, fault.problem.title)
     return Branch(resource.id_of(meta.get("namespace", ""), meta.get("name", "")), meta.get("uid", ""), health)
+
+
+def _there(deleted: str | None, finalizers: Iterable[str]) -> Health:
+    """That an object is there, or is being deleted and by what it is held."""
+    if not deleted:
+        return Health(HealthStatus.CURRENT, "")
+    held = ", ".join(finalizers)
+    return Health(HealthStatus.TERMINATING, f"is being deleted; held by {held}" if held else "is being deleted")
 
 
 async def _made(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, list[Branch]]:

@@ -97,6 +97,8 @@ def wanted_of(given: dict[str, Any]) -> Wanted:
     """Read the flags. Raises UsageRefused."""
     wanted = Wanted(**{name: given[name] for name in ("words", "path", "branch", "revision", "allow_loopback")})
     refuse_together({"--path": wanted.path, "--branch": wanted.branch, "--revision": wanted.revision})
+    if wanted.path is not None and not wanted.path.is_dir():
+        raise usage(f"no folder '{wanted.path}'", field="--path", fix="give a folder, or the checkout that it is in")
     if wanted.revision and not is_commit(wanted.revision):
         raise usage("--revision is not a full commit hash", field="--revision", fix="git rev-parse HEAD prints one")
     return wanted
@@ -106,7 +108,8 @@ async def look(terminal: Terminal, wanted: Wanted) -> Answer:
     """Compare. Raises what makes the revision impossible to plan: every problem at once."""
     chosen = choose(wanted.words, default="ks")
     if chosen.kinds != (SYNCS,) or len(chosen.names) != 1:
-        raise usage("exactly one Kustomization must be named", fix=f"{_example()}")
+        verb = click.get_current_context().info_name
+        raise usage("exactly one Kustomization must be named", fix=f"sluice {verb} apps --path .")
     async with open_cluster(terminal) as cluster, reading_parts(cluster, wanted.allow_loopback) as operator:
         sync = await _sync(cluster, chosen.names[0])
         terminal.say(f"comparing {_compared(wanted)} with {cluster.client.access.server}; nothing is written")
@@ -135,10 +138,6 @@ async def _previewed(terminal: Terminal, cluster: Cluster, operator: Operator, c
 async def _of_source(cluster: Cluster, operator: Operator, sync: Kustomization) -> Artifact:
     read: GitRepository = await read_ours(cluster, source_of(sync), GitRepository)
     return await GitRepositoryReconciler(operator).fetch(read)
-
-
-def _example() -> str:
-    return "sluice diff apps --path ."
 
 
 def _compared(wanted: Wanted) -> str:

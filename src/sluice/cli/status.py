@@ -23,12 +23,13 @@ from sluice.cli.structured import write_structured
 from sluice.cli.terminal import counted, one_line
 from sluice.cli.view import SUSPEND_REASON, SUSPENDED_AT, SUSPENDED_BY, View, fields_of, short_revision
 from sluice.core.errors import ClusterError, UserError
-from sluice.core.problem_text import ToldProblem, in_short
+from sluice.core.problem_text import ToldProblem, count_of, in_short
 from sluice.runtime.together import one_failure
 
 if TYPE_CHECKING:
     from sluice.cli.answers import Status
 
+MAX_SHOWN = 3  # of one app's problems, on a screen that is of all apps
 _ORDER = ("Failing", "Waiting", "Suspended", "Reconciling", "Unknown", "Ready")
 
 
@@ -142,13 +143,13 @@ def _show(cluster: Cluster, screen: _Screen, *, only_problems: bool, one: bool) 
     if shown and not only_problems:
         terminal.answer("")
     for view in shown:
-        for line in _lines(cluster, view, cluster.flags.all_namespaces):
+        for line in _lines(cluster, view, cluster.flags.all_namespaces, whole=one):
             terminal.answer(line)
     first = next((view for view in shown if view.state == "Failing"), None)
     if first is not None:
         terminal.say(f"next: sluice why {first.reference} -n {first.namespace}")
     if not screen.views:
-        terminal.say("nothing is here yet; -A looks in all namespaces")
+        terminal.say("nothing is here yet" + ("" if cluster.flags.all_namespaces else "; -A looks in all namespaces"))
 
 
 def _counts(views: Sequence[View]) -> str:
@@ -157,14 +158,14 @@ def _counts(views: Sequence[View]) -> str:
     return " · ".join(words) or "0"
 
 
-def _lines(cluster: Cluster, view: View, with_namespace: bool) -> list[str]:
+def _lines(cluster: Cluster, view: View, with_namespace: bool, *, whole: bool) -> list[str]:
     terminal = cluster.terminal
     where = f"{view.namespace}  " if with_namespace else ""
     head = f"{terminal.glyph(view.state)} {view.reference:<20} {where}{_since(view)}"
-    return [*_state_lines(view, head), *_drift_lines(cluster, view)]
+    return [*_state_lines(view, head, whole=whole), *_drift_lines(cluster, view)]
 
 
-def _state_lines(view: View, head: str) -> list[str]:
+def _state_lines(view: View, head: str, *, whole: bool) -> list[str]:
     if view.rolled_back:
         by, git = (one_line(view.annotations.get(name, "")) for name in (ROLLBACK_BY, ROLLBACK_FROM))
         who = f" by {by}" if by else ""
@@ -177,9 +178,13 @@ def _state_lines(view: View, head: str) -> list[str]:
     if view.state not in {"Failing", "Waiting"}:
         return [f"{head}  {one_line(view.message)}"]
     lines = []
-    for number, problem in enumerate(view.problems):
+    shown = view.problems if whole or len(view.problems) <= MAX_SHOWN + 1 else view.problems[:MAX_SHOWN]
+    for number, problem in enumerate(shown):
         subject = f"{problem.subject}: " if problem.subject and problem.subject not in problem.title else ""
         lines += _problem_lines(f"{head}  " if not number else "    ", subject, problem)
+    if len(shown) < len(view.problems):
+        more = counted(count_of(view.message) - len(shown), "more problem")
+        lines.append(f"    {more}: sluice status {view.reference} -n {view.namespace}")
     if view.kind is SYNCS and (view.revision or view.reason == "Undone"):
         lines.append(f"      {_standing(view)}, tried: {short_revision(view.attempted)}")
     if view.going_back:

@@ -110,7 +110,8 @@ def _show(cluster: Cluster, node: Node, branches: tuple[Branch, ...], origins: O
         last = number == len(branches) - 1
         _show_branch(cluster, branch, "", origins, last=last, everything=everything, home=view.namespace)
     if not branches:
-        terminal.say(f"{view.reference} has no objects")
+        early = " yet: they are listed once its first revision has taken effect" if not view.revision else ""
+        terminal.say(f"{view.reference} has no objects{early}")
 
 
 def _show_branch(

@@ -38,7 +38,7 @@ from sluice.cli.trace import unmanaged
 from sluice.cli.view import origin_fields, problem_fields, revision_fields, short_revision
 from sluice.core import codes
 from sluice.core.errors import UserError
-from sluice.core.problem_text import ToldProblem
+from sluice.core.problem_text import ToldProblem, count_of
 from sluice.runtime.together import together
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ def _others(chain: Chain) -> str:
     if not chain.others:
         return ""
     view = chain.culprit.view
-    return f" · {counted(len(chain.others), 'more problem')}: sluice status {view.reference} -n {view.namespace}"
+    more = max(len(chain.others), count_of(view.message) - 1)  # a message has no room for very many
+    return f" · {counted(more, 'more problem')}: sluice status {view.reference} -n {view.namespace}"
 
 
 def _headline(found: Diagnosis) -> str:

@@ -87,9 +87,11 @@ def pod_fault(pod: Object) -> PodFault | None:
         return min(faults, key=lambda fault: _RANK.index(fault.problem.code))
     scheduled = condition(pod, "PodScheduled")
     if scheduled.status == "False" and scheduled.reason == "Unschedulable":
-        return PodFault(
-            _problem(pod, codes.UNSCHEDULABLE, "no node takes its pod", scheduled.message, "ask for less, or add nodes")
-        )
+        fix = "ask for less, or add nodes"
+        claims = [text(volume, "persistentVolumeClaim", "claimName") for volume in items(pod, "spec", "volumes")]
+        if any(claims):
+            fix += f"; or see that its volume claims are bound: {', '.join(filter(None, claims))}"
+        return PodFault(_problem(pod, codes.UNSCHEDULABLE, "no node takes its pod", scheduled.message, fix))
     if text(pod, "status", "phase") == "Failed":
         why = text(pod, "status", "reason") or text(pod, "status", "message", default="it does not say why")
         return PodFault(_problem(pod, codes.CONTAINER_EXITS, "its pod failed", why, "look at the pod"))
@@ -150,7 +152,8 @@ def _refused(obj: Object) -> PodFault | None:
     failure = condition(obj, "ReplicaFailure")
     if failure.status != "True":
         return None
-    return PodFault(_problem(obj, codes.PODS_REFUSED, "its pods can't be created", failure.message, "meet the rule"))
+    fix = "raise the quota or change the policy that refuses them, or ask in git for what it allows"
+    return PodFault(_problem(obj, codes.PODS_REFUSED, "its pods can't be created", failure.message, fix))
 
 
 def _unbound(obj: Object) -> PodFault | None:

@@ -13,6 +13,7 @@ from sluice.core.depends_on import find_cycle
 from sluice.core.errors import NotReady, UserError
 from sluice.core.ids import NamespacedName, ResourceId
 from sluice.core.problem import Problem
+from sluice.core.problem_text import in_brief
 from sluice.core.revision import Revision
 from sluice.reconcilers.operator import Objects
 from sluice.reconcilers.sync_facts import rollback_of, source_of, sync_id
@@ -99,7 +100,8 @@ def _unmet(
         return _problem(this, key, f"it does not exist; in {key.namespace} there are: {names or 'none'}")
     ready = condition.find_condition(other.status.conditions, condition.READY)
     if ready is None or ready.status != "True" or other.status.observedGeneration != other.metadata.generation:
-        return _problem(this, key, ready.message if ready is not None else "it has not run yet")
+        said = in_brief(ready.message).partition("\n")[0] if ready is not None else "it has not run yet"
+        return _problem(this, key, said)
     if source_of(other) == source_of(sync) and _reached(other) != str(revision):
         return _problem(this, key, f"it is still at {other.status.lastAppliedRevision}, not at {revision}")
     return None

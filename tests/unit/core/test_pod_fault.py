@@ -95,6 +95,15 @@ def test_a_pod_that_is_not_well_says_why(found: Json, code: Code, title: str, ca
     assert str(fault.problem.subject) == "Pod shop/web-1"
 
 
+def test_a_pod_that_no_node_takes_names_the_volume_claims_that_may_be_why() -> None:
+    found = pod(conditions=[UNSCHEDULABLE])
+    claims = [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}, {"name": "tmp", "emptyDir": {}}]
+    found["spec"] = {**found.get("spec", {}), "volumes": claims}
+    fault = pod_fault(found)
+    assert fault is not None
+    assert fault.problem.fix.endswith("volume claims are bound: data-db-0")
+
+
 @pytest.mark.parametrize(
     "found",
     [

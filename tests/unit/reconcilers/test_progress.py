@@ -18,11 +18,13 @@ async def test_turns_of_many_syncs_pass_one_at_a_time_in_the_order_they_came(mon
         await pace.wait()
         passed.append((number, asyncio.get_running_loop().time()))
 
+    begun = asyncio.get_running_loop().time()
     async with asyncio.TaskGroup() as group:
         for number in range(10):
             group.create_task(turn(number))
     assert [number for number, _ in passed] == list(range(10))
-    assert passed[-1][1] - passed[0][1] >= 9 * 0.02 - 0.01
+    # Since before the first: on a busy machine it may be told late that it passed, and the last never too early.
+    assert passed[-1][1] - begun >= 9 * 0.02 - 0.01
 
 
 async def test_a_turn_that_ends_while_it_waits_to_tell_tells_nothing_and_holds_up_nobody(
