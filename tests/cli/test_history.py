@@ -365,3 +365,25 @@ def test_a_rollback_cuts_short_the_wait_for_a_revision_that_does_not_become_heal
     assert sync.message == f"Rolled back to {first}; git's head is {stuck}"
     assert sync.config("a")["data"]["key"] == "1"
     assert sync.live("apps/v1/deployments", "w") is None
+
+
+def test_a_failed_revision_that_is_left_is_said_by_every_verb_to_be_what_is_there(cli: Sluice, bench: Bench) -> None:
+    sync = bench.synced(
+        {"a.yaml": config_map("a"), "web.yaml": deployment("web")}, onFailure="Stop", timeout="30s", wait=True
+    )
+    first = sync.status["lastAppliedRevision"]
+    second = sync.push({"a.yaml": config_map("a", "2"), "web.yaml": deployment("web", "app:broken")})
+    message = sync.wait_failed(second, "E304", seconds=120)
+    assert sync.config("a")["data"]["key"] == "2"
+    assert message.endswith(f"\nLeft: what was applied of {second} stays in the cluster")
+    history = cli("history", sync.name)
+    assert "*" not in history.out
+    stays = f"what was applied of {short(second)} stays"
+    assert stays in history.err
+    assert stays in cli("sync", sync.name, "--timeout", "2m").err
+    shown = cli("status", sync.name).out
+    assert f"stays in the cluster; before it: {short(first)}, tried: {short(second)}" in shown
+    assert "still applied" not in shown
+    assert f"is only partly at {short(second)}" in cli("why", sync.name).out
+    sync.wait_ready(sync.push({"web.yaml": deployment("web", "nginx:2")}))
+    assert cli("history", sync.name).err.endswith("* is in the cluster now\n")

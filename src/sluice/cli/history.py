@@ -90,6 +90,8 @@ def _show(cluster: Cluster, view: View, past: Sequence[Past]) -> None:
     write_table(cluster.terminal, [*HEADERS, *(WIDE if wide else ())], rows, cut="" if wide else "COMMIT")
     if there is not None:
         cluster.terminal.say("* is in the cluster now")
+    elif view.partly:
+        cluster.terminal.say(f"what was applied of {short_revision(view.attempted)} stays in the cluster")
 
 
 def _outcome(past: Past) -> str:
@@ -97,7 +99,9 @@ def _outcome(past: Past) -> str:
 
 
 def _there(view: View, past: Sequence[Past]) -> Past | None:
-    """The one that is in the cluster now."""
+    """The one that is in the cluster now; none when a later one failed and stays as far as it was applied."""
+    if view.partly:
+        return None
     return next((each for each in past if each.succeeded and each.revision == view.revision), None)
 
 

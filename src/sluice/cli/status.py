@@ -185,7 +185,7 @@ def _state_lines(view: View, head: str, *, whole: bool) -> list[str]:
     if len(shown) < len(view.problems):
         more = counted(count_of(view.message) - len(shown), "more problem")
         lines.append(f"    {more}: sluice status {view.reference} -n {view.namespace}")
-    if view.kind is SYNCS and (view.revision or view.reason == "Undone"):
+    if view.kind is SYNCS and (view.revision or view.partly or view.reason == "Undone"):
         lines.append(f"      {_standing(view)}, tried: {short_revision(view.attempted)}")
     if view.going_back:
         lines.append(f"      asked {one_line(view.going_back)}")
@@ -218,6 +218,8 @@ def _standing(view: View) -> str:
         return (
             f"undone: the cluster is at {applied}" if applied else "undone: the cluster is as before the first revision"
         )
+    if view.partly:
+        return f"what was applied of it stays in the cluster; before it: {applied or 'nothing'}"
     return f"still applied: {applied}"
 
 

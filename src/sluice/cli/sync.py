@@ -17,7 +17,7 @@ from sluice.cli.lookup import find_views, list_views
 from sluice.cli.progress import Progress
 from sluice.cli.request import new_token, refuse_suspended, request, said
 from sluice.cli.terminal import counted
-from sluice.cli.view import View, fields_of, view_of
+from sluice.cli.view import View, fields_of, short_revision, view_of
 from sluice.runtime.together import together
 
 if TYPE_CHECKING:
@@ -104,10 +104,13 @@ def _report(cluster: Cluster, settled: Sequence[View]) -> ExitCode:
         for view in failed:
             for problem in view.problems:
                 terminal.warn(told_text(terminal, problem, f"{view.kind.resource.kind} {view.namespace}/{view.name}"))
-            kept = (
-                f"; {said(view).replace('ready', 'still')} in the cluster"
-                if view.revision and view.kind is SYNCS
-                else ""
-            )
+            kept = f"; {_standing(view)} in the cluster" if view.kind is SYNCS and _standing(view) else ""
             terminal.warn(f"{terminal.glyph('Failing', terminal.err)} {view.reference} failed: {view.reason}{kept}")
     return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def _standing(view: View) -> str:
+    """What is in the cluster after a failure; empty before the first revision."""
+    if view.partly:
+        return f"what was applied of {short_revision(view.attempted)} stays"
+    return said(view).replace("ready", "still") if view.revision else ""

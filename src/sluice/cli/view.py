@@ -10,7 +10,7 @@ from sluice.api.kinds import REQUESTED_AT, ROLLBACK_BY, ROLLBACK_FROM, ROLLBACK_
 from sluice.api.problem_status import told_problems
 from sluice.cli.kinds import IMAGE_AUTOMATIONS, IMAGE_POLICIES, SYNCS, Kind
 from sluice.core.git_url import mask_userinfo
-from sluice.core.problem_text import ToldProblem, read_problems
+from sluice.core.problem_text import ToldProblem, is_left, read_problems
 from sluice.core.revision import Revision
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class View:
     def rolled_back(self) -> bool:
         """True while it is at an earlier revision than git, because somebody asked for that."""
         return self.ready == "True" and bool(self.revision) and self.annotations.get(ROLLBACK_TO) == self.revision
+
+    @property
+    def partly(self) -> bool:
+        """True when a revision failed and stays as far as it was applied (`onFailure: Stop`)."""
+        return self.ready == "False" and is_left(self.message)
 
     @property
     def going_back(self) -> str:

@@ -225,6 +225,8 @@ def _headline(found: Diagnosis) -> str:
         return f"{name} is not as wanted"
     applied = short_revision(view.revision)
     tried = short_revision(view.attempted)
+    if view.partly and tried:
+        return f"{name} is only partly at {tried}, which was left as it failed (before: {applied or 'nothing'})"
     if view.ready == "False" and tried and tried != applied:
         return f"{name} is not at {tried} (applied: {applied or 'nothing yet'})"
     return f"{name} is not as wanted (applied: {applied or 'nothing yet'})"

@@ -13,7 +13,9 @@ _COUNT = re.compile(r"\A\d+ problems:\n")
 _LINE = re.compile(r"\A(?P<title>.*?) \[(?P<code>[EW]\d{3})\](?P<rest>.*)\Z", re.DOTALL)
 _REST = re.compile(r"\A(?: (?P<subject>[A-Z]\w* .+?))?(?: at (?P<where>\S.*?))?(?:: (?P<cause>.*))?\Z", re.DOTALL)
 _FIX = "; fix: "
-_UNDONE = "\nUndone: "  # what an undone revision's message ends with: where the cluster stands, no problem
+# What the message of a failed revision may end with: where the cluster stands, which is no problem.
+_STANDS = re.compile(r"\n(?:Undone|Left): ")
+_LEFT = "\nLeft: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,24 @@ def in_brief(message: str) -> str:
     more = count_of(message) - 1
     if more < 1:
         return message
-    body, undone, stands = message.partition(_UNDONE)
+    found = _STANDS.search(message)
+    body, stands = (message[: found.start()], message[found.start() :]) if found else (message, "")
     first = _COUNT.sub("", body).partition("\n")[0].removeprefix("- ")
-    return f"{first} (and {more} more problem{'' if more == 1 else 's'}){undone}{stands}"
+    return f"{first} (and {more} more problem{'' if more == 1 else 's'}){stands}"
+
+
+def is_left(message: str) -> bool:
+    """Whether a failed revision stays as far as it was applied, by the message that tells of it."""
+    return _LEFT in message
+
+
+def left(message: str, revision: str) -> str:
+    """The message of a failed revision of which what was applied stays.
+
+    >>> read_problems(left("a [E304]", "main@sha1:0a"))[0].title, is_left(left("a [E304]", "main@sha1:0a"))
+    ('a', True)
+    """
+    return f"{message}{_LEFT}what was applied of {revision} stays in the cluster"
 
 
 def read_problems(message: str) -> tuple[ToldProblem, ...]:
@@ -60,7 +77,7 @@ def read_problems(message: str) -> tuple[ToldProblem, ...]:
     >>> read_problems("unknown field a [E204] Deployment shop/web at w.yaml:3@a1b2c3d: no such field; fix: b")[0].where
     'w.yaml:3@a1b2c3d'
     """
-    body, counted = _COUNT.subn("", message.partition(_UNDONE)[0])
+    body, counted = _COUNT.subn("", _STANDS.split(message, maxsplit=1)[0])
     lines = [line.removeprefix("- ") for line in body.splitlines()] if counted else [body]
     return tuple(_read(line) for line in lines if line.strip())
 

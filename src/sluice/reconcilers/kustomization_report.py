@@ -16,6 +16,7 @@ from sluice.core.history import RECORDED, Counts, Past, last_applied, last_succe
 from sluice.core.ids import ResourceId
 from sluice.core.inventory import Inventory
 from sluice.core.problem import Problem, summarize
+from sluice.core.problem_text import left
 from sluice.core.timestamp import rfc3339
 from sluice.core.transaction import Transaction
 from sluice.core.transaction_messages import (
@@ -54,6 +55,7 @@ class Turnout:
 
     `instead_of` is where git stands when `revision` is one that was rolled back to. `strays` are told with a success,
     and so is why something that left is `held`.
+    `left` says that what was applied of it stays although it failed.
     `echo` says that the cause is another sync's, which tells it. `applied_at` is when a wait for health began.
     `unproved` are objects that were not waited for, although somebody is shown whether the commit is live. `resumed`
     says that an earlier turn or life began the revision, and has not told of it.
@@ -70,6 +72,7 @@ class Turnout:
     warnings: tuple[Problem, ...] = ()
     gated: bool = False
     unhealthy: bool = False
+    left: bool = False
     echo: bool = False
     instead_of: str = ""
     author: str = ""
@@ -126,7 +129,15 @@ def of_transaction(
         warnings=(*warnings, *warned(ended.plan, ended.outcomes.values())),
         gated=gated,
         unhealthy=ended.failed_in is Phase.WAITING,
+        left=_is_left(ended),
     )
+
+
+def _is_left(ended: Transaction) -> bool:
+    """True when it failed in the middle and was not taken back; all of it is there once its health is judged."""
+    if ended.failed_in is None or ended.undone or ended.undo_problems:
+        return False
+    return ended.wrote or ended.failed_in is Phase.WAITING
 
 
 def status_of(
@@ -201,6 +212,8 @@ def stray_problem(strays: tuple[ResourceId, ...]) -> Problem:
 
 def _failure_message(turnout: Turnout, back: str) -> str:
     text = summarize(turnout.problems)
+    if turnout.left and turnout.revision != back:
+        return left(text, turnout.revision)
     if turnout.reason != condition.UNDONE:
         return text
     place = f"at {back}" if back else "before the first revision"

@@ -237,7 +237,8 @@ def test_stop_leaves_what_was_applied_and_says_so(bench: Bench) -> None:
     revision = sync.commit({"a.yaml": config_map("a"), "job.yaml": FAILING_JOB})
     sync.create_source()
     sync.create(wait=True, onFailure="Stop")
-    sync.wait_failed(revision, "migrate failed", reason="HealthCheckFailed")
+    message = sync.wait_failed(revision, "migrate failed", reason="HealthCheckFailed")
+    assert message.endswith(f"\nLeft: what was applied of {revision} stays in the cluster")
     assert sync.live("configmaps", "a") is not None
     assert len(sync.inventory()) == 2
 
