@@ -26,9 +26,9 @@ from sluice.core.problem import Problem
 from sluice.core.record import Record
 from sluice.core.revision import Revision
 from sluice.core.transaction_messages import Phase
-from sluice.reconcilers.git_repository import source_id
 from sluice.reconcilers.operator import Operator
 from sluice.reconcilers.rollback import Rollbacks
+from sluice.reconcilers.source_facts import source_id
 
 
 class Forward(RuleBasedStateMachine):

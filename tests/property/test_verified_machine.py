@@ -30,8 +30,9 @@ from sluice.core.revision import Revision
 from sluice.git.refs import ResolvedRef
 from sluice.git.verify import SignatureRefused
 from sluice.reconcilers.artifacts import Artifacts
-from sluice.reconcilers.git_repository import GitRepositoryReconciler, source_id
+from sluice.reconcilers.git_repository import GitRepositoryReconciler
 from sluice.reconcilers.operator import Operator
+from sluice.reconcilers.source_facts import source_id
 from sluice.reconcilers.source_verification import Verification
 from sluice.runtime.queue import Turn
 
