@@ -55,6 +55,7 @@ score: cluster-binary
 	@$(BIN)/python -m tests.score $(ONLY)
 
 faults: cluster-binary
+	@$(BIN)/python -m pytest tests/property --hypothesis-profile=explore $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest tests/faults -m '' $(PYTEST_ARGS)
 
 kill-matrix: cluster-binary

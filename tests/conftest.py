@@ -64,5 +64,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long a machine under load takes to make an example says nothing about a law.
-settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+# The same examples each time: a change is judged by itself. `make faults` looks at others, and so may anybody:
+# --hypothesis-profile=explore.
+settings.register_profile("explore", settings.get_profile("sluice"), derandomize=False)
 settings.load_profile("sluice")

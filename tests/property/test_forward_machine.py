@@ -103,8 +103,9 @@ class Forward(RuleBasedStateMachine):
     @rule(data=st.data())
     def ask(self, data: st.DataObject) -> None:
         """A person asks to go back to any commit there ever was, at the head that the person sees."""
-        to, at = (data.draw(st.sampled_from(sorted(self.parents))) for _ in range(2))
-        at = data.draw(st.sampled_from([self.head, self.head, at]))
+        commits = sorted(self.parents)
+        at = data.draw(st.sampled_from([self.head, self.head, *commits]))
+        to = data.draw(st.sampled_from([commit for commit in commits if commit != at] or ["ff"]))
         self.annotations = {ROLLBACK_TO: f"main@sha1:{to}", ROLLBACK_FROM: f"main@sha1:{at}"}
 
     @rule()

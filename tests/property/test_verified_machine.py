@@ -95,15 +95,12 @@ class Mirror:
 
 
 class Reconciler(GitRepositoryReconciler):
-    """With that mirror, and signatures that are known without git."""
+    """With signatures that are known without git."""
 
     def __init__(self, operator: Operator, world: World) -> None:
         super().__init__(operator)
         self._world = world
         self._signatures = cast("Any", self)
-
-    async def _mirror(self, *_: object) -> Any:
-        return Mirror(self._world)
 
     async def check(self, source: GitRepository, mirror: object, resolved: ResolvedRef, *, seconds: float) -> Any:
         if source.spec.verify is None:
@@ -139,7 +136,7 @@ class Verified(RuleBasedStateMachine):
             artifacts=self.artifacts,
             artifact_host="localhost",
             store=self,
-            mirrors=SimpleNamespace(remove_unused=self.nothing),
+            mirrors=SimpleNamespace(open=lambda *_: Mirror(self.world), remove_unused=self.nothing),
             signed_history=None,
             github_apps=None,
             fluxd_metrics=None,
