@@ -107,7 +107,7 @@ def translate(outcome: Outcome, source: str, root: KustomizationFile, closure: C
     text = text.replace(f"{source}/", "").replace(source, ".")
     if outcome.status < 0 or outcome.status == GO_ABORTED:
         why = f"signal {-outcome.status}" if outcome.status < 0 else text.partition("\n")[0]
-        limit = f"it may have {kubectl.MAX_MEMORY >> 20} MiB"
+        limit = f"it may have {kubectl.MAX_MEMORY >> 20} MiB of memory"
         return (file.problem(codes.KUSTOMIZE_FAILED, "kustomize died", "", f"{why}; {limit}", "make it smaller"),)
     for pattern, code, title, fix in _RULES:
         match = pattern.search(text)

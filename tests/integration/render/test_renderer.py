@@ -358,6 +358,6 @@ async def test_a_build_that_needs_more_memory_than_it_may_have_is_refused_with_i
     assert problem.origin is not None
     assert problem.origin.path == "kustomization.yaml"
     assert problem.title == "kustomize died"
-    assert "memory" in problem.cause, problem
+    assert "of memory" in problem.cause, problem
     assert "24 MiB" in problem.cause
     assert (await rendered(tmp_path, {"a.yaml": config_map("a")})).manifests, "others are built"
