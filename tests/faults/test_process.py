@@ -136,14 +136,18 @@ def test_f008_a_renderer_that_outlives_its_killed_process_is_ended_by_the_next_o
     sync.push({"0.yaml": None, "kustomization.yaml": built, "many.yaml": many})
     [renderer] = poll("it is being built", lambda: renderers(lane), 60)
     os.kill(renderer, signal.SIGSTOP)
-    lane.operator.kill()
-    assert lane.operator.wait_dead(10)
-    assert renderers(lane) == [renderer], "nothing was left"
-    revision = sync.push({**files(1, "2"), "kustomization.yaml": None, "many.yaml": None})
-    lane.operator.start()
-    sync.wait_ready(revision, seconds=60)
-    assert renderer not in renderers(lane)
-    poll("no folder is left", lambda: not list((lane.operator.storage / "render").glob("build-*")))
+    try:
+        lane.operator.kill()
+        assert lane.operator.wait_dead(10)
+        assert renderers(lane) == [renderer], "nothing was left"
+        revision = sync.push({**files(1, "2"), "kustomization.yaml": None, "many.yaml": None})
+        lane.operator.start()
+        sync.wait_ready(revision, seconds=60)
+        assert renderer not in renderers(lane)
+        poll("no folder is left", lambda: not list((lane.operator.storage / "render").glob("build-*")))
+    finally:
+        if renderer in renderers(lane):
+            os.kill(renderer, signal.SIGKILL)
 
 
 def renderers(lane: Lane) -> list[int]:
