@@ -22,8 +22,13 @@ class Entry:
 
     @property
     def is_apply(self) -> bool:
-        """True for a server-side apply that was stored; a JSON patch carries no force."""
-        return self.verb == "patch" and "force" in self.query and "dryRun" not in self.query
+        """True for a server-side apply of a revision that was stored.
+
+        A JSON patch carries no force; what an undo gives its values back is applied without it, and is there (200).
+        """
+        if self.verb != "patch" or "dryRun" in self.query:
+            return False
+        return self.query.get("force") == ["true"] or ("force" in self.query and self.code == 201)
 
 
 @dataclass(frozen=True, slots=True)

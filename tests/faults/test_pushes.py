@@ -74,7 +74,7 @@ async def test_f100_where_the_host_can_not_be_asked_either_the_next_turn_finds_t
         return DROP if proxy.count("push") else None
 
     proxy.arm(decide)
-    with pytest.raises(RemoteError):
+    with pytest.raises(RemoteError, match=r"whether it took commit [0-9a-f]{12} is not known"):
         await write_back(hosted.mirror, wanted(), BUMP)
     proxy.arm()
     written = await write_back(hosted.mirror, wanted(), BUMP)

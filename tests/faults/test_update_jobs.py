@@ -10,9 +10,11 @@ import pytest
 from devcluster.cluster import Cluster
 from devcluster.git_http import GitHttpServer
 from devcluster.registry import Registry
-from tests.faults.fault_proxy import DROP, Asked, Fault
+from tests.faults.fault_proxy import DROP, LOSE_ANSWER, Asked, Fault
+from tests.faults.git_bench import processes_naming
+from tests.faults.git_proxy import GitProxy, to
 from tests.faults.lane import Lane, open_lane
-from tests.git_writing import hook
+from tests.operator_fixture import Sync, poll
 from tests.update_asking import Asking
 
 pytestmark = pytest.mark.cluster
@@ -25,22 +27,34 @@ def lane(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory)
         yield opened
 
 
-def killing(lane: Lane, asking: Asking, name: str) -> None:
-    """Let the git server kill the operator from one of its hooks, the first time."""
-    process = lane.operator._process
-    assert process is not None
-    bare = asking.sync.bench.git.root / f"{asking.sync.name}.git"
-    hook(bare, name, f"rm hooks/{name}\nkill -9 {process.pid}\nsleep 1\n{'exit 1' if name == 'pre-receive' else ''}")
+@pytest.fixture(scope="module")
+def git_proxy(lane: Lane) -> Iterator[GitProxy]:
+    with GitProxy(lane.bench.git) as opened:
+        yield opened
 
 
-@pytest.mark.parametrize("name", ["post-receive", "pre-receive"], ids=["after the push", "before the push"])
-def test_a_job_is_carried_out_once_though_the_operator_is_killed(lane: Lane, registry: Registry, name: str) -> None:
+def go_through(proxy: GitProxy, sync: Sync) -> None:
+    """From now on the operator reaches the repository by way of the proxy."""
+    api, path = sync.bench.api, sync.source_path
+    generation = api.patch(path, {"spec": {"url": proxy.address(sync.name)}})["metadata"]["generation"]
+    poll("it is seen", lambda: (api.get(path) or {})["status"].get("observedGeneration") == generation, 60)
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["after the push", "before the push"])
+def test_a_job_is_carried_out_once_though_the_operator_is_killed(
+    lane: Lane, registry: Registry, git_proxy: GitProxy, taken: bool
+) -> None:
     asking = Asking.begin(lane.bench, registry)
+    go_through(git_proxy, asking.sync)
     commits = asking.commits()
-    killing(lane, asking, name)
+    kill = lane.operator.kill
+    git_proxy.arm(to("push", Fault(after=kill, answer=False) if taken else Fault(before=kill, forward=False)))
     nonce = asking.ask("policy", {asking.web: {"add": {"locked": "true"}, "remove": {}}})
-    assert lane.operator.wait_dead(20)
-    assert asking.commits() == commits + (name == "post-receive")
+    assert lane.operator.wait_dead(60)
+    # Its git lives on for a moment, and may send the push once more.
+    poll("git has ended, too", lambda: not processes_naming(git_proxy.address(asking.sync.name)), 60)
+    assert asking.commits() == commits + taken
+    git_proxy.arm()
     lane.operator.start()
     lane.operator.wait_ready()
     answer = asking.answered(nonce)
@@ -49,6 +63,18 @@ def test_a_job_is_carried_out_once_though_the_operator_is_killed(lane: Lane, reg
     assert [each["status"] for each in answer["results"]] == ["success"]
     assert asking.commits() == commits + 1
     assert f"Sluice-Update: Request/{lane.bench.namespace} {answer['jobID']}" in asking.git("log", "-1", "main")
+
+
+def test_a_job_whose_push_is_not_answered_is_carried_out_once(
+    lane: Lane, registry: Registry, git_proxy: GitProxy
+) -> None:
+    asking = Asking.begin(lane.bench, registry)
+    go_through(git_proxy, asking.sync)
+    commits = asking.commits()
+    git_proxy.arm(to("push", LOSE_ANSWER))
+    answer = asking.asked("policy", {asking.web: {"add": {"locked": "true"}, "remove": {}}})
+    assert answer["revision"] == asking.git("rev-parse", "main").strip()
+    assert asking.commits() == commits + 1
 
 
 @pytest.fixture

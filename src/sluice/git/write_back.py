@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -213,21 +213,30 @@ class _Writer:
             return True
         if not answer.is_unsent:
             self._lost.add(commit)
-        return await self._is_there(moves, push_error(answer, remote, seconds))
+        error = push_error(answer, remote, seconds)
+        return await self._is_there(moves, error if answer.is_unsent else _maybe_there(error, commit), error)
 
-    async def _is_there(self, moves: Sequence[RefMove], error: SluiceError) -> bool:
+    async def _is_there(self, moves: Sequence[RefMove], unasked: SluiceError, error: SluiceError) -> bool:
         """After a push that did not say yes: whether it came through all the same, or others were faster.
 
-        Raises the error when neither is so, or when the remote can't be asked.
+        Raises `error` when neither is so, and `unasked` when the remote can't be asked.
         """
         visible = [move for move in moves if move.is_guarded]
         only = ("--heads",) if self.wanted.note is None else ()
         try:
             refs = await self.mirror.remote.list_refs(only, seconds=self.wanted.seconds)
         except SluiceError:
-            raise error from None
+            raise unasked from None
         if visible and all(refs.get(move.ref, "") == move.new for move in visible):
             return True
         if any(refs.get(move.ref, "") != move.old for move in visible):
             return False
         raise error
+
+
+def _maybe_there(error: SluiceError, commit: str) -> SluiceError:
+    """The error of a push of which nobody could say how it ended."""
+    (problem, *rest) = error.problems
+    title = f"{problem.title}, and whether it took commit {commit[:12]} is not known"
+    fix = "look whether the branch has that commit before it is asked for again"
+    return type(error)(replace(problem, title=title, fix=fix), *rest)
