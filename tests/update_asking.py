@@ -83,14 +83,14 @@ class Asking:
         self.sync.bench.api.patch(self.sync.path, {"metadata": {"annotations": {REQUEST: text}}})
         return nonce
 
-    def answered(self, nonce: str) -> Json:
+    def answered(self, nonce: str, seconds: float = 60.0) -> Json:
         """Wait for the final answer to a request."""
 
         def is_final(found: Json) -> bool:
             answer = found["status"].get("updateRequest", {})
             return answer.get("nonce") == nonce and answer["state"] in {"succeeded", "failed"}
 
-        return dict(self.sync.wait("the request answered", is_final)["status"]["updateRequest"])
+        return dict(self.sync.wait("the request answered", is_final, seconds)["status"]["updateRequest"])
 
     def asked(self, kind: str, spec: Json, **more: Any) -> Json:
         """Ask, and wait for the answer."""
