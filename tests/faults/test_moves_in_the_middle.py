@@ -14,6 +14,7 @@ from tests.faults.oracle import record_of
 from tests.integration.engine.groups import Group, group
 from tests.integration.engine.test_moves import MOVE as MOVE_FOLDERS
 from tests.integration.engine.test_moves import pair
+from tests.integration.engine.test_moves_to_new import family, into_new, kustomization, moved, wait_unmade
 from tests.operator_fixture import FAILING_JOB, Api, config_map, poll
 
 BASE: dict[str, str | None] = {
@@ -157,3 +158,33 @@ def test_an_object_that_may_be_wanted_by_one_that_is_deleted_at_that_very_look_i
     first.wait_ready(revision)
     poll("it is pruned", lambda: first.live("configmaps", "x") is None)
     first.wait("nothing is held", lambda k: "E374" not in first.message)
+
+
+def test_one_that_is_made_while_its_parent_is_being_asked_what_it_makes_is_asked_too(faulty: Faulty) -> None:
+    api, home = faulty.bench.api, f"/api/v1/namespaces/{faulty.bench.namespace}/configmaps"
+    api.create(home, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "of-parent"}, "data": {"a": "b"}})
+    variables = {"substituteFrom": [{"kind": "ConfigMap", "name": "of-parent"}]}
+    parent, first, second = family(faulty.bench, {}, postBuild=variables)
+    uid, entry = first.config("x")["metadata"]["uid"], f"{first.target}_x__ConfigMap"
+    wait_unmade(parent)
+    looks, gate = [0], asyncio.Event()
+
+    def decide(asked: Asked) -> Fault | None:
+        if asked.method != "GET" or asked.path != f"{home}/of-parent":
+            return None
+        looks[0] += 1
+        return Fault(hold=gate) if looks[0] == 1 else None
+
+    faulty.proxy.arm(decide)
+    waiting = kustomization(parent, "new", dependsOn=[{"name": "never-there"}])
+    revision = parent.push({**into_new(parent), "clusters/new.yaml": waiting})
+    poll("the old owner asks the parent", lambda: looks[0])
+    parent.edit(dependsOn=None)
+    parent.wait_ready(revision)
+    poll("the new owner is seen", lambda: second.status.get("conditions"))
+    faulty.proxy.set(gate)
+    first.wait_ready(revision)
+    assert entry in first.inventory()
+    assert first.config("x")["metadata"]["uid"] == uid
+    parent.push({"clusters/new.yaml": kustomization(parent, "new")})
+    moved(first, second, uid)

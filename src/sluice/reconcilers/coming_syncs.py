@@ -19,7 +19,8 @@ from sluice.api.validate_kustomization import validate_kustomization
 from sluice.core.condition import READY, find_condition
 from sluice.core.errors import SluiceError, StateError
 from sluice.core.ids import GroupKind, ResourceId
-from sluice.core.manifest import Manifest
+from sluice.core.inventory import Entry
+from sluice.core.manifest import Directives, Manifest
 from sluice.core.plan import Owner
 from sluice.core.problem import clip
 from sluice.core.record import Record
@@ -34,7 +35,7 @@ from sluice.reconcilers.possible_takers import (
     mentioned_in_tree,
     standing_still,
 )
-from sluice.reconcilers.sync_facts import owner_of, source_of
+from sluice.reconcilers.sync_facts import owner_of, rollback_of, source_of
 
 SYNC = GroupKind(GROUP, KIND)
 # A parent may be told to make any number: whoever writes to its source must not slow down everybody's pruning.
@@ -131,26 +132,49 @@ def _coming(
 
 
 def _unmade(operator: Operator, parent: Owner, makes: tuple[Manifest, ...]) -> tuple[Manifest, ...]:
-    """Those that the parent's last transaction has not made so, as far as its record tells."""
+    """Those that the parent's last transaction has not made so, or that nobody has asked since it has."""
     if not makes:
         return ()
     try:
         record: Record | None = operator.records.get(str(parent))
     except StateError:
         record = None
-    applied = {e.id: e.digest for e in record.inventory if e.id.group_kind == SYNC} if record is not None else {}
-    return tuple(m for m in makes if m.directives.reconcile and applied.get(m.id) != m.digest)
+    applied = {e.id: e for e in record.inventory if e.id.group_kind == SYNC} if record is not None else {}
+    return tuple(m for m in makes if not _is_known(operator, m, applied.get(m.id)) and _is_applied(operator, m))
+
+
+def _is_known(operator: Operator, manifest: Manifest, applied: Entry | None) -> bool:
+    """Whether it has been made so, the watch has told of that, and it has been asked since then."""
+    key = manifest.id
+    live = operator.kustomizations.get(key.namespace, key.name)
+    if applied is None or applied.digest != manifest.digest or live is None:
+        return False
+    made = applied.version.removeprefix("g")
+    is_told = not made.isdecimal() or int(made) <= live.metadata.generation
+    return is_told and not operator.doubts.about(owner_of(live))
+
+
+def _is_applied(operator: Operator, manifest: Manifest) -> bool:
+    """Whether the parent makes it, or changes it, as the manifest and the object itself say."""
+    wants = manifest.directives
+    live = operator.kustomizations.get(manifest.id.namespace, manifest.id.name)
+    if not wants.reconcile or wants.ssa == "ignore":
+        return False
+    if live is None:
+        return True
+    return wants.ssa != "ifnotpresent" and Directives.of(live.metadata.labels, live.metadata.annotations).reconcile
 
 
 def _is_to_come(operator: Operator, sync: Kustomization, owner: Owner) -> bool:
-    """Whether the operator will have it, and not as it is now; one that is going does not wait for itself."""
+    """Whether the operator will have it, and not as it was asked; one that is going does not wait for itself."""
     meta = sync.metadata
     live = operator.kustomizations.get(meta.namespace, meta.name)
     if live is None:
         return operator.watches(meta.namespace)
     if live.metadata.deletionTimestamp and owner_of(sync) == owner:
         return False
-    return live.spec != sync.spec or operator.artifacts.get(source_of(sync)) is None
+    unfetched = operator.artifacts.get(source_of(sync)) is None
+    return live.spec != sync.spec or unfetched or operator.doubts.about(owner_of(sync))
 
 
 async def _ask(
@@ -170,13 +194,21 @@ async def _ask(
         return []
     wanted = {m.id for m in manifests}
     keys = [key for key in left if key in wanted]
-    why = each.why or (standing_still(sync) if sync.spec.suspend else None)
+    why = each.why or _standing_itself(operator, sync)
     why = why or (_failing(each.parent, taker) if parent != owner else None)
     if why is None:
         found.give(keys, taker, parent)
     else:
         found.hold(keys, why, parent)
     return _coming(operator, sync, syncs_in(manifests), why)
+
+
+def _standing_itself(operator: Operator, sync: Kustomization) -> Possible | None:
+    """Why it takes nothing now: its manifest suspends it, or somebody has stopped it in the cluster."""
+    live = operator.kustomizations.get(sync.metadata.namespace, sync.metadata.name)
+    if live is not None and (live.spec.suspend or rollback_of(live) is not None):
+        return standing_still(live)
+    return standing_still(sync) if sync.spec.suspend else None
 
 
 def _moves_together(operator: Operator, owner: Owner, parent: Kustomization) -> bool:

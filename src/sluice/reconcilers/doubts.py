@@ -23,6 +23,10 @@ class Doubts:
         """Something of that sync, or its source's artifact, has changed."""
         self._doubted.add(owner)
 
+    def about(self, owner: Owner) -> bool:
+        """Whether something of that sync has changed since it was asked, or it could not say."""
+        return owner in self._doubted
+
     async def settle(self, asker: Owner, ask: Callable[[frozenset[Owner]], Awaitable[Collection[Owner]]]) -> None:
         """Have `ask` ask everyone in doubt but `asker`, and return when nobody else is under way with that.
 

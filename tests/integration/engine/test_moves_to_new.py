@@ -32,13 +32,13 @@ def kustomization(parent: Sync, part: str, path: str = "", **spec: Any) -> str:
     return json.dumps(body)
 
 
-def family(bench: Bench, files: Mapping[str, str]) -> tuple[Sync, Sync, Sync]:
+def family(bench: Bench, files: Mapping[str, str], **spec: Any) -> tuple[Sync, Sync, Sync]:
     """A parent, which makes what `./clusters` holds; its child of `./old`, ready, with x; and one of `./new` to be."""
     parent = bench.source()
     old = {"clusters/old.yaml": kustomization(parent, "old"), "old/x.yaml": config_map("x")}
     revision = parent.commit({**old, "old/rest.yaml": config_map("rest"), **files})
     parent.create_source()
-    parent.create(path="./clusters")
+    parent.create(path="./clusters", **spec)
     first, second = (replace(parent, name=f"{parent.name}-{part}") for part in ("old", "new"))
     parent.wait_ready(revision)
     first.wait_ready(revision)
@@ -89,12 +89,15 @@ def test_moved_into_one_that_the_same_commit_makes_and_that_is_there_only_after_
     first.wait("nothing is held", lambda k: "E374" not in first.message)
 
 
-def test_what_the_parent_is_not_to_make_any_more_is_pruned(bench: Bench) -> None:
+@pytest.mark.parametrize("says", ["nothing", "disabled"])
+def test_what_the_parent_is_not_to_make_any_more_is_pruned(bench: Bench, says: str) -> None:
     parent, first, _ = family(bench, {})
     uid = first.config("x")["metadata"]["uid"]
     wait_unmade(parent)
     held(first, parent.push(into_new(parent)), uid, "E374")
-    first.wait_ready(parent.push({"clusters/new.yaml": None}))
+    off = '"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}, "namespace"'
+    left = kustomization(parent, "new").replace('"namespace"', off, 1) if says == "disabled" else None
+    first.wait_ready(parent.push({"clusters/new.yaml": left}))
     poll("it is pruned", lambda: first.live("configmaps", "x") is None)
 
 
