@@ -442,7 +442,7 @@ def served(cluster: Cluster) -> Cluster:
     for crd in crds(__version__):
         status, answer = cluster.api.request("POST", CRDS, crd)
         assert status in {201, 409}, answer
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     for path in PATHS.values():
         while cluster.api.request("GET", path.format("default"))[0] != 200:
             assert time.monotonic() < deadline, "the CRDs were not served in time"
