@@ -26,8 +26,8 @@ class ApiClient:
         self._context.load_cert_chain(admin.certificate, admin.key)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
-        """Send one request and return status and body. Raises `OSError` when there is no answer within 10 seconds."""
-        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context, timeout=10)
+        """Send one request and return status and body. Raises `OSError` when there is no answer within 30 seconds."""
+        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context, timeout=30)
         try:
             payload = None if body is None else json.dumps(body)
             connection.request(method, path, payload, {"Content-Type": "application/json"})

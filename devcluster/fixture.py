@@ -17,7 +17,7 @@ from devcluster.cluster import Cluster
 from devcluster.components import ClusterOptions
 from devcluster.registry import Registry
 
-_ACCOUNT_TIMEOUT = 20.0
+_ACCOUNT_TIMEOUT = 60.0
 
 FreshCluster = Callable[..., Cluster]
 
@@ -66,7 +66,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 
 def create_namespace(cluster: Cluster, name: str) -> None:
-    """Make a namespace and wait until pods may be made in it. Raises `TimeoutError` after 20 seconds."""
+    """Make a namespace and wait until pods may be made in it. Raises `TimeoutError` after a minute."""
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     status, answer = cluster.api.request("POST", "/api/v1/namespaces", body)
     if status != 201:

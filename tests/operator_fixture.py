@@ -91,7 +91,7 @@ class Api:
                 text = answer.read()
                 plain = "json" not in answer.headers.get("Content-Type", "")
                 return answer.status, {"text": text.decode()} if plain else json.loads(text or b"{}")
-            except (http.client.HTTPException, ConnectionError):
+            except (http.client.HTTPException, ConnectionError, ssl.SSLError):  # an idle connection was closed
                 self._connection.close()
                 if attempt == 2:
                     raise
