@@ -24,7 +24,7 @@ from tests.faults.adapter import Adapter, Process, Site, SyncSpec, load_adapter
 from tests.faults.fault_proxy import Asked, Fault, FaultProxy
 from tests.operator_fixture import Api, Json, config_map, poll
 
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 60.0
 # A peer may write much for a small change; killing it at each of the first so many shows what it is like.
 MOST_KILLS = 16
 MANY = {f"{n}.yaml": config_map(f"c{n:03}") for n in range(200)}
