@@ -1,4 +1,4 @@
-"""docs/reference/faults.md has every row of its parts, and names tests that exist."""
+"""The tables of faults and of invariants have every row of their parts, and name tests that exist."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ def test_every_row_of_faults_names_a_test_or_says_why_not() -> None:
         for row, text in shown().items()
         if not NAMED.search(text) and not text.startswith(("not shown", "no row of ours"))
     ] == []
+
+
+def test_every_invariant_is_in_the_table_and_the_files_that_it_names_exist() -> None:
+    table = (ROOT / "docs" / "reference" / "invariants.md").read_text()
+    rows = dict(re.findall(r"^\| ([IL]\d+) \| [^|]+ \| ([^|]+) \|$", table, re.MULTILINE))
+    assert list(rows) == [*(f"I{n}" for n in range(1, 17)), "L1", "L2", "L3"]
+    for text in rows.values():
+        named = re.findall(r"`(tests/[\w/]+\.py)`", text)
+        assert named
+        assert [path for path in named if not (ROOT / path).exists()] == []

@@ -126,7 +126,7 @@ async def looked_up(client: KubeClient, inventory: Inventory) -> tuple[dict[Reso
     return await LiveLookup(client, discovery, owned).find(inventory.ids(), kinds), discovery, owned
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(
     places(),
     FAULTY,

@@ -6,6 +6,7 @@ The finalizer with all that is below it, over an API server in memory, on a way 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -43,7 +44,12 @@ from tests.plans import OTHER
 OWNER, HOME, SHOP = Owner("team", "web"), "sluice-system", "shop"
 PRUNE = "kustomize.toolkit.fluxcd.io/prune"
 STATES = st.sampled_from(["ours", "ours", "absent", "remade", "unlabelled", "another's", "kept", "held", "never ours"])
-FAULTS = st.dictionaries(st.integers(1, 30), st.sampled_from(["lost before", "lost after", "refused", "error"]))
+# The n-th request of a verb.
+FAULTS = st.dictionaries(
+    st.tuples(st.sampled_from(["GET", "DELETE"]), st.integers(1, 6)),
+    st.sampled_from(["lost before", "lost after", "refused", "refused", "error"]),
+    max_size=4,
+)
 POLICIES = st.sampled_from(["", "", "Delete", "MirrorPrune", "Orphan", "WaitForTermination"])
 
 
@@ -53,9 +59,9 @@ class World:
 
     states: dict[str, str]
     sync: Kustomization
-    faults: dict[int, str]
+    faults: dict[tuple[str, int], str]
     api: MemoryApi = field(default_factory=lambda: MemoryApi((CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS, CRDS)))
-    count: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     is_on: bool = True
     entries: list[Entry] = field(default_factory=list)
 
@@ -79,8 +85,9 @@ class World:
             self.entries.append(Entry(CONFIG_MAPS.id_of(SHOP, name), "v1", uid, b"d", "1"))
 
     async def answer(self, request: Request) -> Reply:
-        self.count += 1
-        match self.faults.get(self.count):
+        verb = request.call.method
+        self.counts[verb] += 1
+        match self.faults.get((verb, self.counts[verb])):
             case "refused":
                 return refused(403, "Forbidden")
             case "error":
@@ -135,7 +142,7 @@ def sync_of(policy: str, prune: bool, suspend: bool) -> Kustomization:
     return Kustomization(metadata=meta, spec=spec)
 
 
-@settings(max_examples=150)
+@settings(max_examples=90)
 @given(
     st.dictionaries(st.sampled_from("abcdef"), STATES, max_size=6),
     POLICIES,
@@ -144,7 +151,7 @@ def sync_of(policy: str, prune: bool, suspend: bool) -> Kustomization:
     FAULTS,
 )
 def test_all_that_a_deleted_sync_made_goes_or_stays_and_nothing_else_is_touched(
-    states: dict[str, str], policy: str, prune: bool, suspend: bool, faults: dict[int, str]
+    states: dict[str, str], policy: str, prune: bool, suspend: bool, faults: dict[tuple[str, int], str]
 ) -> None:
     world = World(states, sync_of(policy, prune, suspend), faults)
     deletes = not suspend and (policy in {"Delete", "WaitForTermination"} or (policy in {"", "MirrorPrune"} and prune))

@@ -147,7 +147,7 @@ async def silent(message: str) -> None:
     pass
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     st.tuples(ACCOUNTS, ACCOUNTS),
     FAULTS,

@@ -88,7 +88,7 @@ async def turns_of(ours: list[float], scripts: dict[str, list[str]]) -> list[flo
     return began
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from([0.5, 3.0, 20.0]), max_size=6),
     st.dictionaries(st.sampled_from(["n1", "n2", "n3"]), st.lists(MISBEHAVES, max_size=6)),
@@ -193,7 +193,7 @@ async def outcome(ours: list[Desired], doings: list[Doing]) -> tuple[Any, ...]:
     return told, tracked, objects, record.epoch if record is not None else 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(OBJECTS, min_size=1, max_size=3), DOINGS)
 def test_our_objects_our_record_and_our_outcomes_are_as_without_a_neighbour(
     ours: list[Desired], doings: list[Doing]

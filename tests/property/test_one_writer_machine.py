@@ -292,4 +292,4 @@ class OneWriter(RuleBasedStateMachine):
 
 
 TestOneWriter = OneWriter.TestCase
-TestOneWriter.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
+TestOneWriter.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

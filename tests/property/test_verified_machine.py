@@ -243,4 +243,4 @@ class Verified(RuleBasedStateMachine):
 
 
 TestVerified = Verified.TestCase
-TestVerified.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestVerified.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
