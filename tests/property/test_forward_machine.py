@@ -111,6 +111,7 @@ class Forward(RuleBasedStateMachine):
         at = data.draw(st.sampled_from(sorted(self.parents)))
         at = data.draw(st.sampled_from([self.head, self.head, at]))
         self.annotations = {ROLLBACK_TO: f"main@sha1:{to}", ROLLBACK_FROM: f"main@sha1:{at}"}
+        self.turn(succeeds=True)
 
     @rule()
     def resume(self) -> None:
@@ -167,4 +168,4 @@ class Forward(RuleBasedStateMachine):
 
 
 TestForward = Forward.TestCase
-TestForward.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+TestForward.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
