@@ -42,7 +42,7 @@ MEMBERS = (Owner(TEAM, "api"), Owner(TEAM, "web"))
 GROUP = Owner(TEAM, "group")
 ACCOUNTS = st.sampled_from(["", "builder", "deployer"])
 FAULTS = st.dictionaries(st.integers(1, 14), st.sampled_from(["refused", "lost"]), max_size=3)
-EVENTS = st.tuples(st.integers(0, 1), st.sampled_from(["", "", "unseen", "edited", "homeless"]))
+EVENTS = st.tuples(st.integers(0, 1), st.sampled_from(["", "unseen", "edited", "homeless", "homeless"]))
 Revision = tuple[dict[str, str], dict[str, str], tuple[int, str], bool]
 OBJECTS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), max_size=3)
 

@@ -104,6 +104,7 @@ def test_trees_have_one_name_if_and_only_if_they_have_the_same_files(first: File
     assert (digest_of(one.entries) == digest_of(other.entries)) == (one.entries == other.entries)
 
 
+@settings(max_examples=30)
 @given(FILES, st.data())
 def test_a_tree_is_stored_as_the_same_bytes_in_whatever_order_its_files_come(files: Files, data: st.DataObject) -> None:
     again = dict(data.draw(st.permutations(list(files.items()))))
