@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from sluice.api.kustomization import KnownInventory
 from sluice.api.notification_intent import FIELD
 from sluice.core.errors import ClusterError
 from sluice.core.ids import NamespacedName
@@ -100,5 +101,6 @@ class StatusWriter:
 
 def _digest_of(value: Any) -> bytes:
     """Names a field's value; one that is empty is one that is not set, one that was not kept knows its name."""
-    known: bytes | None = getattr(value, "known_digest", None)
-    return known or hashlib.sha256(msgspec.json.encode(value or None)).digest()
+    if isinstance(value, KnownInventory):
+        return value.known_digest
+    return hashlib.sha256(msgspec.json.encode(value or None)).digest()
