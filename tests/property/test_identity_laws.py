@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -181,8 +181,10 @@ async def one_turn(
     """
     before = world.writes
     plan, plans, journal = world.journal(desired)
-    execution = Execution(GROUP, revision, 60.0, silent, on_failure=OnFailure.UNDO, journal=journal)
     record = world.records.get(str(GROUP))
+    if record is not None and record.shares is not None and record.phase is Phase.UNDOING:
+        journal = replace(journal, shares=record.shares, target=record.way_back)
+    execution = Execution(GROUP, revision, 60.0, silent, on_failure=OnFailure.UNDO, journal=journal)
     try:
         if record is not None and record.phase is Phase.UNDOING:
             union = record.inventory
