@@ -62,13 +62,13 @@ def test_the_words_of_the_flux_command_do_the_same(cli: Sluice, sync: Sync) -> N
 def test_a_broken_commit_is_exit_3_with_every_problem_and_its_place(cli: Sluice, sync: Sync) -> None:
     sync.commit({"a.yaml": "a: [\n", "b.yaml": config_map("Bad Name")})
     ran = cli("sync", sync.name)
-    assert ran.code == 3
-    assert not ran.out
+    assert (ran.code, ran.out) == (3, "")
     assert "--> a.yaml:" in ran.err
     assert "--> b.yaml:" in ran.err
     assert ran.err.count("error[E2") == 2
     assert "= fix:" in ran.err
     assert "still at main@" in ran.err
+    assert ran.err.endswith(f"next: sluice why ks/{sync.name} -n {sync.namespace}\n")
 
 
 def test_a_commit_that_is_undone_is_tried_once_and_its_message_names_what_was_kept(cli: Sluice, sync: Sync) -> None:

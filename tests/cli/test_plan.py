@@ -7,7 +7,7 @@ import pytest
 from tests.cli.conftest import Sluice
 from tests.cli.plan_objects import JOB, service, told, warn_of_pods
 from tests.crd_text import STORED, crd_text
-from tests.operator_fixture import Bench, Sync, config_map, deployment, poll
+from tests.operator_fixture import FAILING_JOB, Bench, Sync, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 
@@ -149,3 +149,13 @@ def test_a_folder_that_is_not_there_and_a_missing_name_are_said_to_be_that(
     ran = cli(verb)
     assert ran.code == 2
     assert f"sluice {verb} apps --path ." in ran.err
+
+
+def test_a_revision_that_was_tried_and_undone_is_said_to_be_that(cli: Sluice, bench: Bench) -> None:
+    sync = bench.synced({"a.yaml": config_map("a")}, wait=True)
+    sync.wait_failed(sync.push({"job.yaml": FAILING_JOB}), reason="Undone")
+    again = f"it is tried again when something changes, or by: sluice sync {sync.name} -n {sync.namespace}"
+    ran = cli("plan", sync.name, "--git-allow-loopback")
+    assert ran.code == 1
+    assert f"this revision was tried and undone; {again}" in ran.err
+    assert "tried and undone" not in cli("plan", sync.name, "--path", str(sync.repo.path)).err

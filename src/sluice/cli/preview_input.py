@@ -24,7 +24,7 @@ from sluice.cli.local_source import local_source
 from sluice.cli.lookup import find_views
 from sluice.cli.preview_neighbours import know, neighbours
 from sluice.cli.terminal import Terminal
-from sluice.core import codes
+from sluice.core import codes, condition
 from sluice.core.artifact import Artifact
 from sluice.core.errors import UserError
 from sluice.core.git_url import is_commit
@@ -115,6 +115,11 @@ async def look(terminal: Terminal, wanted: Wanted) -> Answer:
         terminal.say(f"comparing {_compared(wanted)} with {cluster.client.access.server}; nothing is written")
         compared = await _artifact(terminal, cluster, operator, sync, wanted)
         found = await _previewed(terminal, cluster, operator, compared)
+        if is_undone(sync, str(compared.artifact.revision)):
+            again = f"sluice sync {sync.metadata.name} -n {sync.metadata.namespace}"
+            terminal.say(
+                f"this revision was tried and undone; it is tried again when something changes, or by: {again}"
+            )
         return Answer(sync.metadata.name, sync.metadata.namespace, _compared(wanted), found)
 
 
@@ -133,6 +138,13 @@ async def _previewed(terminal: Terminal, cluster: Cluster, operator: Operator, c
     know(operator, beside, others)
     artifacts = {owner_of(m): artifact if owner_of(m) == owner_of(sync) else others for m in members}
     return await preview_group(operator, group, artifacts, members)
+
+
+def is_undone(sync: Kustomization, revision: str) -> bool:
+    """Whether that revision is the one which was tried last, and taken back."""
+    ready = condition.find_condition(sync.status.conditions, condition.READY)
+    tried = sync.status.lastAttemptedRevision == revision
+    return tried and ready is not None and ready.status == "False" and ready.reason == condition.UNDONE
 
 
 async def _of_source(cluster: Cluster, operator: Operator, sync: Kustomization) -> Artifact:

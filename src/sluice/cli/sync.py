@@ -106,6 +106,8 @@ def _report(cluster: Cluster, settled: Sequence[View]) -> ExitCode:
                 terminal.warn(told_text(terminal, problem, f"{view.kind.resource.kind} {view.namespace}/{view.name}"))
             kept = f"; {_standing(view)} in the cluster" if view.kind is SYNCS and _standing(view) else ""
             terminal.warn(f"{terminal.glyph('Failing', terminal.err)} {view.reference} failed: {view.reason}{kept}")
+        if failed:
+            terminal.say(f"next: sluice why {failed[0].reference} -n {failed[0].namespace}")
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 

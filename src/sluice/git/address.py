@@ -45,8 +45,9 @@ def check_addresses(url: GitUrl, addresses: Iterable[str], *, allow_loopback: bo
             continue  # a host name, which a proxy looks up
         if reason:
             title = f"git URL {str(url)!r} leads to an address that must not be reached"
-            cause = f"{url.host} is {address}, {reason}"
-            raise UserError(Problem(URL_BLOCKED, title, field="spec.url", cause=cause))
+            cause = f"{url.host} is {reason}" if url.host == address else f"{url.host} is {address}, {reason}"
+            fix = "name a host that others can reach, too"
+            raise UserError(Problem(URL_BLOCKED, title, field="spec.url", cause=cause, fix=fix))
 
 
 def _unknown(url: GitUrl, cause: str) -> RemoteError:
