@@ -46,8 +46,8 @@ PAGES: dict[str, _Page] = {
     ),
     "E715": _Page(
         "The workload's controller is not allowed to create its pods.",
-        "the pods of Deployment shop/web can't be created [E715] Deployment shop/web: exceeded quota: compute; "
-        "fix: meet the rule, or change it",
+        "its pods can't be created [E715] Deployment shop/web: exceeded quota: compute; "
+        "fix: raise the quota or change the policy that refuses them, or ask in git for what it allows",
         "A ResourceQuota is used up, an admission policy refuses the pods, or their ServiceAccount does not exist.",
         "The message is the API server's own: it names the quota or the policy.",
     ),
