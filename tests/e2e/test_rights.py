@@ -31,7 +31,9 @@ from sluice import __version__
 from sluice.api.access import APPLIER
 from sluice.api.crds import COMPONENT
 from sluice.api.install import DEFAULT_NAMESPACE, STORAGE_SERVICE, InstallOptions, manifests
+from sluice.core.crashes import Work
 from sluice.runtime.live_lookup import LIST_FROM
+from sluice.store.under_way import UnderWay
 from sluice.wiring import CRD_LEASES, LEASES
 from tests.image_objects import KINDS, Images, deployment_of
 from tests.operator_fixture import (
@@ -444,13 +446,17 @@ def spreads(sync: Sync) -> None:
 
 
 def goes_on_without_its_record(sync: Sync, pod: Pod) -> None:
-    """The record is broken, then deleted: the inventory in status stands in for it."""
+    """The record is broken, then deleted: the inventory in status stands in for it.
+
+    The process before had been killed at its work, and the kubelet's word of it is asked for.
+    """
     secrets = f"/api/v1/namespaces/{DEFAULT_NAMESPACE}/secrets"
     [record] = [s for s in (sync.bench.api.get(secrets) or {})["items"] if s["type"] == "sluice.dev/record"]
     path = f"{secrets}/{record['metadata']['name']}"
     pod.stop()
     sync.bench.api.patch(path, {"data": {"record": "AAAA"}})
-    pod.start()
+    with UnderWay(pod.home / "data" / "under-way").mark(Work(f"{sync.namespace}/{sync.name}", "1")):
+        pod.start()
     assert "[E320]" in sync.wait_condition("Ready", "False", text="[E320]")["message"]
     sync.bench.api.delete(path)
     sync.reconcile()
