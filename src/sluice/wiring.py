@@ -377,7 +377,7 @@ def _operator(
     notifier: Notifier | None = None,
 ) -> Operator:
     sources, syncs = parts.sources, parts.syncs
-    identities = Identities(client, Accounts(syncs, settings.default_service_account).of)
+    identities = Identities(client, Accounts(syncs, settings.default_service_account))
     offer = notifier.intake.offer if notifier is not None else None
     intents = notifier.intake.intents if notifier is not None else None
     return Operator(

@@ -109,7 +109,7 @@ class World:
         discovery = Discovery(client, asyncio.get_running_loop().time)
         owned = OwnedObjects(client, group, lambda owner, resource: None)
         syncs = SimpleNamespace(get=lambda *_: self.sync, items=lambda: [self.sync])
-        records, identities = RecordStore(client, HOME), Identities(client, Accounts(cast("Any", syncs)).of)
+        records, identities = RecordStore(client, HOME), Identities(client, Accounts(cast("Any", syncs)))
         records._keep(Record(str(OWNER), 1, Phase.DONE, "main@sha1:0", Inventory(self.entries)))
         nothing = SimpleNamespace(record=lambda *_, **__: None, forget=lambda *_: None)
         parts = SimpleNamespace(

@@ -80,7 +80,7 @@ class World:
         for owner, account in zip(MEMBERS, self.accounts, strict=True):
             self.syncs.put(owner, account)
         self.client = memory_client(self.api, self.answer)
-        self.identities = Identities(self.client, Accounts(self.syncs).of)
+        self.identities = Identities(self.client, Accounts(self.syncs))
         for owner in MEMBERS:  # a sync is seen before anything is done for it
             self.identities.client(owner)
         self.records = RecordStore(self.client, HOME)

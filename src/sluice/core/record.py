@@ -27,7 +27,9 @@ Format 4 is written for a group's transaction alone, so that a version which kno
      "members": ["shop/api", "shop/web"], "owners": [0, 1, …], "previous": [0, 0, …]
 
 `owners` says, entry by entry, which member holds it, `previous` the same of the entries of `target`; `history` has one
-line for each member, which its own record gets when the transaction has ended.
+line for each member, which its own record gets when the transaction has ended. Where one acts as a service account,
+`"accounts": ["", "deployer"]` is there as well, member by member: an undo that outlives a Kustomization acts as its
+account all the same. Older versions leave it out.
 """
 
 from __future__ import annotations
@@ -132,6 +134,7 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     owners: list[int] = []
     previous: list[int] = []
     inputs: str = ""
+    accounts: list[str] = []
 
 
 def encode_record(record: Record) -> bytes:
@@ -140,7 +143,7 @@ def encode_record(record: Record) -> bytes:
     Raises StateError (RecordTooLarge) for one of more than 48 MiB while nothing of its transaction has been written;
     once something has, the limit is the reader's.
     """
-    members, owners, previous = _stored_shares(record)
+    members, owners, previous, accounts = _stored_shares(record)
     stored = _Stored(
         GROUP_FORMAT if record.shares is not None else FORMAT,
         record.owner,
@@ -155,6 +158,7 @@ def encode_record(record: Record) -> bytes:
         owners,
         previous,
         record.inputs,
+        accounts,
     )
     text = msgspec.json.encode(stored)
     limit = MAX_WRITTEN if record.phase is Phase.APPLYING else MAX_BYTES
@@ -248,16 +252,17 @@ def _history(stored: _Stored) -> tuple[Past, ...]:
     )
 
 
-def _stored_shares(record: Record) -> tuple[list[str], list[int], list[int]]:
+def _stored_shares(record: Record) -> tuple[list[str], list[int], list[int], list[str]]:
     shares = record.shares
     if shares is None:
-        return [], [], []
+        return [], [], [], []
     number = {owner: n for n, owner in enumerate(shares.members)}
     before = record.target.inventory if record.target is not None else ()
     return (
         [str(owner) for owner in shares.members],
         [number[shares.owner_of(entry.id)] for entry in record.inventory],
         [number[shares.was_of(entry.id)] for entry in before],
+        [shares.accounts.get(owner, "") for owner in shares.members] if shares.accounts else [],
     )
 
 
@@ -275,6 +280,7 @@ def _shares(stored: _Stored) -> Shares | None:
         members,
         {_entry(e).id: members[n] for e, n in zip(stored.entries, stored.owners, strict=True)},
         {_entry(e).id: members[n] for e, n in zip(before, stored.previous, strict=True)},
+        {m: account for m, account in zip(members, stored.accounts, strict=True) if account} if stored.accounts else {},
     )
 
 

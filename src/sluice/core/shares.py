@@ -15,12 +15,14 @@ class Shares:
     """The syncs of one transaction, and whose each object is after it.
 
     `before` names, of the objects that were somebody's before it, whose they were: git may move one between members.
-    What neither says is the first member's.
+    What neither says is the first member's. `accounts` names as whom members act, but for those that
+    act as the operator itself.
     """
 
     members: tuple[Owner, ...]
     after: Mapping[ResourceId, Owner] = field(default_factory=dict)
     before: Mapping[ResourceId, Owner] = field(default_factory=dict)
+    accounts: Mapping[Owner, str] = field(default_factory=dict)
 
     @staticmethod
     def of_one(owner: Owner) -> Shares:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sluice.api.kustomization import Kustomization
 from sluice.core.plan import Owner
 from sluice.reconcilers.operator import Objects
@@ -25,3 +27,8 @@ class Accounts:
             return self._known.get(owner, self._default)
         account = self._known[owner] = sync.spec.serviceAccountName or self._default
         return account
+
+    def recall(self, recorded: Mapping[Owner, str]) -> None:
+        """A process before this one knew these."""
+        for owner, account in recorded.items():
+            self._known.setdefault(owner, account)

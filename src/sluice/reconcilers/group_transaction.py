@@ -131,7 +131,9 @@ class GroupTransactions:
             raise Refused({member.start.owner: error}) from error
 
     def _journal(self, scene: Scene, joint: JointPlan) -> GroupJournal:
-        shares, parts = joint.shares, []
+        accounts = {owner: self._op.identities.account(owner) for owner in joint.shares.members}
+        shares = replace(joint.shares, accounts={owner: account for owner, account in accounts.items() if account})
+        parts = []
         if scene.open is not None and scene.open.shares is not None:
             shares = replace(shares, before={**shares.before, **scene.open.shares.before})
             parts.append((scene.open.inventory, scene.open.way_back))

@@ -32,6 +32,7 @@ async def end_group(
     begun = record.phase is Phase.UNDOING
     if record.target is None or record.shares is None or not (begun or problems):
         return None
+    operator.identities.recall(record.shares)
     failed = record.failed or FailedRevision("", problems)
     union = record.inventory if begun else await confirmed(operator, record)
     journal = GroupJournal(operator.records, owner_in(record), record.shares, before=union, target=record.way_back)

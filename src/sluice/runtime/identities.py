@@ -7,7 +7,8 @@ the operator's own; see `docs/how-to/separate-tenants.md`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from sluice.core import codes
 from sluice.core.errors import NotReady
@@ -22,17 +23,35 @@ from sluice.kube.well_known import SERVICE_ACCOUNTS
 ClientOf = Callable[[ResourceId], KubeClient]
 
 
-def no_account(owner: Owner) -> str:
+class AccountNames(Protocol):
+    """Which account each sync has."""
+
+    def of(self, owner: Owner) -> str:
+        """Its name; empty for the operator's own rights."""
+        ...
+
+    def recall(self, recorded: Mapping[Owner, str]) -> None:
+        """Syncs that can't be seen any more had these when what is to be ended was begun."""
+        ...
+
+
+class NoAccounts:
     """Everything is done as the operator."""
-    return ""
+
+    def of(self, owner: Owner) -> str:
+        """None."""
+        return ""
+
+    def recall(self, recorded: Mapping[Owner, str]) -> None:
+        """Nothing to recall."""
 
 
 class Identities:
-    """One for all syncs. `account_of` names the account of a sync, empty where it has none."""
+    """One for all syncs."""
 
-    def __init__(self, client: KubeClient, account_of: Callable[[Owner], str] = no_account) -> None:
+    def __init__(self, client: KubeClient, accounts: AccountNames | None = None) -> None:
         self._client = client
-        self._account_of = account_of
+        self._accounts = accounts or NoAccounts()
         self._clients: dict[str, KubeClient] = {}
 
     def client(self, owner: Owner) -> KubeClient:
@@ -40,7 +59,7 @@ class Identities:
 
         Raises NotReady (AccountMissing) for a name that no account can have.
         """
-        account = self._account_of(owner)
+        account = self._accounts.of(owner)
         if not account:
             return self._client
         if not is_account_name(account):
@@ -50,13 +69,21 @@ class Identities:
             self._clients[user] = self._client.impersonating(user)
         return self._clients[user]
 
+    def account(self, owner: Owner) -> str:
+        """As whom that sync acts; empty for the operator itself."""
+        return self._accounts.of(owner)
+
+    def recall(self, shares: Shares) -> None:
+        """Before a recorded transaction is ended: members that are gone act as the accounts that they had in it."""
+        self._accounts.recall(shares.accounts)
+
     def of_shares(self, shares: Shares) -> ClientOf:
         """What acts for the sync that each object of a transaction is of."""
         return lambda resource: self.client(shares.owner_of(resource))
 
     async def exists(self, owner: Owner) -> bool:
         """True when the sync's account is there, or it needs none. Raises ClusterError when that can't be told."""
-        account = self._account_of(owner)
+        account = self._accounts.of(owner)
         if account and not is_account_name(account):
             return False
         # A binding outlives its account, and the API server lets one be impersonated that does not exist.
@@ -66,7 +93,7 @@ class Identities:
         """Return when all accounts are there. Raises NotReady (AccountMissing), ClusterError."""
         missing = [owner for owner in owners if not await self.exists(owner)]
         if missing:
-            raise NotReady(*(_missing(owner, self._account_of(owner)) for owner in missing))
+            raise NotReady(*(_missing(owner, self._accounts.of(owner)) for owner in missing))
 
 
 def _missing(owner: Owner, account: str) -> Problem:

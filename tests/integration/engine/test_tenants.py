@@ -209,19 +209,41 @@ def test_a_health_check_shows_no_object_that_the_account_may_not_see(bench: Benc
     assert f"configmaps in namespace {other.target}" in said
 
 
-def test_each_member_of_a_group_is_applied_as_its_own_account(bench: Bench) -> None:
+def tenants_group(bench: Bench, **spec: Any) -> tuple[Sync, Sync]:
+    """Two syncs that are a group, each with an account of its own and a ConfigMap: `a` and `b`."""
     sync = tenant(bench)
     twin = replace(sync, name=f"{sync.name}-two")
     make_account(twin, twin.name)
     allow(twin, twin.name, sync.target)
-    audit = bench.audit()
     revision = sync.push({"one/a.yaml": config_map("a"), "two/b.yaml": config_map("b")})
     group = {"annotations": {"sluice.dev/group": sync.name}}
     source = {"kind": "GitRepository", "name": sync.name}
-    sync.create(serviceAccountName=sync.name, path="one", metadata=group)
-    twin.create(serviceAccountName=twin.name, path="two", metadata=group, sourceRef=source)
+    sync.create(serviceAccountName=sync.name, path="one", metadata=group, **spec)
+    twin.create(serviceAccountName=twin.name, path="two", metadata=group, sourceRef=source, **spec)
     sync.wait_ready(revision)
     twin.wait_ready(revision)
+    return sync, twin
+
+
+def test_a_member_that_is_removed_by_force_while_the_operator_is_away_is_undone_as_its_account(bench: Bench) -> None:
+    sync, twin = tenants_group(bench, wait=True)
+    before = sync.config("b")["data"]
+    sync.push({"two/b.yaml": config_map("b", "2"), "two/slow.yaml": deployment("slow", "app:unready")})
+    poll("under way", lambda: sync.live("apps/v1/deployments", "slow") and sync.config("b")["data"] != before)
+    bench.operator.kill()
+    bench.api.patch(twin.path, {"metadata": {"finalizers": None}})
+    bench.api.delete(twin.path)
+    audit = bench.audit()
+    bench.operator.start()
+    poll("what it had begun is undone", lambda: sync.config("b")["data"] == before, 60)
+    poll("what it had made is gone", lambda: sync.live("apps/v1/deployments", "slow") is None, 60)
+    writes = {each for each in acted(sync, list(audit.completed(bench.agent))) if each[1] not in {"get", "list"}}
+    assert {user.rpartition(":")[2] for user, _, kind in writes if kind in {"configmaps", "deployments"}} == {twin.name}
+
+
+def test_each_member_of_a_group_is_applied_as_its_own_account(bench: Bench) -> None:
+    audit = bench.audit()
+    sync, twin = tenants_group(bench)
     applies = {
         (e["objectRef"]["name"], e["impersonatedUser"]["username"].rpartition(":")[2])
         for e in audit.completed(bench.agent)

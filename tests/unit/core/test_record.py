@@ -134,7 +134,7 @@ def test_a_record_of_a_group_says_whose_each_object_is_and_was() -> None:
     a, b, c = (e.id for e in RECORD.inventory)
     web, api = Owner("shop", "web"), Owner("shop", "api")
     before = Inventory(e for e in RECORD.inventory if e.id != c)
-    shares = Shares((api, web), {a: api, b: web, c: web}, {a: web, b: web})
+    shares = Shares((api, web), {a: api, b: web, c: web}, {a: web, b: web}, {web: "deployer"})
     record = replace(RECORD, owner="shop/group:all", target=UndoTarget(before, {}), shares=shares)
     read = decode_record(encode_record(record))
     assert read == record
