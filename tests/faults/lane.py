@@ -209,8 +209,11 @@ class Lane:
         return all(r.get("reason") == "Undone" if scenario.undone else r.get("status") == "True" for r in ready)
 
     def _turned(self, scenario: Scenario, sync: Sync) -> bool:
-        """True when the living process has said how its turn of the sync, or of each of the group, ended."""
-        ended = {"reconciled", "not reconciled"}
+        """True when the living process has said how its turn of the sync, or of each of the group, ended.
+
+        Where the dead one had told everything there is nothing to be done, which is said, too.
+        """
+        ended = {"reconciled", "not reconciled", "as it was left"}
         told = {e.get("name") for e in self.operator.said() if e.get("msg") in ended}
         return all(member.name in told for member in members_of(sync, scenario.folders).values())
 
@@ -325,7 +328,8 @@ def open_lane(
         with FaultProxy(cluster, counted) as proxy:
             kubeconfig = proxy.write_kubeconfig(root / f"{name}.kubeconfig")
             storage = root / f"{name}-data"
-            operator = OperatorProcess(kubeconfig, name, storage, root / f"{name}.log", name, patches, flags)
+            log, loud = root / f"{name}.log", ("--log-level=debug", *flags)
+            operator = OperatorProcess(kubeconfig, name, storage, log, name, patches, loud)
             # The fixture's own operator is never started: ours is a process.
             idle = RunningOperator(Settings(namespace=name), load_kubeconfig(kubeconfig))
             bench = Bench(cluster, api, name, idle, git, root / name, AGENT)

@@ -139,6 +139,7 @@ class KustomizationReconciler:
             except SluiceError as error:
                 turnout = self.reporter.turnout_of(sync, error)
             if turnout is None:
+                self.reporter.nothing_to_tell(sync)
                 return self.schedule.next_turn(sync, Turnout(""))
             turnout = await cut_short.settle(self._op, sync, owner_of(sync), turnout, progress.say)
         left = self.schedule.patience(sync, turnout)

@@ -95,6 +95,10 @@ class SyncReporter:
         conditions = condition.progressing(sync.status.conditions, message, stamp)
         await self._op.sync_status.write(key, {"conditions": conditions}, sync.status)
 
+    def nothing_to_tell(self, sync: Kustomization) -> None:
+        """Everything is as the last turn left and told it."""
+        log.debug("as it was left", controllerKind=KIND, namespace=sync.metadata.namespace, name=sync.metadata.name)
+
     async def report(self, sync: Kustomization, turnout: Turnout, started: datetime) -> None:
         """Tell what the turn came to: status, events, log."""
         meta = sync.metadata
