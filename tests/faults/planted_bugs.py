@@ -25,6 +25,7 @@ from sluice.reconcilers.sync_facts import source_of
 from sluice.render import Rendered, Renderer
 from sluice.runtime import record_store
 from sluice.runtime.executor import Executor
+from sluice.runtime.owned import OwnedObjects
 
 
 def plant(where: Any, name: str, what: Any) -> None:
@@ -117,8 +118,10 @@ def labels_are_ownership() -> None:
 
     async def everything(operator: Any, owner: Any, sync: Any) -> Inventory:
         known = await original(operator, owner, sync)
-        lives = operator.owned._live.items()
-        return Inventory(Entry(key, "v1", live.uid) for key, live in lives if live.owner == owner).union(known)
+        owned: OwnedObjects = operator.owned
+        seen = ((key, owned.get(key)) for kind in owned._synced for key in owned._live.ids_of(kind))
+        ours = ((key, live) for key, live in seen if live is not None and live.owner == owner)
+        return Inventory(Entry(key, "v1", live.uid) for key, live in ours).union(known)
 
     plant(kustomization, "inventory_of", everything)
 
