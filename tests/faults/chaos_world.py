@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from random import Random
@@ -143,7 +143,7 @@ class Player:
         self._stands_at({name: text for name, text in merged.items() if text is not None}, "")
 
     def good_change(self, rng: Random) -> dict[str, str | None]:
-        """Change, add, remove, rename an object, or move one to another file or member; never the last one away."""
+        """Change, add, remove, rename an object, or move one to another file or member; each member keeps one."""
         names = sorted(name for name in self.files if not _bad(name))
         change: dict[str, str | None] = {}
         for _ in range(rng.randint(1, 3)):
@@ -152,6 +152,8 @@ class Player:
             name = _object(chosen)
             new = rng.choice("cccas") + str(rng.randint(0, 9))
             if chosen in change:
+                continue
+            if kind in {"remove", "rename", "move"} and self._is_last(chosen, names, change):
                 continue
             match kind:
                 case "change":
@@ -170,6 +172,12 @@ class Player:
                     moved = f"{name}.yaml" if file.startswith("moved-") else f"moved-{name}.yaml"
                     change |= {f"{self._folder(rng)}{moved}": self.files[chosen], chosen: None}
         return change or {names[0]: text_of(_object(names[0]), rng.randint(2, 99))}
+
+    def _is_last(self, chosen: str, names: Sequence[str], change: Mapping[str, str | None]) -> bool:
+        """Whether the folder of a member would be empty without that file: git has no empty folders."""
+        folder = PurePosixPath(chosen).parent
+        left = {name for name in names if change.get(name, "") is not None}
+        return not any(PurePosixPath(name).parent == folder for name in left - {chosen})
 
     def _folder(self, rng: Random) -> str:
         return rng.choice([*self.parts])
