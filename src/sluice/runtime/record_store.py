@@ -120,13 +120,21 @@ class RecordStore:
     def move(self, owner: str, entries: Iterable[Entry]) -> None:
         """Note how objects of the record were left when nothing but their versions has changed.
 
-        It is written with the next record. What a crash forgets of it costs a look at each of them, and nothing else.
+        It is written with the next record, or at the end by `write_moved`. What a crash forgets of it costs a look at
+        each of them, and nothing else.
         """
         self._moved.setdefault(owner, {}).update({entry.id: entry for entry in entries})
 
     def moved(self, owner: str) -> Inventory:
         """What was noted so since the record of `owner` was written."""
         return Inventory(self._moved.get(owner, {}).values())
+
+    async def write_moved(self) -> None:
+        """Write what was noted so, of every sync that has no transaction under way. Raises as `save` does."""
+        for owner, entries in list(self._moved.items()):
+            record = self._records.get(owner)
+            if record is not None and record.phase.ended:
+                await self.save(replace(record, inventory=record.inventory.union(Inventory(entries.values()))))
 
     def groups(self) -> tuple[Record, ...]:
         """The records of groups whose transaction has not ended, or is not in their members' records yet."""

@@ -399,3 +399,18 @@ def test_a_restart_spares_the_turn_of_what_is_as_it_was_left_and_keeps_it_all_th
     plain.wait_ready(plain.push({"a.yaml": config_map("a", "2"), "c.yaml": config_map("c")}))
     plain.wait_ready(plain.push({"c.yaml": None}))
     assert plain.live("configmaps", "c") is None
+
+
+def test_what_was_set_right_before_a_stop_has_no_turn_after_the_start(bench: Bench) -> None:
+    plain, waiting = bench.synced({"a.yaml": config_map("a")}), bench.synced({"b.yaml": config_map("b")}, wait=True)
+
+    def told(event: str) -> set[object]:
+        return {e.get("name") for e in bench.operator.logged if e.get("event") == event}
+
+    bench.api.patch(plain.at("configmaps", "a"), {"data": {"key": "edited"}})
+    poll("it is told", lambda: plain.name in told("drift corrected"))
+    bench.operator.stop()
+    bench.operator.logged.clear()
+    bench.operator.start()
+    poll("what waits for health has its turn", lambda: waiting.name in told("reconciled"))
+    assert plain.name not in told("reconciled")
