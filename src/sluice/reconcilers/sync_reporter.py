@@ -50,10 +50,13 @@ class SyncReporter:
         self._commits = commits
         # The revision whose end was told, of syncs whose status could not be written since: their turns come again.
         self._unwritten: dict[NamespacedName, str] = {}
+        # What was told to be held: a turn may come before the watch has shown the status that says so.
+        self._held: dict[NamespacedName, str] = {}
 
     def forget(self, key: NamespacedName) -> None:
         """Drop what is remembered of a sync that is gone."""
         self._unwritten.pop(key, None)
+        self._held.pop(key, None)
 
     async def doubt_kinds(self, turnout: Turnout) -> None:
         """Ask anew which kinds are served where one was not: a CRD may have gone, and what is cached of it is wrong."""
@@ -220,8 +223,14 @@ class SyncReporter:
 
     def _tell_held(self, sync: Kustomization, turnout: Turnout, annotations: Mapping[str, str]) -> None:
         """Tell once what was not pruned: Ready's message says it for as long as it is so."""
+        if not turnout.succeeded:
+            return
+        key, text = sync.metadata.key, held_text(turnout) if turnout.held else ""
         ready = condition.find_condition(sync.status.conditions, condition.READY)
-        if not turnout.succeeded or not turnout.held or (ready is not None and held_text(turnout) in ready.message):
+        is_told = self._held.pop(key, "") == text or (ready is not None and text in ready.message)
+        if text:
+            self._held[key] = text
+        if not text or is_told:
             return
         told, reason = summarize(turnout.held, 1000), turnout.held[0].code.name
         self._op.sync_events.record(subject_of(sync), "Warning", reason, told, annotations, severity="info")
