@@ -90,4 +90,6 @@ def test_the_rule_that_the_message_names_ends_the_fight(bench: Bench) -> None:
         sync.reconcile()
         assert [w for w in sync.writes(audit) if not w.dry_run] == []
         assert sync.condition("Drifted") == {}
+        poll("the other's value stands", lambda: (bench.api.get(path) or {})["spec"]["replicas"] == 3)
+    sync.reconcile()
     assert (bench.api.get(path) or {})["spec"]["replicas"] == 3
