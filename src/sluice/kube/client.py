@@ -308,6 +308,15 @@ class KubeClient:
         path = resource.object_path(namespace, name, subresource)
         return await self._write(Call("PUT", path, _managed_by(manager), body, JSON), resource, namespace, name)
 
+    async def put(self, resource: Resource, namespace: str, name: str, body: bytes, *, manager: str) -> None:
+        """Replace the object, or create it where there is none. For what one process alone writes."""
+        try:
+            await self.replace(resource, namespace, name, body, manager=manager)
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+            await self.create(resource, namespace, body, manager=manager)
+
     async def merge_patch(
         self, resource: Resource, namespace: str, name: str, body: bytes, *, manager: str = "", subresource: str = ""
     ) -> bytes:

@@ -185,14 +185,13 @@ class GitRepositoryReconciler:
             self._remotes.refused(memory.access)
             raise
         includes = includes_of(source, self._op.artifacts)
-        inputs = _digest(source, resolved, includes)
         current = self._op.artifacts.get(source_id(source.metadata.key))
         await mirror.fetch(resolved, seconds=seconds)  # costs a look at the disk when the commit is there
         if self._op.signed_history is not None:
             resolved = await self._last_verified(source, mirror, resolved, memory, seconds)
-            inputs = _digest(source, resolved, includes)
         else:
             await self._verify(source, mirror, resolved, memory, seconds)
+        inputs = _digest(source, resolved, includes)
         if current is not None and memory.inputs == inputs:
             return current, False
         artifact = await self._store(source, mirror, resolved, includes)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import structlog
 
-from sluice.core.errors import ClusterError, SluiceError
+from sluice.core.errors import SluiceError
 from sluice.core.incident import Incident
 from sluice.core.notification import MAX_AGE
 from sluice.kube.client import KubeClient
@@ -119,18 +119,10 @@ class NotificationLedger:
         self._forget_old()
         page = LedgerPage(self.key, self._delivered, self._incidents.all())
         try:
-            await self._put(write_page(page))
+            await self._client.put(SECRETS, self._namespace, NAME, write_page(page), manager=MANAGER)
         except SluiceError as error:
             self._changed.set()
             log.warning("what was delivered could not be written down", error=str(error))
-
-    async def _put(self, body: bytes) -> None:
-        try:
-            await self._client.replace(SECRETS, self._namespace, NAME, body, manager=MANAGER)
-        except ClusterError as error:
-            if error.status != 404:
-                raise
-            await self._client.create(SECRETS, self._namespace, body, manager=MANAGER)
 
     def _forget_old(self) -> None:
         """What is older than any intent that is still looked at, and what is over the bound."""

@@ -143,12 +143,7 @@ class CrashBook:
 
     async def _write(self, suspects: Mapping[str, Suspect]) -> None:
         body = msgspec.json.encode(_body(suspects))
-        try:
-            await self._client.replace(SECRETS, self._namespace, NAME, body, manager=MANAGER)
-        except ClusterError as error:
-            if error.status != 404:
-                raise
-            await self._client.create(SECRETS, self._namespace, body, manager=MANAGER)
+        await self._client.put(SECRETS, self._namespace, NAME, body, manager=MANAGER)
 
     async def _ran_out_of_memory(self, pod: NamespacedName, since: float) -> bool:
         """Whether the container that ran before this one was ended for that, after the work had begun."""
