@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+import aiohttp
 import msgspec
 
 from sluice.kube.client import KubeClient
@@ -179,6 +180,19 @@ def refused(status: int, reason: str, message: str = "") -> Reply:
 
 
 Answering = Callable[[Request], Awaitable[Reply]]
+
+
+def struck(api: MemoryApi, request: Request, fault: str | None) -> Reply:
+    """The server's answer, unless the fault is one that strikes any request; a lost one raises as a connection does."""
+    match fault:
+        case "error":
+            return refused(500, "InternalError")
+        case "lost before":
+            raise aiohttp.ServerDisconnectedError
+        case "lost after":
+            api.reply(request)
+            raise aiohttp.ServerDisconnectedError
+    return api.reply(request)
 
 
 class _MemoryTransport(Transport):

@@ -554,6 +554,13 @@ def condition(item: Json, type_: str) -> Json:
 
 
 # Its image is one that the simulated nodes let fail.
+JOB = """apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: $NS}
+spec:
+  template:
+    spec: {restartPolicy: Never, containers: [{name: main, image: "nginx:1"}]}
+"""
 FAILING_JOB = """apiVersion: batch/v1
 kind: Job
 metadata: {name: migrate, namespace: $NS}

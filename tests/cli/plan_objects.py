@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from tests.operator_fixture import Bench, Sync
 
-JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  template:
-    spec: {restartPolicy: Never, containers: [{name: main, image: "nginx:1"}]}
-"""
-
 
 def service(name: str, port: int) -> str:
     """A Service that asks for this port of every node."""

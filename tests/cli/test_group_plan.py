@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Ran, Sluice
-from tests.cli.plan_objects import JOB, service, told, warn_of_pods
+from tests.cli.plan_objects import service, told, warn_of_pods
 from tests.crd_text import crd_text
 from tests.integration.engine.groups import Group, group
-from tests.operator_fixture import Bench, config_map, deployment, poll
+from tests.operator_fixture import JOB, Bench, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Sluice
-from tests.cli.plan_objects import JOB, service, told, warn_of_pods
+from tests.cli.plan_objects import service, told, warn_of_pods
 from tests.crd_text import STORED, crd_text
-from tests.operator_fixture import FAILING_JOB, Bench, Sync, config_map, deployment, poll
+from tests.operator_fixture import FAILING_JOB, JOB, Bench, Sync, config_map, deployment, poll
 
 pytestmark = pytest.mark.cluster
 

@@ -10,7 +10,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import msgspec
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -28,7 +27,7 @@ from sluice.runtime.foreign import holds_foreign
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.pruner import Pruner
-from tests.memory_api import MemoryApi, Reply, Request, VirtualLoop, encoded, memory_client, refused
+from tests.memory_api import MemoryApi, Reply, Request, VirtualLoop, encoded, memory_client, refused, struck
 from tests.plans import OTHER, OWNER
 
 GADGETS = Resource("example.com", "v1", "Gadget", "gadgets", namespaced=True)
@@ -67,22 +66,15 @@ class Flaky:
     async def __call__(self, request: Request) -> Reply:
         verb = "list" if "limit" in request.call.query else request.call.method
         self.counts[verb] += 1
-        match self.faults.get((verb, self.counts[verb])):
+        match fault := self.faults.get((verb, self.counts[verb])):
             case "forbidden":
                 return refused(403, "Forbidden", 'gadgets is forbidden: User "x" cannot list resource "gadgets"')
             case "not an API":
                 return 404, {}, b"<html>404 page not found</html>"
             case "not served":
                 return 404, {}, b"404 page not found\n"
-            case "error":
-                return refused(500, "InternalError")
             case "busy":
                 return refused(503, "ServiceUnavailable")
-            case "lost before":
-                raise aiohttp.ServerDisconnectedError
-            case "lost after":
-                self.api.reply(request)
-                raise aiohttp.ServerDisconnectedError
             case "cut":
                 status, headers, body = self.api.reply(request)
                 return status, headers, body[: len(body) // 2]
@@ -90,7 +82,7 @@ class Flaky:
                 return refused(410, "Expired")
             case "odd" if verb == "list":
                 return self._with_an_item_that_does_not_fit(request)
-        return self.api.reply(request)
+        return struck(self.api, request, fault)
 
     def _with_an_item_that_does_not_fit(self, request: Request) -> Reply:
         """As an aggregated API server may answer: one of the items is not what the others are."""

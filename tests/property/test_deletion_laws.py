@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
-import aiohttp
 import msgspec
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -38,7 +37,7 @@ from sluice.runtime.identities import Identities
 from sluice.runtime.live_lookup import LiveLookup
 from sluice.runtime.owned import OwnedObjects
 from sluice.runtime.record_store import RecordStore
-from tests.memory_api import MemoryApi, Reply, Request, VirtualLoop, memory_client, refused
+from tests.memory_api import MemoryApi, Reply, Request, VirtualLoop, memory_client, refused, struck
 from tests.plans import OTHER
 
 OWNER, HOME, SHOP = Owner("team", "web"), "sluice-system", "shop"
@@ -87,17 +86,8 @@ class World:
     async def answer(self, request: Request) -> Reply:
         verb = request.call.method
         self.counts[verb] += 1
-        match self.faults.get((verb, self.counts[verb])):
-            case "refused":
-                return refused(403, "Forbidden")
-            case "error":
-                return refused(500, "InternalError")
-            case "lost before":
-                raise aiohttp.ServerDisconnectedError
-            case "lost after":
-                self.api.reply(request)
-                raise aiohttp.ServerDisconnectedError
-        return self.api.reply(request)
+        fault = self.faults.get((verb, self.counts[verb]))
+        return refused(403, "Forbidden") if fault == "refused" else struck(self.api, request, fault)
 
     async def remove(self, meta: ObjectMeta) -> None:
         """The finalizer comes off."""

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from tests.operator_fixture import Bench, Json, Sync, config_map, poll
+from tests.operator_fixture import JOB, Bench, Json, Sync, config_map, poll
 
 WORD = "sluice.dev/irreversible"
-JOB = """apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate, namespace: $NS}
-spec:
-  template:
-    spec: {restartPolicy: Never, containers: [{name: main, image: "nginx:1"}]}
-"""
 
 
 def claim(size: str = "1Gi", mode: str = "ReadWriteOnce", extra: str = "") -> str:
